@@ -1,0 +1,59 @@
+//! Who vouches for what: bytes in, [`Verified`] out.
+//!
+//! Keys and the files they rest in, DSSE envelopes, in-toto statements, our stage statement, sigstore bundles made
+//! with a key, cosign's simple signing, the Merkle log and its checkpoints. Deliberately pure: no clock, no files, no
+//! network, and no opinion on whom to trust. The caller chooses the keys, `policy` decides what their signatures are
+//! worth.
+//!
+//! [`evidence`] is the one door for signatures over images:
+//!
+//! ```
+//! use oci::Digest;
+//! use trust::evidence::{Reading, read_bundle};
+//! use trust::{Algorithm, Bundle, PrivateKey, Signer, StageStatement, stage};
+//!
+//! let key = PrivateKey::generate(Algorithm::EcdsaP256)?;
+//! let image = Digest::sha256(b"a manifest");
+//! let passed = StageStatement { stage: "ci".into(), repository: "shop/web".parse()?, tag: None };
+//! let bundle = Bundle::sign(&stage::build(&image, &passed)?, &key)?.to_json().unwrap();
+//!
+//! let Reading::Verified(claim) = read_bundle(bundle.as_bytes(), &[key.public_key().clone()]) else { panic!() };
+//! assert_eq!(claim.value().subject, image);
+//! assert_eq!(claim.value().stage.as_deref(), Some("ci"));
+//! assert_eq!(claim.key(), key.public_key().id());
+//!
+//! // Without the key, the same bytes are a claim that nobody stands behind.
+//! assert!(matches!(read_bundle(bundle.as_bytes(), &[]), Reading::Unverified { .. }));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod bundle;
+pub mod checkpoint;
+pub mod cosign;
+pub mod dsse;
+mod encoding;
+pub mod evidence;
+mod excerpt;
+mod key;
+pub mod keyfile;
+pub mod merkle;
+mod pem;
+pub mod possession;
+mod private;
+pub mod stage;
+pub mod statement;
+mod strict;
+#[cfg(test)]
+mod testing;
+pub mod typed;
+mod verified;
+
+pub use bundle::Bundle;
+pub use dsse::Envelope;
+pub use key::{Algorithm, BadSignature, KeyError, KeyId, PublicKey, SIGNATURE_BYTES_MAX};
+pub use pem::{PEM_BYTES_MAX, PemError};
+pub use private::{PrivateKey, PrivateKeyError, SignError, Signer};
+pub use stage::StageStatement;
+pub use statement::Statement;
+pub use strict::{DEPTH_MAX, JsonError, VALUES_MAX};
+pub use verified::Verified;

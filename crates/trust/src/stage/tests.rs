@@ -1,0 +1,106 @@
+//! Stage statements: what we write is what we read, and nothing is ignored.
+
+use serde_json::json;
+
+use super::*;
+use crate::testing::{ci, image, statement};
+
+#[test]
+fn says_exactly_what_the_design_promises() {
+    let statement = statement();
+    assert_eq!(statement.predicate_type, "https://countersign.dev/stage/v1");
+    assert_eq!(
+        statement.predicate,
+        json!({"stage": "ci", "repository": "shop/web", "tag": "1.4"})
+    );
+    assert_eq!(statement.subjects.len(), 1);
+    assert_eq!(statement.subjects[0].digest, image());
+    assert_eq!(StageStatement::parse(&statement), Ok(ci()));
+}
+
+#[test]
+fn a_tag_may_be_left_out() {
+    let passed = StageStatement { tag: None, ..ci() };
+    let statement = build(&image(), &passed).unwrap();
+    assert_eq!(
+        statement.predicate,
+        json!({"stage": "ci", "repository": "shop/web"})
+    );
+    assert_eq!(StageStatement::parse(&statement), Ok(passed));
+}
+
+#[test]
+fn unknown_missing_and_malformed_fields_are_refused() {
+    let predicates = [
+        json!({"stage": "ci", "repository": "shop/web", "unless": "friday"}),
+        json!({"repository": "shop/web"}),
+        json!({"stage": "ci"}),
+        json!({"stage": 1, "repository": "shop/web"}),
+        json!({"stage": "ci", "repository": "127.0.0.1:5000/shop/web"}),
+        json!({"stage": "ci", "repository": "Shop"}),
+        json!({"stage": "ci", "repository": "shop/web", "tag": "a b"}),
+        json!(null),
+        json!(["ci", "shop/web"]),
+    ];
+    for predicate in predicates {
+        let statement = Statement {
+            predicate: predicate.clone(),
+            ..statement()
+        };
+        assert!(
+            matches!(StageStatement::parse(&statement), Err(StageError::Form(_))),
+            "{predicate}"
+        );
+    }
+}
+
+#[test]
+fn another_predicate_type_is_no_stage() {
+    let statement = Statement {
+        predicate_type: "https://countersign.dev/stage/v2".into(),
+        ..statement()
+    };
+    assert!(matches!(
+        StageStatement::parse(&statement),
+        Err(StageError::Type(_))
+    ));
+}
+
+#[test]
+fn names_have_a_grammar() {
+    for name in [
+        "ci",
+        "CI",
+        "scan-2",
+        "a",
+        "9",
+        "pre_prod.eu",
+        &"x".repeat(STAGE_NAME_BYTES_MAX),
+    ] {
+        assert_eq!(check_name(name), Ok(()), "{name}");
+    }
+    for name in [
+        "",
+        "-ci",
+        ".ci",
+        "_ci",
+        "c i",
+        "ci\n",
+        "é",
+        "a/b",
+        &"x".repeat(STAGE_NAME_BYTES_MAX + 1),
+    ] {
+        assert!(
+            matches!(check_name(name), Err(StageError::Name(_))),
+            "{name:?}"
+        );
+        let passed = StageStatement {
+            stage: name.into(),
+            ..ci()
+        };
+        assert!(build(&image(), &passed).is_err());
+        let mut statement = statement();
+        statement.predicate["stage"] = name.into();
+        assert!(StageStatement::parse(&statement).is_err());
+    }
+}

@@ -1,0 +1,1 @@
+Zox6SnaBF6zG8wV3UQjhx1yBUupuySR95ENin7UKqXfkBJypPj4lXv08py39X1gYUBstJah6AmzalqYEj5bODA==

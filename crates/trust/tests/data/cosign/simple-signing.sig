@@ -1,0 +1,1 @@
+MEQCIDAX5cDyDakT+wfZuWXyG0KiBqJK4aJJfu6I5wVLRl7gAiAebUCmWOnXrBNxpntaKEp7CFGkz5yLn16Kf7gXwrftrw==
