@@ -1,0 +1,168 @@
+//! All that a gate decides on, gathered by the caller for one digest in one repository.
+//!
+//! Nothing here is judged: evidence that does not count is in it too, with what was found. DESIGN §3, step 5.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use advisories::Severity;
+use oci::{Digest, RepositoryName, Tag};
+use trust::KeyId;
+
+use crate::principal::PrincipalId;
+
+/// The facts about one digest in one repository.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// Where it is pulled from.
+    pub repository: RepositoryName,
+    /// What is pulled.
+    pub digest: Digest,
+    /// The tag by which it was asked for, for display only.
+    pub tag: Option<Tag>,
+    /// Who first pushed this digest to this server; `None` when the server made it itself.
+    pub first_pushed_by: Option<PrincipalId>,
+    /// What the digest is.
+    pub subject: Target,
+    /// Evidence attached to this digest, or to an index of this repository that lists it.
+    pub evidence: Vec<Evidence>,
+    /// The indexes *in this repository* that list this digest: only their evidence covers it.
+    pub listed_by: BTreeSet<Digest>,
+    /// Whether there are advisories to match with.
+    pub advisories: AdvisoryState,
+    /// For each automatic stage, when the server first recorded that its limits held, in milliseconds.
+    pub stage_records: BTreeMap<String, i64>,
+}
+
+/// What a digest is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// An image for one platform.
+    Image(ImageFacts),
+    /// An index, with what it lists.
+    Index(Vec<Child>),
+    /// A manifest of evidence only, which can always be read.
+    Evidence,
+    /// Something that cannot be scanned, such as a Helm chart.
+    Unscannable {
+        /// Its artifact or config media type.
+        kind: String,
+    },
+}
+
+/// One entry of an index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Child {
+    /// The manifest it points at.
+    pub digest: Digest,
+    /// Its platform as `os/architecture`.
+    pub platform: Option<String>,
+    /// Whether it is an image that can be run and that this repository holds.
+    pub runnable: bool,
+    /// What is known of it; `None` when it was not indexed yet.
+    pub facts: Option<ImageFacts>,
+}
+
+/// What is inside an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageFacts {
+    /// Whether its inventory is there, and complete.
+    pub inventory: InventoryState,
+    /// Its findings.
+    pub findings: Vec<FindingFact>,
+    /// The licences of its components.
+    pub licences: Vec<LicenceFact>,
+}
+
+/// How far the inventory of an image can be trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InventoryState {
+    /// No worker has read all of its layers yet.
+    NotIndexed,
+    /// Everything was read.
+    Complete,
+    /// Something is missing; each problem in words.
+    Incomplete(Vec<String>),
+}
+
+/// A component of the image that an advisory hits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FindingFact {
+    /// The package URL.
+    pub package: String,
+    /// The name of the package.
+    pub name: String,
+    /// The installed version.
+    pub version: String,
+    /// The canonical id of the alias group.
+    pub group: String,
+    /// All ids of the alias group.
+    pub ids: Vec<String>,
+    /// The severity.
+    pub severity: Severity,
+    /// The smallest version above the installed one that is not affected.
+    pub fixed_version: Option<String>,
+    /// Whether it is known to be exploited.
+    pub known_exploited: bool,
+    /// When this server first held the advisory for this package, in milliseconds since the epoch.
+    pub first_held_at: i64,
+}
+
+/// The declared licences of one component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LicenceFact {
+    /// The package URL.
+    pub purl: String,
+    /// As declared: identifiers, SPDX expressions or free text. All of them apply.
+    pub licences: Vec<String>,
+}
+
+/// Whether there is something to match with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdvisoryState {
+    /// False until advisories were imported and this image matched against them.
+    pub ready: bool,
+    /// The digest of the advisory snapshot.
+    pub snapshot: String,
+}
+
+/// A signature or attestation, as it was found when it arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Its row number.
+    pub id: i64,
+    /// The format, as in `cosign-bundle`.
+    pub format: String,
+    /// The manifest that carries it.
+    pub manifest: Digest,
+    /// The digest that it says it is about.
+    pub subject: Digest,
+    /// The digest it is attached to: the one judged, or an index that lists it.
+    pub attached_to: Digest,
+    /// The key that verified it.
+    pub key: Option<KeyId>,
+    /// The key it names, for messages when none verified it.
+    pub key_hint: Option<String>,
+    /// The stage it names.
+    pub stage: Option<String>,
+    /// The repository it names, without a host.
+    pub repository: Option<String>,
+    /// When this server first stored its bytes, in milliseconds since the epoch.
+    pub stored_at: i64,
+    /// What the check of the signature gave.
+    pub verdict: Verdict,
+    /// Whether it was deleted since.
+    pub withdrawn: bool,
+}
+
+/// What the check of a signature gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The signature is by [`Evidence::key`].
+    Verified,
+    /// No registered key made it.
+    UnknownKey,
+    /// It names a registered key that did not make it.
+    BadSignature,
+    /// The bytes could not be read; why.
+    Unreadable(String),
+}

@@ -1,0 +1,278 @@
+//! One piece of evidence and one stage: is it a signature for that stage by someone who may sign?
+//!
+//! Order, authorship and distinctness are judged over all candidates together, in `signed.rs`. DESIGN §3 "What
+//! counts".
+
+use super::{Court, words};
+use crate::decision::CandidateRef;
+use crate::facts::{Evidence, Verdict};
+use crate::file::Stage;
+use crate::principal::{PrincipalId, SigningKey};
+use crate::reason::Code;
+
+/// What a piece of evidence is for a stage.
+#[derive(Debug)]
+pub(super) enum Standing {
+    /// It is for another stage, and of no interest here.
+    Elsewhere,
+    /// It does not count, and why.
+    Rejected {
+        code: Code,
+        message: String,
+        /// Whom it would have counted for.
+        identity: Option<PrincipalId>,
+    },
+    /// It is a signature for this stage by a signer of it.
+    Acceptable { principal: PrincipalId, key: String },
+}
+
+/// Judges one piece of evidence for one stage.
+pub(super) fn judge(court: &Court<'_>, evidence: &Evidence, name: &str, stage: &Stage) -> Standing {
+    let may_be_meant = evidence.stage.as_deref().is_none_or(|named| named == name);
+    match unattributable(court, evidence) {
+        Ok(key) => attributed(court, evidence, key, name, stage),
+        Err((code, message)) if may_be_meant => Standing::Rejected {
+            code,
+            message,
+            identity: None,
+        },
+        Err(_) => Standing::Elsewhere,
+    }
+}
+
+/// The registered key that verifiably signed this very attachment, or why there is none.
+fn unattributable<'a>(
+    court: &'a Court<'_>,
+    evidence: &Evidence,
+) -> Result<&'a SigningKey, (Code, String)> {
+    let format = words::quoted(&evidence.format);
+    match &evidence.verdict {
+        Verdict::Unreadable(why) => {
+            return Err((
+                Code::Unreadable,
+                format!(
+                    "evidence of format {format} cannot be read: {}",
+                    words::quoted(why)
+                ),
+            ));
+        }
+        Verdict::BadSignature => {
+            return Err((
+                Code::BadSignature,
+                format!(
+                    "the {format} signature is not by the key that it names{}",
+                    hint(evidence)
+                ),
+            ));
+        }
+        Verdict::UnknownKey => return Err(unknown_key(evidence)),
+        Verdict::Verified => {}
+    }
+    let key = evidence
+        .key
+        .as_ref()
+        .and_then(|key| court.directory.keys.get(key));
+    key.ok_or_else(|| unknown_key(evidence))
+}
+
+fn unknown_key(evidence: &Evidence) -> (Code, String) {
+    let format = words::quoted(&evidence.format);
+    (
+        Code::UnknownKey,
+        format!(
+            "the {format} signature is not by a key that is registered here{}",
+            hint(evidence)
+        ),
+    )
+}
+
+fn hint(evidence: &Evidence) -> String {
+    let hint = evidence
+        .key
+        .as_ref()
+        .map(|key| key.to_string())
+        .or_else(|| evidence.key_hint.clone());
+    hint.map(|hint| format!(" (key {})", words::short_key(&hint)))
+        .unwrap_or_default()
+}
+
+/// Evidence whose signer is known.
+fn attributed(
+    court: &Court<'_>,
+    evidence: &Evidence,
+    key: &SigningKey,
+    name: &str,
+    stage: &Stage,
+) -> Standing {
+    let who = court.directory.describe(key.principal);
+    let is_signer = signs_for(court, stage, key.principal);
+    if let Some(standing) = about_the_stage(court, evidence, key, name, is_signer, &who) {
+        return standing;
+    }
+    match refused(court, evidence, key, name, &who) {
+        Some((code, message)) => {
+            let identity = Some(court.directory.identity_of(key.principal));
+            Standing::Rejected {
+                code,
+                message,
+                identity,
+            }
+        }
+        None => Standing::Acceptable {
+            principal: key.principal,
+            key: key.key_id.to_string(),
+        },
+    }
+}
+
+/// Whether the stage that the signature names, or does not name, leaves it to this one.
+fn about_the_stage(
+    court: &Court<'_>,
+    evidence: &Evidence,
+    key: &SigningKey,
+    name: &str,
+    is_signer: bool,
+    who: &str,
+) -> Option<Standing> {
+    let identity = Some(court.directory.identity_of(key.principal));
+    let rejected = |code, message| {
+        Some(Standing::Rejected {
+            code,
+            message,
+            identity,
+        })
+    };
+    let not_a_signer = || format!("{who} is not a signer of stage {name}");
+    match evidence.stage.as_deref() {
+        Some(named) if named == name && !is_signer => rejected(Code::NotASigner, not_a_signer()),
+        Some(named) if named == name => None,
+        // For someone who could have signed for this stage, the other name may be a slip.
+        Some(named) if is_signer => rejected(
+            Code::OtherStage,
+            format!(
+                "the signature of {who} is for stage {}",
+                words::quoted(named)
+            ),
+        ),
+        Some(_) => Some(Standing::Elsewhere),
+        None => match stages_of(court, key.principal) {
+            0 => rejected(Code::NotASigner, not_a_signer()),
+            _ if !is_signer => Some(Standing::Elsewhere),
+            1 => None,
+            several => rejected(
+                Code::StageNotNamed,
+                format!("{who} may sign for {several} stages, and the signature names none"),
+            ),
+        },
+    }
+}
+
+/// All that keeps a signature for this stage by a known principal from counting, whoever else signed.
+fn refused(
+    court: &Court<'_>,
+    evidence: &Evidence,
+    key: &SigningKey,
+    name: &str,
+    who: &str,
+) -> Option<(Code, String)> {
+    let facts = court.facts;
+    let repository = &facts.repository;
+    if evidence.withdrawn {
+        return Some((
+            Code::Withdrawn,
+            format!("the signature of {who} was deleted"),
+        ));
+    }
+    let is_here =
+        evidence.attached_to == facts.digest || facts.listed_by.contains(&evidence.attached_to);
+    if !is_here || evidence.subject != evidence.attached_to {
+        let message = format!("the signature of {who} is about {}", evidence.subject);
+        return Some((Code::OtherDigest, message));
+    }
+    if let Some(refused) = refused_key(court, key, who) {
+        return Some(refused);
+    }
+    let other = evidence
+        .repository
+        .as_deref()
+        .filter(|named| *named != repository.as_str());
+    other.map(|named| {
+        let named = words::quoted(named);
+        let message = format!("the signature of {who} for stage {name} is for repository {named}");
+        (Code::OtherRepository, message)
+    })
+}
+
+/// What is wrong with a key and whoever holds it, whatever it signed.
+fn refused_key(court: &Court<'_>, key: &SigningKey, who: &str) -> Option<(Code, String)> {
+    let repository = &court.facts.repository;
+    let name = words::short_key(key.key_id.as_str());
+    if key.is_revoked(court.now) {
+        return Some((Code::RevokedKey, format!("key {name} of {who} is revoked")));
+    }
+    if !court.directory.is_active(key.principal) {
+        return Some((
+            Code::InactivePrincipal,
+            closed_account(court, key.principal, who),
+        ));
+    }
+    if !key.covers(repository) {
+        let message = format!("key {name} of {who} is not registered for {repository}");
+        return Some((Code::OutOfScope, message));
+    }
+    None
+}
+
+fn closed_account(court: &Court<'_>, id: PrincipalId, who: &str) -> String {
+    let is_active = court
+        .directory
+        .principal(id)
+        .is_some_and(|found| found.active);
+    if !is_active {
+        return format!("the account of {who} is closed");
+    }
+    let owner = court.directory.describe(court.directory.identity_of(id));
+    format!("the account of {owner}, who owns {who}, is closed")
+}
+
+fn signs_for(court: &Court<'_>, stage: &Stage, id: PrincipalId) -> bool {
+    stage
+        .signers
+        .iter()
+        .any(|party| party.signs_as(court.directory, id))
+}
+
+/// For how many stages of the policy the principal may sign.
+fn stages_of(court: &Court<'_>, id: PrincipalId) -> usize {
+    court
+        .policy
+        .stages
+        .values()
+        .filter(|stage| signs_for(court, stage, id))
+        .count()
+}
+
+/// The evidence as a reason shows it.
+pub(super) fn reference(court: &Court<'_>, evidence: &Evidence) -> CandidateRef {
+    let key = evidence
+        .key
+        .as_ref()
+        .filter(|_| evidence.verdict == Verdict::Verified);
+    let registered = key.and_then(|key| court.directory.keys.get(key));
+    let signer = match registered {
+        Some(key) => Some(court.directory.describe(key.principal)),
+        None => evidence
+            .key
+            .as_ref()
+            .map(|key| key.to_string())
+            .or_else(|| evidence.key_hint.clone())
+            .map(|key| format!("key {}", words::short_key(&key))),
+    };
+    CandidateRef {
+        evidence: evidence.id,
+        manifest: evidence.manifest.clone(),
+        format: evidence.format.clone(),
+        signer,
+        stored_at: evidence.stored_at,
+    }
+}

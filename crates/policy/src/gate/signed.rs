@@ -1,0 +1,327 @@
+//! A stage that people and machines sign for: whose signatures count, and since when it is complete.
+//!
+//! A signature counts once per identity; order is judged by when this server first stored the bytes, never by a time
+//! that a signer claims. DESIGN §3 "What counts".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::candidates::{self, Standing};
+use super::turn::{Completed, Turn, authors, in_order, turn};
+use super::{Court, REASONS_MAX, words};
+use crate::decision::{Counted, Reason, Rule, RuleResult};
+use crate::facts::Evidence;
+use crate::file::{AUTHOR_STAGE, PartyKind, Stage};
+use crate::principal::{Kind, PrincipalId};
+use crate::reason::Code;
+
+/// Judges a stage with signers, given the stages before it.
+pub(super) fn judge(
+    court: &mut Court<'_>,
+    name: &str,
+    stage: &Stage,
+    completed: &BTreeMap<&str, Completed>,
+) -> (RuleResult, Completed) {
+    watch_revocations(court);
+    let bench = Bench {
+        court,
+        name,
+        stage,
+        turn: turn(stage, completed),
+        authors: authors(court, name, stage, completed),
+    };
+    let mut count = Count::default();
+    for evidence in in_order(&court.facts.evidence) {
+        bench.consider(evidence, &mut count);
+    }
+    let counted_identities = count.identities.clone();
+    let at = count
+        .signatures
+        .get(stage.threshold.saturating_sub(1))
+        .map(|counted| counted.stored_at);
+    let at = at.filter(|_| stage.threshold > 0);
+    let (result, left_out) = bench.result(count, at.is_some());
+    if left_out > 0 {
+        court.warnings.push(format!(
+            "stage {name}: {left_out} more pieces of evidence do not count"
+        ));
+    }
+    (
+        result,
+        Completed {
+            at,
+            pending: "is not complete",
+            identities: counted_identities,
+        },
+    )
+}
+
+/// A key that will be revoked at a known time changes the answer then.
+fn watch_revocations(court: &mut Court<'_>) {
+    for evidence in &court.facts.evidence {
+        let key = evidence
+            .key
+            .as_ref()
+            .and_then(|key| court.directory.keys.get(key));
+        if let Some(revoked_at) = key.and_then(|key| key.revoked_at) {
+            court.horizon.may_change_at(revoked_at);
+        }
+    }
+}
+
+/// What was counted so far, in the order of time.
+#[derive(Debug, Default)]
+struct Count {
+    signatures: Vec<Counted>,
+    identities: BTreeSet<PrincipalId>,
+    rejected: Vec<Rejected>,
+}
+
+#[derive(Debug)]
+struct Rejected {
+    identity: Option<PrincipalId>,
+    reason: Reason,
+}
+
+/// One stage under judgement.
+struct Bench<'a, 'b> {
+    court: &'a Court<'b>,
+    name: &'a str,
+    stage: &'a Stage,
+    turn: Turn,
+    authors: BTreeSet<PrincipalId>,
+}
+
+impl Bench<'_, '_> {
+    fn consider(&self, evidence: &Evidence, count: &mut Count) {
+        match candidates::judge(self.court, evidence, self.name, self.stage) {
+            Standing::Elsewhere => {}
+            Standing::Rejected {
+                code,
+                message,
+                identity,
+            } => {
+                count
+                    .rejected
+                    .push(self.rejected(evidence, identity, code, message));
+            }
+            Standing::Acceptable { principal, key } => {
+                let identity = self.court.directory.identity_of(principal);
+                match self.obstacle(evidence, principal, identity, count) {
+                    Some((code, message)) => {
+                        count
+                            .rejected
+                            .push(self.rejected(evidence, Some(identity), code, message));
+                    }
+                    None => {
+                        count.identities.insert(identity);
+                        count
+                            .signatures
+                            .push(self.counted(evidence, principal, key));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the stage as a whole has against a signature that is fine by itself.
+    fn obstacle(
+        &self,
+        evidence: &Evidence,
+        principal: PrincipalId,
+        identity: PrincipalId,
+        count: &Count,
+    ) -> Option<(Code, String)> {
+        let who = self.court.directory.describe(principal);
+        if self.authors.contains(&identity) {
+            return Some((Code::Author, self.author_message(principal, identity)));
+        }
+        if let Some(message) = self.out_of_order(evidence, &who) {
+            return Some((Code::OutOfOrder, message));
+        }
+        if !count.identities.contains(&identity) {
+            return None;
+        }
+        if count
+            .signatures
+            .iter()
+            .any(|counted| counted.principal == principal)
+        {
+            return Some((
+                Code::SamePrincipal,
+                format!("another signature of {who} counts already"),
+            ));
+        }
+        let other = count
+            .signatures
+            .iter()
+            .find(|counted| self.court.directory.identity_of(counted.principal) == identity)
+            .map(|counted| format!("{} {}", counted.kind, counted.name))
+            .unwrap_or_default();
+        Some((
+            Code::SameOwner,
+            format!("{who} counts as one with {other}, whose signature counts already"),
+        ))
+    }
+
+    fn author_message(&self, principal: PrincipalId, identity: PrincipalId) -> String {
+        let directory = self.court.directory;
+        let who = directory.describe(principal);
+        let pushed = self
+            .court
+            .facts
+            .first_pushed_by
+            .filter(|pusher| directory.identity_of(*pusher) == identity);
+        match pushed {
+            Some(pusher) if pusher == principal => {
+                format!("{who} pushed this image, and is its author")
+            }
+            Some(pusher) => {
+                format!(
+                    "{} pushed this image, and counts as one with {who}",
+                    directory.describe(pusher)
+                )
+            }
+            None => format!(
+                "{who} signed for stage {AUTHOR_STAGE}, in person or through a robot, and is an author"
+            ),
+        }
+    }
+
+    fn out_of_order(&self, evidence: &Evidence, who: &str) -> Option<String> {
+        match &self.turn {
+            Turn::NotYet { stage, pending } => Some(format!(
+                "the signature of {who} came before its turn: stage {stage} {pending}"
+            )),
+            Turn::Since { at, after } if evidence.stored_at < *at => Some(format!(
+                "the signature of {who} was stored at {}, before stage {} was complete at {}",
+                words::instant(evidence.stored_at),
+                after.as_deref().unwrap_or_default(),
+                words::instant(*at)
+            )),
+            Turn::Since { .. } => None,
+        }
+    }
+
+    fn rejected(
+        &self,
+        evidence: &Evidence,
+        identity: Option<PrincipalId>,
+        code: Code,
+        message: String,
+    ) -> Rejected {
+        let reason = Reason {
+            code,
+            message,
+            candidate: Some(candidates::reference(self.court, evidence)),
+            limit: None,
+            next: self.court.next(code, self.name),
+        };
+        Rejected { identity, reason }
+    }
+
+    fn counted(&self, evidence: &Evidence, principal: PrincipalId, key: String) -> Counted {
+        let found = self.court.directory.principal(principal);
+        Counted {
+            principal,
+            kind: found.map_or(Kind::Person, |found| found.kind),
+            name: found.map(|found| found.name.clone()).unwrap_or_default(),
+            key,
+            evidence: evidence.id,
+            manifest: evidence.manifest.clone(),
+            format: evidence.format.clone(),
+            stored_at: evidence.stored_at,
+        }
+    }
+
+    /// The result of the stage, and how many reasons were left out of it.
+    fn result(&self, mut count: Count, satisfied: bool) -> (RuleResult, usize) {
+        // That someone also signed for another stage says nothing once their signature for this one counts.
+        count.rejected.retain(|rejected| {
+            let counts = rejected
+                .identity
+                .is_some_and(|identity| count.identities.contains(&identity));
+            rejected.reason.code != Code::OtherStage || !counts
+        });
+        let mut reasons = Vec::new();
+        let summary = if satisfied {
+            let who = count
+                .signatures
+                .iter()
+                .map(|counted| format!("{} {}", counted.kind, counted.name));
+            format!("signed by {}", words::listed(who))
+        } else {
+            let missing = self.missing(&count);
+            reasons.push(missing.clone());
+            missing.message
+        };
+        let left_out = count.rejected.len().saturating_sub(REASONS_MAX);
+        reasons.extend(
+            count
+                .rejected
+                .into_iter()
+                .take(REASONS_MAX)
+                .map(|rejected| rejected.reason),
+        );
+        let result = RuleResult {
+            rule: Rule::Stage(self.name.to_owned()),
+            satisfied,
+            automatic: false,
+            summary,
+            reasons,
+            counted: count.signatures,
+            limits: Vec::new(),
+        };
+        (result, left_out)
+    }
+
+    fn missing(&self, count: &Count) -> Reason {
+        let (name, threshold, counted) = (self.name, self.stage.threshold, count.signatures.len());
+        let code = if counted == 0 {
+            Code::StageNotSigned
+        } else {
+            Code::ThresholdNotReached
+        };
+        let wanted = self.wanted(count);
+        let message = if threshold <= 1 {
+            format!("stage {name} is not signed (needs {wanted})")
+        } else {
+            let more = threshold.saturating_sub(counted);
+            format!(
+                "stage {name} has {counted} of {threshold} signatures (needs {more} more of {wanted})"
+            )
+        };
+        let next = match &self.turn {
+            // Before its turn a signature would not count: the step is that of the earlier stage.
+            Turn::NotYet { stage, .. } => Some(format!("stage {stage} comes first")),
+            Turn::Since { .. } => self.court.next(code, self.name),
+        };
+        Reason {
+            code,
+            message,
+            candidate: None,
+            limit: None,
+            next,
+        }
+    }
+
+    /// Those who may still sign: teams, and the people and robots whose signature does not count yet.
+    fn wanted(&self, count: &Count) -> String {
+        let directory = self.court.directory;
+        let has_signed = |kind: Kind, name: &str| {
+            directory
+                .by_name(kind, name)
+                .is_some_and(|found| count.identities.contains(&directory.identity_of(found.id)))
+        };
+        let open = self.stage.signers.iter().filter(|party| match party.kind {
+            PartyKind::Team => true,
+            PartyKind::Person => !has_signed(Kind::Person, &party.name),
+            PartyKind::Robot => !has_signed(Kind::Robot, &party.name),
+        });
+        let open: Vec<String> = open.map(ToString::to_string).collect();
+        if open.is_empty() {
+            "signers that the policy does not list".to_owned()
+        } else {
+            open.join(", ")
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Attack stories and laws of the gate. The world they play in is in `world.rs`.
+
+mod index;
+mod laws;
+mod limits;
+mod modes;
+mod signatures;
+mod stages;
+mod time;
+pub(crate) mod world;

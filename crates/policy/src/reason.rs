@@ -1,0 +1,166 @@
+//! Every reason for a no: a closed list of stable codes, what each means, and what to do next.
+//!
+//! It does not judge; `gate/` gives the codes. Each has its page in `docs/reasons/`. DESIGN §1 point 2, §4.
+
+use serde::{Deserialize, Serialize};
+
+/// What a reason is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Why one piece of evidence does not count; by itself it refuses nothing.
+    Candidate,
+    /// Why the gate denies.
+    Deny,
+    /// What is missing before there can be an answer.
+    NotReady,
+}
+
+macro_rules! codes {
+    ($($code:ident = $name:literal, $class:ident, $means:literal, $next:literal;)+) => {
+        /// A stable code. A consumer may branch on it; it is never given another meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Code {
+            $(#[doc = $means] $code,)+
+        }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &'static [Code] = &[$(Code::$code,)+];
+
+            /// The code in kebab case, which is also the name of its page.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Code::$code => $name,)+
+                }
+            }
+
+            /// What it means, in one sentence.
+            #[must_use]
+            pub fn describe(self) -> &'static str {
+                match self {
+                    $(Code::$code => $means,)+
+                }
+            }
+
+            /// Whether it refuses, waits, or only explains.
+            #[must_use]
+            pub fn class(self) -> Class {
+                match self {
+                    $(Code::$code => Class::$class,)+
+                }
+            }
+
+            /// What to do next, with the placeholders `{image}`, `{stage}`, `{gate}`, `{repository}`,
+            /// `{key}`, `{who}` and `{fix}`.
+            #[must_use]
+            pub fn next_step(self) -> &'static str {
+                match self {
+                    $(Code::$code => $next,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    // Why a signature does not count.
+    UnknownKey = "unknown-key", Candidate,
+        "No key that is registered on this server made the signature.",
+        "countersign key register";
+    RevokedKey = "revoked-key", Candidate,
+        "The key that made the signature has been revoked.",
+        "countersign sign --stage {stage} {image}";
+    OutOfScope = "out-of-scope", Candidate,
+        "The key is not registered for this repository.",
+        "countersign key list";
+    InactivePrincipal = "inactive-principal", Candidate,
+        "The account of the signer, or of the person who owns the robot, is closed.",
+        "countersign sign --stage {stage} {image}";
+    BadSignature = "bad-signature", Candidate,
+        "The signature names a registered key, but that key did not make it.",
+        "countersign sign --stage {stage} {image}";
+    Unreadable = "unreadable", Candidate,
+        "The evidence could not be read.",
+        "countersign sign --stage {stage} {image}";
+    Withdrawn = "withdrawn", Candidate,
+        "The evidence was deleted.",
+        "countersign sign --stage {stage} {image}";
+    OtherDigest = "other-digest", Candidate,
+        "The signature is about another digest than the one it is attached to.",
+        "countersign sign --stage {stage} {image}";
+    OtherRepository = "other-repository", Candidate,
+        "The signature was made for another repository.",
+        "countersign sign --stage {stage} {image}";
+    OtherStage = "other-stage", Candidate,
+        "The signature was made for another stage.",
+        "countersign sign --stage {stage} {image}";
+    StageNotNamed = "stage-not-named", Candidate,
+        "The signer may sign for several stages, and the signature does not say for which.",
+        "countersign sign --stage {stage} {image}";
+    NotASigner = "not-a-signer", Candidate,
+        "The policy does not list the signer for this stage.",
+        "countersign policy show";
+    Author = "author", Candidate,
+        "The signer made this image, by pushing it or by signing for `ci`, and the stage excepts its author.",
+        "ask someone else to run: countersign sign --stage {stage} {image}";
+    OutOfOrder = "out-of-order", Candidate,
+        "The signature was stored before the stages that come first were complete.",
+        "countersign sign --stage {stage} {image}";
+    SamePrincipal = "same-principal", Candidate,
+        "Another signature of the same principal counts already.",
+        "ask someone else to run: countersign sign --stage {stage} {image}";
+    SameOwner = "same-owner", Candidate,
+        "A robot and its owner are one, and a signature of the other counts already.",
+        "ask someone else to run: countersign sign --stage {stage} {image}";
+
+    // Why a gate refuses.
+    StageNotSigned = "stage-not-signed", Deny,
+        "No signature counts for a stage that the gate requires.",
+        "countersign sign --stage {stage} {image}";
+    ThresholdNotReached = "threshold-not-reached", Deny,
+        "Fewer distinct people or machines than the stage asks for have a signature that counts.",
+        "ask someone else to run: countersign sign --stage {stage} {image}";
+    VulnerabilityLimit = "vulnerability-limit", Deny,
+        "A vulnerability is at or above the severity that the policy accepts, and its grace has ended.",
+        "{fix}";
+    KnownExploited = "known-exploited", Deny,
+        "A vulnerability is known to be exploited, and the policy denies those at once.",
+        "{fix}";
+    LicenceDenied = "licence-denied", Deny,
+        "A component can only be used under a licence that the policy denies.",
+        "replace the component and push again, or write an exception: countersign policy apply";
+    InventoryIncomplete = "inventory-incomplete", Deny,
+        "A part of the image could not be read, so nobody knows all that is inside.",
+        "countersign sbom {image}";
+    Unscannable = "unscannable", Deny,
+        "This kind of artifact cannot be scanned, and the policy does not let such artifacts pass.",
+        "write `unscannable: allow` under the limits of the stage: countersign policy apply";
+    NoRunnableChild = "no-runnable-child", Deny,
+        "No image that the index lists is within the limits.",
+        "fix one platform image of the index and push it again";
+    NoPolicy = "no-policy", Deny,
+        "The caller is held by a gate elsewhere, and no gate holds them in this repository.",
+        "pull from a repository that a policy covers, or list {repository} as ungated: countersign policy apply";
+    UnknownGate = "unknown-gate", Deny,
+        "The policy has no gate of this name.",
+        "countersign policy show";
+
+    // What is missing before there can be an answer.
+    NotIndexed = "not-indexed", NotReady,
+        "The image was not read yet.",
+        "wait a moment, then: countersign gate {image} --gate {gate}";
+    NoAdvisories = "no-advisories", NotReady,
+        "There are no advisories to match the image with.",
+        "countersign advisories import PATH";
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;
