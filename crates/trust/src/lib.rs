@@ -34,6 +34,7 @@ pub mod dsse;
 mod encoding;
 pub mod evidence;
 mod excerpt;
+mod fingerprint;
 mod key;
 pub mod keyfile;
 pub mod merkle;
@@ -50,6 +51,7 @@ mod verified;
 
 pub use bundle::Bundle;
 pub use dsse::Envelope;
+pub use fingerprint::fingerprint;
 pub use key::{Algorithm, BadSignature, KeyError, KeyId, PublicKey, SIGNATURE_BYTES_MAX};
 pub use pem::{PEM_BYTES_MAX, PemError};
 pub use private::{PrivateKey, PrivateKeyError, SignError, Signer};

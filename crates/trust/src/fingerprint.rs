@@ -1,0 +1,154 @@
+//! When two pieces of evidence are the same one: the same signed bytes under the same signature, however they are wrapped. Whoever sends a
+//! signature again must not make it a newer one, neither by other white space around it nor by the other form that ECDSA allows:
+//! with (r, s) a signature, (r, n − s) is one too (SEC 1, 4.1.4). Deliberately no check of the signature.
+
+use oci::{Algorithm, Digest, Hasher};
+
+use crate::bundle::Bundle;
+use crate::encoding::from_base64;
+
+/// The order of P-256's group (FIPS 186-5 / SP 800-186, 3.2.1.3).
+const P256_ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
+    0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+/// The order of P-384's group (SP 800-186, 3.2.1.4).
+const P384_ORDER: [u8; 48] = [
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xc7, 0x63, 0x4d, 0x81, 0xf4, 0x37, 0x2d, 0xdf, 0x58, 0x1a, 0x0d, 0xb2, 0x48, 0xb0,
+    0xa7, 0x7a, 0xec, 0xec, 0x19, 0x6a, 0xcc, 0xc5, 0x29, 0x73,
+];
+
+/// What makes a signature the same when it comes again. `raw` is a bundle, or with `signature_base64` the payload of a simple signature.
+#[must_use]
+pub fn fingerprint(raw: &[u8], signature_base64: Option<&str>) -> Digest {
+    match signature_base64 {
+        Some(text) => {
+            let signature = from_base64(text.trim_ascii()).unwrap_or_else(|| text.trim_ascii().as_bytes().to_vec());
+            of(raw, &signature)
+        }
+        None => of_bundle(raw).unwrap_or_else(|| of(raw, &[])),
+    }
+}
+
+fn of_bundle(raw: &[u8]) -> Option<Digest> {
+    let bundle = Bundle::parse(raw).ok()?;
+    let envelope = bundle.envelope()?;
+    let signature = envelope.signatures.first()?;
+    Some(of(&envelope.payload, &signature.sig))
+}
+
+fn of(payload: &[u8], signature: &[u8]) -> Digest {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(Digest::sha256(payload).as_str().as_bytes());
+    match ecdsa(signature) {
+        Some((r, s)) => {
+            hasher.update(b"ecdsa");
+            hasher.update(&r);
+            hasher.update(&s);
+        }
+        None => hasher.update(signature),
+    }
+    hasher.finish()
+}
+
+/// The two numbers of an ECDSA signature in DER, the second as the smaller of `s` and `n − s`, both without leading zeros.
+fn ecdsa(signature: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (0x30, body, []) = element(signature)? else { return None };
+    let (0x02, r, rest) = element(body)? else { return None };
+    let (0x02, s, []) = element(rest)? else { return None };
+    let (r, s) = (trimmed(r), trimmed(s));
+    let order: &[u8] = if r.len().max(s.len()) <= P256_ORDER.len() { &P256_ORDER } else { &P384_ORDER };
+    let other = difference(order, s)?;
+    let other = trimmed(&other);
+    let smaller = if (other.len(), other) < (s.len(), s) { other } else { s };
+    Some((r.to_vec(), smaller.to_vec()))
+}
+
+/// One DER element with a short length: its tag, its content, and what follows.
+fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (&length, rest) = rest.split_first()?;
+    if length >= 0x80 {
+        return None;
+    }
+    let (content, rest) = rest.split_at_checked(usize::from(length))?;
+    Some((tag, content, rest))
+}
+
+fn trimmed(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
+}
+
+/// `order − number`, as long as the order; `None` when the number is larger.
+fn difference(order: &[u8], number: &[u8]) -> Option<Vec<u8>> {
+    let padding = order.len().checked_sub(number.len())?;
+    let padded = std::iter::repeat_n(0, padding).chain(number.iter().copied()).collect::<Vec<u8>>();
+    let mut borrow = 0_i16;
+    let mut result: Vec<u8> = Vec::with_capacity(order.len());
+    for (from, take) in order.iter().rev().zip(padded.iter().rev()) {
+        let difference = i16::from(*from) - i16::from(*take) - borrow;
+        borrow = i16::from(difference < 0);
+        result.push(u8::try_from(difference.rem_euclid(256)).ok()?);
+    }
+    result.reverse();
+    (borrow == 0).then_some(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::{self, StageStatement};
+    use crate::{Algorithm as KeyAlgorithm, PrivateKey, Signer};
+
+    fn der(r: &[u8], s: &[u8]) -> Vec<u8> {
+        let integer = |number: &[u8]| {
+            let number = trimmed(number);
+            let sign = if number.first().is_some_and(|byte| *byte >= 0x80) { vec![0] } else { vec![] };
+            [vec![2, u8::try_from(number.len() + sign.len()).unwrap()], sign, number.to_vec()].concat()
+        };
+        let body = [integer(r), integer(s)].concat();
+        [vec![0x30, u8::try_from(body.len()).unwrap()], body].concat()
+    }
+
+    fn other_form(signature: &[u8]) -> Vec<u8> {
+        let (_, body, _) = element(signature).unwrap();
+        let (_, r, rest) = element(body).unwrap();
+        let (_, s, _) = element(rest).unwrap();
+        der(r, &difference(&P256_ORDER, trimmed(s)).unwrap())
+    }
+
+    #[test]
+    fn the_other_form_of_a_signature_verifies_and_is_the_same_evidence() {
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        for number in 0..32_u8 {
+            let signature = key.sign(&[number]).unwrap();
+            let other = other_form(&signature);
+            assert_ne!(signature, other);
+            key.public_key().verify(&[number], &other).expect("the other form is a signature too");
+            assert_eq!(of(&[number], &signature), of(&[number], &other));
+            assert_ne!(of(&[number], &signature), of(&[number, 0], &signature));
+        }
+    }
+
+    #[test]
+    fn white_space_around_a_bundle_changes_nothing() {
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let claim = StageStatement { stage: "ci".into(), repository: "shop/web".parse().unwrap(), tag: None };
+        let statement = stage::build(&Digest::sha256(b"image"), &claim).unwrap();
+        let first = Bundle::sign(&statement, &key).unwrap().to_json().unwrap();
+        let wrapped = format!(" {first}\n");
+        assert_eq!(fingerprint(first.as_bytes(), None), fingerprint(wrapped.as_bytes(), None));
+        let again = Bundle::sign(&statement, &key).unwrap().to_json().unwrap();
+        assert_ne!(fingerprint(first.as_bytes(), None), fingerprint(again.as_bytes(), None), "signing again is new evidence");
+    }
+
+    #[test]
+    fn what_is_no_ecdsa_signature_counts_as_it_is() {
+        assert_eq!(ecdsa(&[1, 2, 3]), None);
+        assert_ne!(of(b"x", &[1, 2, 3]), of(b"x", &[1, 2, 4]));
+        assert_eq!(fingerprint(b"p", Some("AQID")), fingerprint(b"p", Some(" AQID\n")));
+    }
+}
