@@ -1,0 +1,232 @@
+//! What the audit log says the state must be: its acts, one after the other. An act that changes something a gate or a
+//! permit depends on carries, in its detail, all that this needs:
+//!
+//! | act | detail |
+//! |---|---|
+//! | `principal.create` | `{id, kind, name, owner}` |
+//! | `principal.set-active` | `{id, active}` |
+//! | `team.add-member`, `team.remove-member` | `{team, principal}`, the team by its name |
+//! | `grant.add` | `{id, kind, principal, team, role, pattern}` |
+//! | `grant.remove` | `{id}` |
+//! | `key.register` | `{key_id, principal, scope}` |
+//! | `key.revoke` | `{key_id}` |
+//! | `policy.apply` | `{name, revision, digest}` |
+//! | `policy.remove` | `{name}` |
+//! | `manifest.push`, `evidence.attach` | `{digest, …}`: the first one of a digest is its first push |
+
+use serde_json::{Value, json};
+
+use super::leaf::Leaf;
+use super::state::{self, State};
+
+/// The acts that change the state, for a SELECT.
+pub(super) const ACTS: &[&str] = &[
+    "principal.create",
+    "principal.set-active",
+    "team.add-member",
+    "team.remove-member",
+    "grant.add",
+    "grant.remove",
+    "key.register",
+    "key.revoke",
+    "policy.apply",
+    "policy.remove",
+    "manifest.push",
+    "evidence.attach",
+];
+
+/// Applies an act to the state before it; `None` when its detail does not say what it must.
+pub(super) fn apply(state: &mut State, leaf: &Leaf) -> Option<()> {
+    let detail: Value = serde_json::from_str(&leaf.detail).ok()?;
+    match leaf.act.as_str() {
+        "principal.create" => {
+            let value = pick(&detail, &["kind", "name", "owner"])?;
+            state.insert(
+                state::principal(int(&detail, "id")?),
+                with(value, "active", json!(true)),
+            );
+        }
+        "principal.set-active" => {
+            let active = detail.get("active")?.as_bool()?;
+            set(
+                state,
+                &state::principal(int(&detail, "id")?),
+                "active",
+                json!(active),
+            )?;
+        }
+        "team.add-member" => {
+            state.insert(
+                state::member(text(&detail, "team")?, int(&detail, "principal")?),
+                json!("a member"),
+            );
+        }
+        "team.remove-member" => {
+            state.remove(&state::member(
+                text(&detail, "team")?,
+                int(&detail, "principal")?,
+            ));
+        }
+        "grant.add" => {
+            let value = pick(&detail, &["kind", "principal", "team", "role", "pattern"])?;
+            state.insert(state::grant(int(&detail, "id")?), value);
+        }
+        "grant.remove" => {
+            state.remove(&state::grant(int(&detail, "id")?));
+        }
+        "key.register" => {
+            let value = pick(&detail, &["principal", "scope"])?;
+            state.insert(
+                state::signing_key(text(&detail, "key_id")?),
+                with(value, "revoked_at", Value::Null),
+            );
+        }
+        "key.revoke" => {
+            set(
+                state,
+                &state::signing_key(text(&detail, "key_id")?),
+                "revoked_at",
+                json!(leaf.happened_at),
+            )?;
+        }
+        "policy.apply" => {
+            state.insert(
+                state::policy(text(&detail, "name")?),
+                pick(&detail, &["revision", "digest"])?,
+            );
+        }
+        "policy.remove" => {
+            state.remove(&state::policy(text(&detail, "name")?));
+        }
+        "manifest.push" | "evidence.attach" => {
+            let pusher = leaf
+                .actor
+                .strip_prefix("principal:")
+                .and_then(|id| id.parse::<i64>().ok());
+            state
+                .entry(state::first_push(text(&detail, "digest")?))
+                .or_insert(json!({"principal": pusher}));
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+/// The fields of a thing, all of which must be there.
+fn pick(detail: &Value, fields: &[&str]) -> Option<Value> {
+    fields
+        .iter()
+        .map(|field| Some(((*field).to_owned(), detail.get(*field)?.clone())))
+        .collect()
+}
+
+fn with(mut value: Value, field: &str, content: Value) -> Value {
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert(field.to_owned(), content);
+    }
+    value
+}
+
+/// Changes a field of a thing that is there.
+fn set(state: &mut State, name: &str, field: &str, content: Value) -> Option<()> {
+    state
+        .get_mut(name)?
+        .as_object_mut()?
+        .insert(field.to_owned(), content);
+    Some(())
+}
+
+fn int(detail: &Value, field: &str) -> Option<i64> {
+    detail.get(field)?.as_i64()
+}
+
+fn text<'a>(detail: &'a Value, field: &str) -> Option<&'a str> {
+    detail.get(field)?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaf(act: &str, detail: Value) -> Leaf {
+        Leaf {
+            id: 1,
+            happened_at: 50,
+            actor: "principal:3".to_owned(),
+            act: act.to_owned(),
+            object: String::new(),
+            detail: detail.to_string(),
+        }
+    }
+
+    #[test]
+    fn acts_add_up_to_a_state() {
+        let mut state = State::new();
+        for (act, detail) in [
+            (
+                "principal.create",
+                json!({"id": 3, "kind": "person", "name": "maria", "owner": null}),
+            ),
+            ("principal.set-active", json!({"id": 3, "active": false})),
+            ("team.add-member", json!({"team": "qa", "principal": 3})),
+            ("team.remove-member", json!({"team": "qa", "principal": 3})),
+            (
+                "grant.add",
+                json!({"id": 1, "kind": "anonymous", "principal": null, "team": null, "role": "reader", "pattern": "**"}),
+            ),
+            (
+                "key.register",
+                json!({"key_id": "ab", "principal": 3, "scope": ["shop/**"], "name": "laptop"}),
+            ),
+            ("key.revoke", json!({"key_id": "ab"})),
+            (
+                "policy.apply",
+                json!({"name": "shop", "revision": 1, "digest": "x"}),
+            ),
+            (
+                "policy.apply",
+                json!({"name": "shop", "revision": 2, "digest": "y"}),
+            ),
+            ("manifest.push", json!({"digest": "sha256:1"})),
+        ] {
+            assert!(apply(&mut state, &leaf(act, detail)).is_some(), "{act}");
+        }
+        let expect = State::from([
+            (
+                "principal 3".to_owned(),
+                json!({"kind": "person", "name": "maria", "owner": null, "active": false}),
+            ),
+            (
+                "grant 1".to_owned(),
+                json!({"kind": "anonymous", "principal": null, "team": null, "role": "reader", "pattern": "**"}),
+            ),
+            (
+                "signing key `ab`".to_owned(),
+                json!({"principal": 3, "scope": ["shop/**"], "revoked_at": 50}),
+            ),
+            (
+                "policy `shop`".to_owned(),
+                json!({"revision": 2, "digest": "y"}),
+            ),
+            (
+                "first push of `sha256:1`".to_owned(),
+                json!({"principal": 3}),
+            ),
+        ]);
+        assert_eq!(state, expect);
+    }
+
+    #[test]
+    fn a_detail_that_lacks_a_field_does_not_pass() {
+        for act in ACTS {
+            assert!(
+                apply(&mut State::new(), &leaf(act, json!({}))).is_none(),
+                "{act}"
+            );
+        }
+        assert!(
+            apply(&mut State::new(), &leaf("team.create", json!({}))).is_some(),
+            "others change nothing"
+        );
+    }
+}

@@ -1,0 +1,75 @@
+//! Evidence that the tables call verified, read again from its raw bytes: the key that is named must have signed exactly
+//! what the columns say. So a signature that was made up by hand in the database is named.
+
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+use trust::PublicKey;
+use trust::evidence::{Claim, Reading, read_bundle, read_simple_signing};
+
+use crate::db::RowExt;
+use crate::error::Result;
+
+/// How many pieces are read at a time; each may have a megabyte.
+const PAGE_ROWS: i64 = 50;
+
+/// The pieces that are not what they are said to be, one line each.
+pub(super) async fn contradictions(conn: &mut AnyConnection) -> Result<Vec<String>> {
+    let (mut lines, mut after) = (Vec::new(), 0_i64);
+    loop {
+        let rows = sqlx::query(
+            "SELECT e.id, e.attached_to, e.subject, e.stage, e.named_repository, e.key_id, e.raw, e.signature, \
+             COALESCE(k.public_pem, s.public_pem) AS public_pem FROM evidence e \
+             LEFT JOIN signing_keys k ON k.key_id = e.key_id LEFT JOIN server_keys s ON s.key_id = e.key_id \
+             WHERE e.verdict = 'verified' AND e.withdrawn_at IS NULL AND e.id > $1 ORDER BY e.id LIMIT $2",
+        )
+        .bind(after)
+        .bind(PAGE_ROWS)
+        .fetch_all(&mut *conn)
+        .await?;
+        for row in &rows {
+            after = row.int("id")?;
+            if let Some(why) = contradiction(row)? {
+                lines.push(format!(
+                    "evidence {after} of `{}` was changed: {why}",
+                    row.text("attached_to")?
+                ));
+            }
+        }
+        if rows.is_empty() {
+            return Ok(lines);
+        }
+    }
+}
+
+fn contradiction(row: &AnyRow) -> Result<Option<&'static str>> {
+    let key_id = row.opt_text("key_id")?.unwrap_or_default();
+    let pem = row.opt_text("public_pem")?.unwrap_or_default();
+    let Some(key) = PublicKey::from_pem(&pem)
+        .ok()
+        .filter(|key| key.id().as_str() == key_id)
+    else {
+        return Ok(Some("the key that verified it is not registered"));
+    };
+    let (raw, keys) = (row.bytes("raw")?, [key]);
+    let reading = match row.opt_text("signature")? {
+        Some(signature) => read_simple_signing(&raw, &signature, &keys),
+        None => read_bundle(&raw, &keys),
+    };
+    let Reading::Verified(verified) = reading else {
+        return Ok(Some("its key did not sign it"));
+    };
+    Ok(if says(row, verified.value())? {
+        None
+    } else {
+        Some("what was signed says something else")
+    })
+}
+
+fn says(row: &AnyRow, claim: &Claim) -> Result<bool> {
+    Ok(
+        row.opt_text("subject")?.as_deref() == Some(claim.subject.as_str())
+            && row.opt_text("stage")? == claim.stage
+            && row.opt_text("named_repository")?.as_deref()
+                == claim.repository.as_ref().map(|name| name.as_str()),
+    )
+}

@@ -1,0 +1,132 @@
+//! Which repository holds which blob, and which manifests need it. The bytes are in `crate::blobs`.
+
+use oci::{Digest, RepositoryName};
+use policy::Permit;
+use policy::verb::{Delete, Pull};
+
+use super::lock;
+use crate::blobs::{BlobInfo, held, link};
+use crate::db::{RowExt, write_tx};
+use crate::error::{Error, Result};
+use crate::{Store, Writer, audit, permit};
+
+/// A blob, if the repository holds it.
+pub async fn blob(
+    store: &Store,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<BlobInfo>> {
+    let row = sqlx::query(
+        "SELECT b.size FROM repositories n JOIN repository_blobs r ON r.repository_id = n.id \
+         JOIN blobs b ON b.digest = r.digest WHERE n.name = $1 AND r.digest = $2",
+    )
+    .bind(repository.as_str())
+    .bind(digest.as_str())
+    .fetch_optional(store.db().read())
+    .await?;
+    row.map(|row| {
+        Ok(BlobInfo {
+            digest: digest.clone(),
+            size: row.count("size")?,
+        })
+    })
+    .transpose()
+}
+
+/// Mounts a blob of the repository of `from` into the writer's. `None` when that one does not hold it.
+pub async fn link_blob(
+    store: &Store,
+    writer: &Writer<'_>,
+    from: &Permit<Pull>,
+    digest: &Digest,
+    now: i64,
+) -> Result<Option<BlobInfo>> {
+    writer.actor(now)?;
+    permit::actor(from, now)?;
+    let repository = writer.repository()?;
+    let source = from.repository().ok_or_else(|| Error::Refused {
+        what: "mount",
+        why: "the permit to read names no repository".to_owned(),
+    })?;
+    if blob(store, source, digest).await?.is_none() {
+        return Ok(None);
+    }
+    write_tx!(store.db(), |tx| {
+        // Asked again in here: it may have been removed meanwhile.
+        let source = super::repository_id(tx, source, now).await?;
+        let Some(info) = held(tx, source, digest).await? else {
+            return Ok(None);
+        };
+        let repository_id = super::repository_id(tx, repository, now).await?;
+        link(tx, repository_id, digest, now).await?;
+        Ok(Some(info))
+    })
+}
+
+/// Takes a blob out of a repository. One that a manifest there needs stays.
+pub async fn unlink_blob(
+    store: &Store,
+    permit: &Permit<Delete>,
+    digest: &Digest,
+    now: i64,
+) -> Result<()> {
+    let actor = permit::actor(permit, now)?;
+    let repository = permit.repository().ok_or_else(|| Error::Refused {
+        what: "delete",
+        why: "the permit names no repository".to_owned(),
+    })?;
+    write_tx!(store.db(), |tx| {
+        let repository_id = lock(tx, repository).await?;
+        let needed = sqlx::query(
+                "SELECT manifest FROM manifest_references WHERE repository_id = $1 AND digest = $2 LIMIT 1",
+            )
+            .bind(repository_id)
+            .bind(digest.as_str())
+            .fetch_optional(tx.conn())
+            .await?;
+        if needed.is_some() {
+            let why = "is needed by a manifest of this repository: delete that first";
+            return Err(Error::Conflict {
+                kind: "blob",
+                name: digest.to_string(),
+                why,
+            });
+        }
+        let removed =
+            sqlx::query("DELETE FROM repository_blobs WHERE repository_id = $1 AND digest = $2")
+                .bind(repository_id)
+                .bind(digest.as_str())
+                .execute(tx.conn())
+                .await?;
+        if removed.rows_affected() == 0 {
+            return Err(Error::not_found("blob", digest));
+        }
+        let detail = serde_json::json!({"repository": repository, "digest": digest});
+        audit::record(
+            tx,
+            &actor,
+            "blob.delete",
+            &format!("{repository}@{digest}"),
+            detail,
+            now,
+        )
+        .await
+    })
+}
+
+/// The manifests of a repository that refer to a blob as configuration, layer or child, by digest.
+pub async fn manifests_referring(
+    store: &Store,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Vec<Digest>> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT r.manifest FROM repositories n JOIN manifest_references r ON r.repository_id = n.id \
+         WHERE n.name = $1 AND r.digest = $2 ORDER BY r.manifest",
+    )
+    .bind(repository.as_str())
+    .bind(digest.as_str())
+    .fetch_all(store.db().read())
+    .await?;
+    rows.iter().map(|row| row.digest("manifest")).collect()
+}

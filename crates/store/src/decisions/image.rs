@@ -1,0 +1,120 @@
+//! What is inside an image, as a gate sees it: how far its inventory goes, its findings and its licences.
+
+use oci::Digest;
+use policy::facts::{InventoryState, LicenceFact};
+use policy::{FindingFact, ImageFacts};
+use sbom::{Package, Problem};
+use sqlx::AnyConnection;
+
+use crate::db::RowExt;
+use crate::error::Result;
+use crate::inventories::{self, ImageState};
+
+/// What is known of the inside.
+#[derive(Debug)]
+pub(super) enum Inside {
+    /// It is an image, indexed or not.
+    Image {
+        facts: ImageFacts,
+        /// Whether each of its components was matched while there were advisories.
+        matched: bool,
+    },
+    /// It was looked at, and cannot be taken apart.
+    Unscannable { kind: String },
+}
+
+/// Reads the inside of an image.
+pub(super) async fn inside(conn: &mut AnyConnection, digest: &Digest) -> Result<Inside> {
+    let row = sqlx::query("SELECT state, kind, problems FROM images WHERE digest = $1")
+        .bind(digest.as_str())
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(row) = row else {
+        let facts = ImageFacts {
+            inventory: InventoryState::NotIndexed,
+            findings: Vec::new(),
+            licences: Vec::new(),
+        };
+        return Ok(Inside::Image {
+            facts,
+            matched: false,
+        });
+    };
+    let inventory = match inventories::state_of(&row)? {
+        ImageState::Unscannable { kind } => return Ok(Inside::Unscannable { kind }),
+        ImageState::Complete => InventoryState::Complete,
+        ImageState::Incomplete => {
+            let problems: Vec<Problem> = row.json("problems")?;
+            InventoryState::Incomplete(problems.iter().map(ToString::to_string).collect())
+        }
+    };
+    let facts = ImageFacts {
+        inventory,
+        findings: findings(conn, digest).await?,
+        licences: licences(conn, digest).await?,
+    };
+    Ok(Inside::Image {
+        facts,
+        matched: is_matched(conn, digest).await?,
+    })
+}
+
+async fn findings(conn: &mut AnyConnection, digest: &Digest) -> Result<Vec<FindingFact>> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT c.id, c.purl, c.name, c.version, f.group_id, f.ids, f.severity, f.fixed_version, \
+         f.known_exploited, f.first_held_at FROM image_components i JOIN findings f ON f.component_id = i.component_id \
+         JOIN components c ON c.id = i.component_id WHERE i.image = $1 AND i.owner IS NULL \
+         ORDER BY c.purl, c.id, f.group_id",
+    )
+    .bind(digest.as_str())
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(FindingFact {
+                package: row.text("purl")?,
+                name: row.text("name")?,
+                version: row.text("version")?,
+                group: row.text("group_id")?,
+                ids: row.json("ids")?,
+                severity: row.parsed("severity")?,
+                fixed_version: row.opt_text("fixed_version")?,
+                known_exploited: row.flag("known_exploited")?,
+                first_held_at: row.int("first_held_at")?,
+            })
+        })
+        .collect()
+}
+
+/// What is owned by a package of the operating system declares its licence all the same.
+async fn licences(conn: &mut AnyConnection, digest: &Digest) -> Result<Vec<LicenceFact>> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT c.id, c.purl, c.package FROM image_components i JOIN components c ON c.id = i.component_id \
+         WHERE i.image = $1 ORDER BY c.purl, c.id",
+    )
+    .bind(digest.as_str())
+    .fetch_all(conn)
+    .await?;
+    let mut licences = Vec::new();
+    for row in &rows {
+        let package: Package = row.json("package")?;
+        if !package.licences.is_empty() {
+            licences.push(LicenceFact {
+                purl: row.text("purl")?,
+                licences: package.licences,
+            });
+        }
+    }
+    Ok(licences)
+}
+
+async fn is_matched(conn: &mut AnyConnection, digest: &Digest) -> Result<bool> {
+    let unmatched = sqlx::query(
+        "SELECT c.id FROM image_components i JOIN components c ON c.id = i.component_id \
+         WHERE i.image = $1 AND i.owner IS NULL AND c.ecosystem IS NOT NULL AND c.matched_at IS NULL LIMIT 1",
+    )
+    .bind(digest.as_str())
+    .fetch_optional(conn)
+    .await?;
+    Ok(unmatched.is_none())
+}

@@ -1,0 +1,122 @@
+//! Answers that are kept, and whether they still hold: one query for a manifest, its counters and all its answers.
+
+use oci::{Digest, RepositoryName};
+use policy::Decision;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::GateName;
+use crate::db::RowExt;
+use crate::error::{Error, Result};
+
+/// A manifest in a repository, with the answers that are kept about it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) repository_id: i64,
+    /// Names the state of everything a gate may see.
+    pub(super) facts_key: String,
+    pub(super) answers: Vec<Answer>,
+}
+
+/// One answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) gate: GateName,
+    facts_key: String,
+    pub(super) decision: Decision,
+    holds_until: Option<i64>,
+}
+
+impl Kept {
+    /// The answer of a gate, if it holds at `now`.
+    pub(super) fn take_valid(&mut self, gate: &GateName, now: i64) -> Option<Decision> {
+        let holds = |answer: &Answer| {
+            answer.gate == *gate
+                && answer.facts_key == self.facts_key
+                && answer.holds_until.is_none_or(|until| now < until)
+        };
+        let position = self.answers.iter().position(holds)?;
+        Some(self.answers.swap_remove(position).decision)
+    }
+
+    /// The last answer of a gate, whether it holds or not.
+    pub(super) fn last(&self, policy: &str, gate: &str) -> Option<&Decision> {
+        let answer = self
+            .answers
+            .iter()
+            .find(|answer| answer.gate.policy == policy && answer.gate.gate == gate);
+        answer.map(|answer| &answer.decision)
+    }
+}
+
+/// Reads what is kept about a manifest that the repository holds.
+pub(super) async fn read(
+    conn: &mut AnyConnection,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Kept> {
+    let rows = sqlx::query(
+        "SELECT m.repository_id, m.facts_revision, m.pushed_at, v.directory, v.policies, v.advisories, \
+         d.policy, d.gate, d.facts_key, d.decision, d.holds_until FROM repositories r \
+         JOIN manifests m ON m.repository_id = r.id CROSS JOIN (SELECT \
+           MAX(CASE WHEN name = 'directory' THEN value END) AS directory, \
+           MAX(CASE WHEN name = 'policies' THEN value END) AS policies, \
+           MAX(CASE WHEN name = 'advisories' THEN value END) AS advisories FROM revisions) v \
+         LEFT JOIN decisions d ON d.repository_id = m.repository_id AND d.digest = m.digest \
+         WHERE r.name = $1 AND m.digest = $2 ORDER BY d.policy, d.gate",
+    )
+    .bind(repository.as_str())
+    .bind(digest.as_str())
+    .fetch_all(conn)
+    .await?;
+    let first = rows
+        .first()
+        .ok_or_else(|| Error::not_found("manifest", format!("{repository}@{digest}")))?;
+    Ok(Kept {
+        repository_id: first.int("repository_id")?,
+        facts_key: facts_key(first)?,
+        answers: rows
+            .iter()
+            .filter_map(|row| answer(row).transpose())
+            .collect::<Result<_>>()?,
+    })
+}
+
+/// All that an answer depends on, besides time. The program's version stands for how it judges.
+fn facts_key(row: &AnyRow) -> Result<String> {
+    let columns = [
+        "facts_revision",
+        "pushed_at",
+        "directory",
+        "policies",
+        "advisories",
+    ];
+    let counters: Vec<String> = columns
+        .iter()
+        .map(|column| Ok(row.int(column)?.to_string()))
+        .collect::<Result<_>>()?;
+    Ok(format!(
+        "{}.{}",
+        counters.join("."),
+        env!("CARGO_PKG_VERSION")
+    ))
+}
+
+fn answer(row: &AnyRow) -> Result<Option<Answer>> {
+    let Some(policy) = row.opt_text("policy")? else {
+        return Ok(None);
+    };
+    // An answer of a program that wrote it differently is as good as none.
+    let Ok(decision) = serde_json::from_str(&row.text("decision")?) else {
+        return Ok(None);
+    };
+    Ok(Some(Answer {
+        gate: GateName {
+            policy,
+            gate: row.text("gate")?,
+        },
+        facts_key: row.text("facts_key")?,
+        decision,
+        holds_until: row.opt_int("holds_until")?,
+    }))
+}

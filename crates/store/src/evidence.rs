@@ -1,0 +1,214 @@
+//! Evidence: signatures as they were read when they arrived, with their raw bytes, so that they can be read again when a key
+//! is registered. Reading and checking them is `trust`'s, and what counts is `policy`'s. DESIGN §3.4.
+//!
+//! Evidence is never deleted, only withdrawn. Its time is when its bytes were first stored for that digest: bytes that come
+//! again keep their first time, also after a withdrawal, so that nobody makes an early signature a late one.
+
+mod reverify;
+
+use oci::Digest;
+use policy::{Evidence, PrincipalId, Verdict};
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+use trust::KeyId;
+
+pub use self::reverify::{Reverified, UNKNOWN_MAX, UnknownEvidence, set_verdict, unknown};
+use crate::Store;
+use crate::db::{RowExt, Tx};
+use crate::error::{Error, Result};
+use crate::facts;
+
+/// The kind of the job that reads evidence of unknown keys again; its payload is `{key_id}`.
+pub const REVERIFY_EVIDENCE: &str = "reverify-evidence";
+
+/// The most pieces of evidence that a decision looks at, verified ones first.
+const OF_IMAGE_MAX: i64 = 2_000;
+
+/// A piece of evidence as it was read, to be kept with the manifest that carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvidence {
+    /// The digest whose referrer (or `.sig` tag) carries it; whether it is about that digest is for the gate.
+    pub attached_to: Digest,
+    /// The format, such as `stage`.
+    pub format: String,
+    /// The digest it says it is about; `None` when it could not be read.
+    pub subject: Option<Digest>,
+    /// The stage it names.
+    pub stage: Option<String>,
+    /// The repository it names, without a host.
+    pub named_repository: Option<String>,
+    /// The key that verified it.
+    pub key: Option<KeyId>,
+    /// The key it names, for messages.
+    pub key_hint: Option<String>,
+    /// What the check of its signature gave.
+    pub verdict: Verdict,
+    /// The bytes it was read from.
+    pub raw: Vec<u8>,
+    /// The signature, where the format keeps it outside these bytes.
+    pub signature: Option<String>,
+}
+
+impl NewEvidence {
+    /// What makes it the same evidence when it comes again, however it is wrapped.
+    fn fingerprint(&self) -> Digest {
+        trust::fingerprint(&self.raw, self.signature.as_deref())
+    }
+}
+
+/// What is known of a digest's evidence in a repository: its own, and that of the indexes there that list it.
+pub async fn for_image(
+    store: &Store,
+    repository_id: i64,
+    digest: &Digest,
+) -> Result<Vec<Evidence>> {
+    let mut conn = store.db().read().acquire().await?;
+    of_image(&mut conn, repository_id, digest).await
+}
+
+/// The same, in the state that the connection sees.
+pub(crate) async fn of_image(
+    conn: &mut AnyConnection,
+    repository_id: i64,
+    digest: &Digest,
+) -> Result<Vec<Evidence>> {
+    let rows = sqlx::query(
+        "SELECT id, attached_to, manifest, format, subject, stage, named_repository, key_id, key_hint, verdict, why, \
+         stored_at, withdrawn_at FROM evidence WHERE repository_id = $1 AND (attached_to = $2 OR attached_to IN (\
+           SELECT r.manifest FROM manifest_references r JOIN manifests m \
+           ON m.repository_id = r.repository_id AND m.digest = r.manifest \
+           WHERE r.repository_id = $1 AND r.digest = $2 AND r.kind = 'child')) \
+         ORDER BY CASE WHEN withdrawn_at IS NOT NULL THEN 2 WHEN verdict = 'verified' THEN 0 ELSE 1 END, stored_at, id \
+         LIMIT $3",
+    )
+    .bind(repository_id)
+    .bind(digest.as_str())
+    .bind(OF_IMAGE_MAX)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Keeps what was read from a manifest. Evidence that is there already keeps its first time and is no longer withdrawn.
+pub(crate) async fn attach(
+    tx: &mut Tx,
+    repository_id: i64,
+    manifest: &Digest,
+    evidence: &[NewEvidence],
+    pushed_by: Option<PrincipalId>,
+    now: i64,
+) -> Result<()> {
+    for new in evidence {
+        let written = sqlx::query(
+            "INSERT INTO evidence (repository_id, attached_to, manifest, fingerprint, format, subject, stage, \
+             named_repository, key_id, key_hint, verdict, why, raw, signature, pushed_by, stored_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+             ON CONFLICT (repository_id, attached_to, fingerprint) DO UPDATE SET withdrawn_at = NULL, \
+             manifest = excluded.manifest, subject = excluded.subject, stage = excluded.stage, \
+             named_repository = excluded.named_repository, key_id = excluded.key_id, key_hint = excluded.key_hint, \
+             verdict = excluded.verdict, why = excluded.why \
+             WHERE evidence.withdrawn_at IS NOT NULL",
+        )
+        .bind(repository_id)
+        .bind(new.attached_to.as_str())
+        .bind(manifest.as_str())
+        .bind(new.fingerprint().as_str())
+        .bind(new.format.as_str())
+        .bind(new.subject.as_ref().map(Digest::as_str))
+        .bind(new.stage.as_deref())
+        .bind(new.named_repository.as_deref())
+        .bind(new.key.as_ref().map(KeyId::as_str))
+        .bind(new.key_hint.as_deref())
+        .bind(verdict_name(&new.verdict))
+        .bind(why(&new.verdict))
+        .bind(new.raw.as_slice())
+        .bind(new.signature.as_deref())
+        .bind(pushed_by.map(|id| id.0))
+        .bind(now)
+        .execute(tx.conn())
+        .await?
+        .rows_affected();
+        if written > 0 {
+            facts::touch(tx, repository_id, &new.attached_to, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Withdraws all evidence that a manifest carries: it no longer counts, and stays as what once was there.
+pub(crate) async fn withdraw(
+    tx: &mut Tx,
+    repository_id: i64,
+    manifest: &Digest,
+    now: i64,
+) -> Result<()> {
+    let rows = sqlx::query(
+        "UPDATE evidence SET withdrawn_at = $3 WHERE repository_id = $1 AND manifest = $2 AND withdrawn_at IS NULL \
+         RETURNING attached_to",
+    )
+    .bind(repository_id)
+    .bind(manifest.as_str())
+    .bind(now)
+    .fetch_all(tx.conn())
+    .await?;
+    for row in &rows {
+        facts::touch(tx, repository_id, &row.digest("attached_to")?, now).await?;
+    }
+    Ok(())
+}
+
+fn read(row: &AnyRow) -> Result<Evidence> {
+    let attached_to = row.digest("attached_to")?;
+    Ok(Evidence {
+        id: row.int("id")?,
+        format: row.text("format")?,
+        manifest: row.digest("manifest")?,
+        subject: row
+            .opt_parsed("subject")?
+            .unwrap_or_else(|| attached_to.clone()),
+        attached_to,
+        key: row.opt_parsed("key_id")?,
+        key_hint: row.opt_text("key_hint")?,
+        stage: row.opt_text("stage")?,
+        repository: row.opt_text("named_repository")?,
+        stored_at: row.int("stored_at")?,
+        verdict: read_verdict(row)?,
+        withdrawn: row.opt_int("withdrawn_at")?.is_some(),
+    })
+}
+
+fn read_verdict(row: &AnyRow) -> Result<Verdict> {
+    Ok(match row.text("verdict")?.as_str() {
+        VERIFIED => Verdict::Verified,
+        UNKNOWN_KEY => Verdict::UnknownKey,
+        BAD_SIGNATURE => Verdict::BadSignature,
+        UNREADABLE => Verdict::Unreadable(row.opt_text("why")?.unwrap_or_default()),
+        other => {
+            return Err(Error::Corrupt {
+                what: "evidence.verdict".to_owned(),
+                why: format!("`{other}` is not a verdict"),
+            });
+        }
+    })
+}
+
+fn verdict_name(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Verified => VERIFIED,
+        Verdict::UnknownKey => UNKNOWN_KEY,
+        Verdict::BadSignature => BAD_SIGNATURE,
+        Verdict::Unreadable(_) => UNREADABLE,
+    }
+}
+
+fn why(verdict: &Verdict) -> Option<&str> {
+    match verdict {
+        Verdict::Unreadable(why) => Some(why),
+        Verdict::Verified | Verdict::UnknownKey | Verdict::BadSignature => None,
+    }
+}
+
+const VERIFIED: &str = "verified";
+const UNKNOWN_KEY: &str = "unknown-key";
+const BAD_SIGNATURE: &str = "bad-signature";
+const UNREADABLE: &str = "unreadable";

@@ -1,0 +1,122 @@
+//! Evidence of keys that were not known when it arrived, to be read again when a key is registered. Its time stays that of
+//! its arrival.
+
+use oci::Digest;
+use policy::Verdict;
+use serde_json::json;
+use trust::KeyId;
+
+use super::{BAD_SIGNATURE, UNKNOWN_KEY, verdict_name, why};
+use crate::db::{RowExt, write_tx};
+use crate::error::{Error, Result};
+use crate::permit::System;
+use crate::{Store, audit, facts};
+
+/// The most pieces one call reads.
+pub const UNKNOWN_MAX: u32 = 200;
+
+/// Evidence that no key verified, with what is needed to read it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownEvidence {
+    /// Its row number.
+    pub id: i64,
+    /// The format, such as `stage`.
+    pub format: String,
+    /// The bytes it was read from.
+    pub raw: Vec<u8>,
+    /// The signature, where the format keeps it outside these bytes.
+    pub signature: Option<String>,
+}
+
+/// What reading it again gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reverified {
+    /// What the check of its signature gave.
+    pub verdict: Verdict,
+    /// The digest it says it is about.
+    pub subject: Option<Digest>,
+    /// The stage it names.
+    pub stage: Option<String>,
+    /// The repository it names, without a host.
+    pub named_repository: Option<String>,
+    /// The key that verified it.
+    pub key: Option<KeyId>,
+}
+
+/// Evidence after row `after` that no key verified and that was not withdrawn, in the order of rows.
+pub async fn unknown(store: &Store, after: i64, limit: u32) -> Result<Vec<UnknownEvidence>> {
+    let rows = sqlx::query(
+        "SELECT id, format, raw, signature FROM evidence \
+         WHERE verdict IN ($1, $2) AND withdrawn_at IS NULL AND id > $3 ORDER BY id LIMIT $4",
+    )
+    .bind(UNKNOWN_KEY)
+    .bind(BAD_SIGNATURE)
+    .bind(after)
+    .bind(i64::from(limit.min(UNKNOWN_MAX)))
+    .fetch_all(store.db().read())
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(UnknownEvidence {
+                id: row.int("id")?,
+                format: row.text("format")?,
+                raw: row.bytes("raw")?,
+                signature: row.opt_text("signature")?,
+            })
+        })
+        .collect()
+}
+
+/// Keeps what reading a piece again gave; answers whether that is something else than before.
+pub async fn set_verdict(
+    store: &Store,
+    system: System,
+    id: i64,
+    found: &Reverified,
+    now: i64,
+) -> Result<bool> {
+    write_tx!(store.db(), |tx| {
+        let row = sqlx::query("SELECT repository_id, attached_to, manifest, verdict, key_id FROM evidence WHERE id = $1")
+                .bind(id)
+                .fetch_optional(tx.conn())
+                .await?
+                .ok_or_else(|| Error::not_found("evidence", id))?;
+        let key = found.key.as_ref().map(KeyId::as_str);
+        if row.text("verdict")? == verdict_name(&found.verdict)
+            && row.opt_text("key_id")?.as_deref() == key
+        {
+            return Ok(false);
+        }
+        sqlx::query(
+                "UPDATE evidence SET verdict = $2, why = $3, subject = $4, stage = $5, named_repository = $6, key_id = $7 \
+                 WHERE id = $1",
+            )
+            .bind(id)
+            .bind(verdict_name(&found.verdict))
+            .bind(why(&found.verdict))
+            .bind(found.subject.as_ref().map(Digest::as_str))
+            .bind(found.stage.as_deref())
+            .bind(found.named_repository.as_deref())
+            .bind(key)
+            .execute(tx.conn())
+            .await?;
+        facts::touch(
+            tx,
+            row.int("repository_id")?,
+            &row.digest("attached_to")?,
+            now,
+        )
+        .await?;
+        let detail = json!({"id": id, "verdict": verdict_name(&found.verdict), "key_id": key});
+        audit::record(
+            tx,
+            &system.actor(),
+            "evidence.verify",
+            &row.text("manifest")?,
+            detail,
+            now,
+        )
+        .await?;
+        Ok(true)
+    })
+}

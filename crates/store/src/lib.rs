@@ -1,0 +1,53 @@
+//! All state of a server: blobs, catalogue, evidence, inventories, advisories, findings, accounts, sealed keys, policies,
+//! decisions, jobs, events and the audit log, on SQLite or PostgreSQL and a data folder.
+//!
+//! It is the only crate that knows SQL and the only one that knows where bytes lie. It deliberately decides nothing by
+//! itself (that is `policy`, whose permits its functions take), starts nothing by itself (that is `monitor`), and speaks no
+//! protocol. What a function acknowledged with `Ok` survives a `kill -9`; what it did not acknowledge is not visible.
+//!
+//! Three promises hold in every module: an act and its audit row are one transaction; an event and what it tells are one
+//! transaction; a change of what a gate may see raises the facts revision in the same transaction.
+//!
+//! ```no_run
+//! # async fn example() -> store::Result<()> {
+//! let store = store::Store::open(&store::Options::embedded("/var/lib/countersign")).await?;
+//! let repositories = store::catalogue::repositories(&store, None, 100).await?;
+//! # let _ = repositories;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod accounts;
+pub mod audit;
+mod batch;
+pub mod blobs;
+mod cache;
+pub mod catalogue;
+mod db;
+pub mod decisions;
+mod error;
+pub mod evidence;
+pub mod facts;
+pub mod feeds;
+pub mod findings;
+mod folder;
+pub mod inventories;
+pub mod jobs;
+pub mod keys;
+mod master;
+mod migrations;
+mod open;
+pub mod outbox;
+mod permit;
+pub mod policies;
+mod random;
+pub mod signing_keys;
+mod snapshot;
+pub mod tokens;
+pub mod uploads;
+mod writer;
+
+pub use error::{Error, Result};
+pub use open::{Options, Store};
+pub use permit::System;
+pub use writer::Writer;

@@ -1,0 +1,191 @@
+//! The master key: 32 random bytes in a file beside the database, never in it and never in a backup. It seals the server's
+//! own private keys and the secrets of webhooks. DESIGN §5.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+
+use crate::error::{Error, Result};
+use crate::folder::sync_folder;
+use crate::random;
+
+/// The length of the key in bytes.
+const KEY_BYTES: usize = 32;
+/// The first byte of what is sealed: AES-256-GCM, then the nonce, then the ciphertext with its tag.
+const SEALED_VERSION: u8 = 1;
+
+/// Seals and opens secrets.
+pub(crate) struct MasterKey {
+    aead: RandomizedNonceKey,
+}
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("MasterKey(…)")
+    }
+}
+
+impl MasterKey {
+    /// Reads the key file, or makes it where it is absent and `may_create`: a database with sealed secrets in it and no key
+    /// file is a mistake that a new key would hide.
+    pub(crate) fn load(path: &Path, may_create: bool) -> Result<MasterKey> {
+        match fs::read(path) {
+            Ok(bytes) => MasterKey::from_bytes(path, &bytes),
+            Err(error) if error.kind() == ErrorKind::NotFound && may_create => {
+                create(path)?;
+                MasterKey::from_bytes(path, &fs::read(path).map_err(Error::io(path))?)
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::Crypto {
+                what: "opening the server's keys",
+                why: format!(
+                    "`{}` is missing, and the database holds secrets sealed with it: put it back",
+                    path.display()
+                ),
+            }),
+            Err(error) => Err(Error::io(path)(error)),
+        }
+    }
+
+    fn from_bytes(path: &Path, bytes: &[u8]) -> Result<MasterKey> {
+        let invalid = || Error::Crypto {
+            what: "reading the master key",
+            why: format!("`{}` must hold exactly {KEY_BYTES} bytes", path.display()),
+        };
+        if bytes.len() != KEY_BYTES {
+            return Err(invalid());
+        }
+        Ok(MasterKey {
+            aead: RandomizedNonceKey::new(&AES_256_GCM, bytes).map_err(|_| invalid())?,
+        })
+    }
+
+    /// Seals a secret to its use: it opens only with the same `aad`.
+    pub(crate) fn seal(&self, aad: &[u8], secret: &[u8]) -> Result<Vec<u8>> {
+        let mut sealed = secret.to_vec();
+        let nonce = self
+            .aead
+            .seal_in_place_append_tag(Aad::from(aad), &mut sealed)
+            .map_err(|_| Error::Crypto {
+                what: "sealing a secret",
+                why: "the cipher refused it".to_owned(),
+            })?;
+        let mut bytes = vec![SEALED_VERSION];
+        bytes.extend_from_slice(nonce.as_ref());
+        bytes.append(&mut sealed);
+        Ok(bytes)
+    }
+
+    /// Opens what was sealed with this key for this use.
+    pub(crate) fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
+        let fails = || Error::Crypto {
+            what: "opening a sealed secret",
+            why: "it was sealed with another `master.key`, for another use, or was changed"
+                .to_owned(),
+        };
+        let (version, rest) = sealed.split_first().ok_or_else(fails)?;
+        let (nonce, ciphertext) = rest.split_at_checked(NONCE_LEN).ok_or_else(fails)?;
+        if *version != SEALED_VERSION {
+            return Err(fails());
+        }
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| fails())?;
+        let mut bytes = ciphertext.to_vec();
+        let length = self
+            .aead
+            .open_in_place(nonce, Aad::from(aad), &mut bytes)
+            .map_err(|_| fails())?
+            .len();
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+}
+
+/// Makes the file whole and durable, or leaves the one that another process made at the same moment.
+fn create(path: &Path) -> Result<()> {
+    let temporary = path.with_extension(format!("new-{}", random::hex::<8>()?));
+    let written = write_new(&temporary).and_then(|()| match fs::hard_link(&temporary, path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome.map_err(Error::io(path)),
+    });
+    // It only holds a second name; the first error matters more than this one.
+    let _ = fs::remove_file(&temporary);
+    written?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+fn write_new(path: &Path) -> Result<()> {
+    let key = random::bytes::<KEY_BYTES>()?;
+    let mut file: File = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(Error::io(path))?;
+    file.write_all(&key)
+        .and_then(|()| file.sync_all())
+        .map_err(Error::io(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_is_sealed_opens_only_whole_and_for_its_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = MasterKey::load(&folder.path().join("master.key"), true).unwrap();
+        let sealed = key.seal(b"use", b"secret").unwrap();
+        assert_eq!(key.open(b"use", &sealed).unwrap(), b"secret");
+        assert!(key.open(b"another use", &sealed).is_err());
+        for position in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[position] ^= 1;
+            assert!(key.open(b"use", &changed).is_err(), "byte {position}");
+            assert!(
+                key.open(b"use", &sealed[..position]).is_err(),
+                "cut at {position}"
+            );
+        }
+        assert_ne!(
+            key.seal(b"use", b"secret").unwrap(),
+            sealed,
+            "each sealing has its own nonce"
+        );
+    }
+
+    #[test]
+    fn the_file_is_made_once_and_for_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let sealed = MasterKey::load(&path, true)
+            .unwrap()
+            .seal(b"", b"x")
+            .unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(
+            MasterKey::load(&path, false)
+                .unwrap()
+                .open(b"", &sealed)
+                .unwrap(),
+            b"x"
+        );
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
+        fs::remove_file(&path).unwrap();
+        assert!(
+            MasterKey::load(&path, false).is_err(),
+            "a missing key is not replaced where secrets depend on it"
+        );
+        fs::write(&path, b"short").unwrap();
+        assert!(MasterKey::load(&path, true).is_err());
+    }
+}

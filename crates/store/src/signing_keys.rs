@@ -1,0 +1,313 @@
+//! The keys that people and robots sign with. A key belongs to one principal for ever, also once it is revoked, and is
+//! registered only with a proof that its private half was at hand. The proof is checked in `trust::possession`; here it is
+//! matched with the challenge that this server made, which is used up. DESIGN §3 "What counts".
+
+use policy::verb::ManageKeys;
+use policy::{Pattern, Permit, PrincipalId};
+use serde_json::json;
+use sqlx::any::AnyRow;
+use trust::possession::Challenge;
+use trust::{KeyId, PublicKey, Verified};
+
+use crate::accounts::directory_changed;
+use crate::db::{RowExt, Tx, write_tx};
+use crate::error::{Error, Result};
+use crate::evidence::REVERIFY_EVIDENCE;
+use crate::{Store, audit, jobs, permit, random};
+
+/// How long a challenge can be answered, in milliseconds.
+pub const CHALLENGE_MILLISECONDS: i64 = 10 * 60 * 1000;
+/// The longest name of a key, in characters.
+const NAME_CHARACTERS_MAX: usize = 128;
+/// The most patterns in the scope of one key.
+const SCOPE_PATTERNS_MAX: usize = 100;
+
+/// What a client has to sign to prove that it holds a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedChallenge {
+    /// Made for this attempt alone.
+    pub nonce: String,
+    /// The name of the principal that the key shall belong to.
+    pub principal: String,
+    /// The key.
+    pub key: KeyId,
+    /// The first instant at which it can no longer be answered, in milliseconds since the epoch.
+    pub expires_at: i64,
+}
+
+/// A key to be registered, with the proof.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The challenge that was issued, signed with the key.
+    pub proof: Verified<Challenge>,
+    /// The public half of the key that made the proof.
+    pub public_key: PublicKey,
+    /// What people call it.
+    pub name: String,
+    /// The repositories it may sign for.
+    pub scope: Vec<Pattern>,
+}
+
+/// A registered key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Its id.
+    pub key_id: KeyId,
+    /// Whose it is.
+    pub principal: PrincipalId,
+    /// What people call it.
+    pub name: String,
+    /// The public half.
+    pub public_key: PublicKey,
+    /// The repositories it may sign for.
+    pub scope: Vec<Pattern>,
+    /// When it was registered, in milliseconds since the epoch.
+    pub registered_at: i64,
+    /// When it was revoked, in milliseconds since the epoch.
+    pub revoked_at: Option<i64>,
+}
+
+/// Issues a challenge for a principal and a key; an earlier one for the same two ends.
+pub async fn challenge(
+    store: &Store,
+    permit: &Permit<ManageKeys>,
+    principal: PrincipalId,
+    key: &KeyId,
+    now: i64,
+) -> Result<IssuedChallenge> {
+    permit::actor(permit, now)?;
+    let nonce = random::hex::<32>()?;
+    let expires_at = now.saturating_add(CHALLENGE_MILLISECONDS);
+    write_tx!(store.db(), |tx| {
+        let name = open_principal(tx, principal).await?;
+        sqlx::query(
+                "DELETE FROM possession_challenges WHERE expires_at <= $1 OR (principal_id = $2 AND key_id = $3)",
+            )
+            .bind(now)
+            .bind(principal.0)
+            .bind(key.as_str())
+            .execute(tx.conn())
+            .await?;
+        sqlx::query(
+                "INSERT INTO possession_challenges (nonce, principal_id, key_id, expires_at) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(nonce.as_str())
+            .bind(principal.0)
+            .bind(key.as_str())
+            .bind(expires_at)
+            .execute(tx.conn())
+            .await?;
+        Ok(IssuedChallenge {
+            nonce: nonce.clone(),
+            principal: name,
+            key: key.clone(),
+            expires_at,
+        })
+    })
+}
+
+/// Registers a key for the principal of its challenge. Registering it again for the same principal changes name and scope.
+pub async fn register(
+    store: &Store,
+    permit: &Permit<ManageKeys>,
+    new: &Registration,
+    now: i64,
+) -> Result<()> {
+    let actor = permit::actor(permit, now)?;
+    check(new)?;
+    let key_id = new.public_key.id();
+    write_tx!(store.db(), |tx| {
+        directory_changed(tx, true, now).await?;
+        let principal = use_up(tx, new.proof.value(), now).await?;
+        require_free(tx, key_id, principal).await?;
+        upsert(tx, new, principal, now).await?;
+        // Evidence of this key may have arrived before it.
+        jobs::enqueue(
+            tx,
+            REVERIFY_EVIDENCE,
+            key_id.as_str(),
+            json!({"key_id": key_id}),
+            now,
+        )
+        .await?;
+        let detail =
+            json!({"key_id": key_id, "principal": principal, "scope": new.scope, "name": new.name});
+        audit::record(tx, &actor, "key.register", key_id.as_str(), detail, now).await
+    })
+}
+
+/// Revokes a key for ever; one that is revoked already stays so.
+pub async fn revoke(
+    store: &Store,
+    permit: &Permit<ManageKeys>,
+    key_id: &KeyId,
+    now: i64,
+) -> Result<()> {
+    let actor = permit::actor(permit, now)?;
+    write_tx!(store.db(), |tx| {
+        directory_changed(tx, true, now).await?;
+        let row = sqlx::query("SELECT revoked_at FROM signing_keys WHERE key_id = $1")
+            .bind(key_id.as_str())
+            .fetch_optional(tx.conn())
+            .await?
+            .ok_or_else(|| Error::not_found("key", key_id))?;
+        if row.opt_int("revoked_at")?.is_some() {
+            return Ok(());
+        }
+        sqlx::query("UPDATE signing_keys SET revoked_at = $2 WHERE key_id = $1")
+            .bind(key_id.as_str())
+            .bind(now)
+            .execute(tx.conn())
+            .await?;
+        audit::record(
+            tx,
+            &actor,
+            "key.revoke",
+            key_id.as_str(),
+            json!({"key_id": key_id}),
+            now,
+        )
+        .await
+    })
+}
+
+/// Every key that was ever registered, in the order of registration. Evidence is verified with all of them: whether a
+/// revoked key counts is the gate's affair.
+pub async fn list(store: &Store) -> Result<Vec<KeyRecord>> {
+    let rows = sqlx::query(
+        "SELECT key_id, principal_id, name, public_pem, scope, registered_at, revoked_at FROM signing_keys \
+         ORDER BY registered_at, key_id",
+    )
+    .fetch_all(store.db().read())
+    .await?;
+    rows.iter().map(record).collect()
+}
+
+fn record(row: &AnyRow) -> Result<KeyRecord> {
+    let public_key = PublicKey::from_pem(&row.text("public_pem")?)
+        .map_err(Error::corrupt("signing_keys.public_pem"))?;
+    let key_id: KeyId = row.parsed("key_id")?;
+    if *public_key.id() != key_id {
+        return Err(Error::Corrupt {
+            what: "signing_keys.public_pem".to_owned(),
+            why: format!("the key of row `{key_id}` is `{}`", public_key.id()),
+        });
+    }
+    Ok(KeyRecord {
+        key_id,
+        principal: PrincipalId(row.int("principal_id")?),
+        name: row.text("name")?,
+        public_key,
+        scope: row.json("scope")?,
+        registered_at: row.int("registered_at")?,
+        revoked_at: row.opt_int("revoked_at")?,
+    })
+}
+
+async fn open_principal(tx: &mut Tx, principal: PrincipalId) -> Result<String> {
+    let row = sqlx::query("SELECT name FROM principals WHERE id = $1 AND active = 1")
+        .bind(principal.0)
+        .fetch_optional(tx.conn())
+        .await?
+        .ok_or_else(|| Error::not_found("open account", principal))?;
+    row.text("name")
+}
+
+/// Takes the challenge that was proved, once, and answers whose key it makes.
+async fn use_up(tx: &mut Tx, proved: &Challenge, now: i64) -> Result<PrincipalId> {
+    let refused = |why: &str| Error::Refused {
+        what: "registering the key",
+        why: why.to_owned(),
+    };
+    let row = sqlx::query("DELETE FROM possession_challenges WHERE nonce = $1 RETURNING principal_id, key_id, expires_at")
+        .bind(proved.nonce.as_str())
+        .fetch_optional(tx.conn())
+        .await?
+        .ok_or_else(|| refused("the challenge is not one of this server, or was used: ask for a new one"))?;
+    if row.int("expires_at")? <= now {
+        return Err(refused("the challenge has ended: ask for a new one"));
+    }
+    let principal = PrincipalId(row.int("principal_id")?);
+    let name = open_principal(tx, principal).await?;
+    if row.text("key_id")? != proved.key.as_str() || name != proved.principal {
+        return Err(refused(
+            "the challenge was made for another key or principal: ask for a new one",
+        ));
+    }
+    Ok(principal)
+}
+
+/// A key stays with the principal it was registered for first, and revoked for ever once it was.
+async fn require_free(tx: &mut Tx, key_id: &KeyId, principal: PrincipalId) -> Result<()> {
+    let row = sqlx::query("SELECT principal_id, revoked_at FROM signing_keys WHERE key_id = $1")
+        .bind(key_id.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
+    let Some(row) = row else { return Ok(()) };
+    let conflict = |why| {
+        Err(Error::Conflict {
+            kind: "key",
+            name: key_id.to_string(),
+            why,
+        })
+    };
+    if row.int("principal_id")? != principal.0 {
+        return conflict("belongs to someone else for ever: generate a new one");
+    }
+    if row.opt_int("revoked_at")?.is_some() {
+        return conflict("was revoked: generate a new one");
+    }
+    Ok(())
+}
+
+async fn upsert(tx: &mut Tx, new: &Registration, principal: PrincipalId, now: i64) -> Result<()> {
+    let written = sqlx::query(
+        "INSERT INTO signing_keys (key_id, principal_id, name, public_pem, scope, registered_at) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key_id) DO UPDATE SET name = excluded.name, scope = excluded.scope \
+         WHERE signing_keys.principal_id = excluded.principal_id AND signing_keys.revoked_at IS NULL",
+    )
+    .bind(new.public_key.id().as_str())
+    .bind(principal.0)
+    .bind(new.name.as_str())
+    .bind(new.public_key.to_pem())
+    .bind(json!(new.scope).to_string())
+    .bind(now)
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    if written == 0 {
+        return Err(Error::Conflict {
+            kind: "key",
+            name: new.public_key.id().to_string(),
+            why: "was registered by someone else meanwhile: generate a new one",
+        });
+    }
+    Ok(())
+}
+
+fn check(new: &Registration) -> Result<()> {
+    let invalid = |why: &str| Error::Invalid {
+        what: "key",
+        value: new.name.chars().take(NAME_CHARACTERS_MAX).collect(),
+        why: why.to_owned(),
+    };
+    if new.proof.key() != new.public_key.id() {
+        return Err(invalid(
+            "the proof was made with another key: sign the challenge with the key to register",
+        ));
+    }
+    if new.name.is_empty()
+        || new.name.chars().count() > NAME_CHARACTERS_MAX
+        || new.name.chars().any(char::is_control)
+    {
+        return Err(invalid(
+            "give it a name of at most 128 printable characters",
+        ));
+    }
+    if new.scope.is_empty() || new.scope.len() > SCOPE_PATTERNS_MAX {
+        return Err(invalid(
+            "name the repositories it may sign for, with 1 to 100 patterns",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! What the store promises, on any database.
+
+mod accounts;
+mod audit;
+mod catalogue;
+mod crash;
+mod decisions;
+mod evidence;
+mod feeds;
+mod findings;
+mod inventories;
+mod jobs;
+mod opening;
+mod outbox;
+mod policies;
+mod signing_keys;
+mod tokens;
+mod uploads;
+mod world;

@@ -1,0 +1,319 @@
+//! Cuts: what a process leaves behind when it ends between two steps, and when it is killed in the midst of pushes. What was
+//! acknowledged is there byte for byte; what was not is not visible, and is no hindrance.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use oci::{Digest, Reference};
+use policy::verb::Push;
+use store::uploads::{self, Hashed};
+use store::{Error, Options, Store, Writer, blobs, catalogue};
+use tokio::io::AsyncReadExt;
+
+use crate::fixture::{Fixture, Image, NOW, name, permit, push};
+
+/// Where the killed process finds its store.
+const DATA: &str = "COUNTERSIGN_TEST_CRASH_DATA";
+/// And its database, where that is a server.
+const DATABASE: &str = "COUNTERSIGN_TEST_CRASH_DATABASE";
+/// How many pushes run at once there.
+const PUSHERS: usize = 20;
+
+#[tokio::test]
+async fn a_blob_file_without_its_row_is_invisible_and_no_hindrance() {
+    let fixture = Fixture::new().await;
+    // The cut came between the rename and the commit.
+    let digest = Digest::sha256(b"layer");
+    let shard = fixture
+        .path("blobs")
+        .join("sha256")
+        .join(&digest.hex()[..2]);
+    std::fs::create_dir_all(&shard).unwrap();
+    std::fs::write(shard.join(digest.hex()), b"layer").unwrap();
+    assert_eq!(
+        catalogue::blob(&fixture.store, &name("shop/web"), &digest)
+            .await
+            .unwrap(),
+        None
+    );
+    let permit = permit::<Push>(1, "shop/web");
+    blobs::put(
+        &fixture.store,
+        &Writer::Push(&permit),
+        b"layer".to_vec(),
+        NOW,
+    )
+    .await
+    .unwrap();
+    assert!(
+        catalogue::blob(&fixture.store, &name("shop/web"), &digest)
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_file_left_by_a_cut_is_replaced_by_the_next_upload() {
+    let fixture = Fixture::new().await;
+    let digest = Digest::sha256(b"layer");
+    let shard = fixture
+        .path("blobs")
+        .join("sha256")
+        .join(&digest.hex()[..2]);
+    std::fs::create_dir_all(&shard).unwrap();
+    std::fs::write(shard.join(digest.hex()), b"").unwrap();
+    let permit = permit::<Push>(1, "shop/web");
+    blobs::put(
+        &fixture.store,
+        &Writer::Push(&permit),
+        b"layer".to_vec(),
+        NOW,
+    )
+    .await
+    .unwrap();
+    assert_eq!(std::fs::read(shard.join(digest.hex())).unwrap(), b"layer");
+}
+
+#[tokio::test]
+async fn an_upload_file_without_its_row_is_removed_in_time() {
+    let fixture = Fixture::new().await;
+    let (orphan, torn) = (
+        fixture.path("uploads").join("0".repeat(32)),
+        fixture.path("uploads").join("blob-torn"),
+    );
+    std::fs::write(&orphan, b"bytes").unwrap();
+    std::fs::write(&torn, b"by").unwrap();
+    assert_eq!(
+        uploads::expire(&fixture.store, NOW - 3_600_000 * 24 * 365 * 20)
+            .await
+            .unwrap(),
+        0,
+        "they are too young"
+    );
+    let far = 253_000_000_000_000;
+    assert_eq!(uploads::expire(&fixture.store, far).await.unwrap(), 2);
+    assert!(!orphan.exists() && !torn.exists());
+}
+
+#[tokio::test]
+async fn an_upload_row_without_its_file_is_an_unknown_upload() {
+    let fixture = Fixture::new().await;
+    let permit = permit::<Push>(1, "shop/web");
+    let writer = Writer::Push(&permit);
+    let id = uploads::start(&fixture.store, &writer, NOW).await.unwrap();
+    std::fs::remove_file(fixture.path("uploads").join(id.as_str())).unwrap();
+    assert!(matches!(
+        uploads::open(&fixture.store, &writer, &id, NOW).await,
+        Err(Error::NotFound { .. })
+    ));
+    assert_eq!(uploads::expire(&fixture.store, NOW + 1).await.unwrap(), 1);
+    assert_eq!(fixture.number("SELECT COUNT(*) FROM uploads").await, 0);
+}
+
+#[tokio::test]
+async fn a_row_without_its_file_is_an_error_and_not_an_empty_blob() {
+    let fixture = Fixture::new().await;
+    let image = Image::new("a");
+    fixture.push("shop/web", &["1"], &image).await;
+    let digest = Digest::sha256(&image.blobs[1]);
+    let hex = digest.hex();
+    std::fs::remove_file(
+        fixture
+            .path("blobs")
+            .join("sha256")
+            .join(&hex[..2])
+            .join(hex),
+    )
+    .unwrap();
+    assert!(matches!(
+        blobs::open(&fixture.store, &digest).await,
+        Err(Error::NotFound { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_manifest_that_fails_leaves_nothing() {
+    let fixture = Fixture::new().await;
+    let image = Image::new("a");
+    let permit = permit::<Push>(1, "shop/web");
+    let outcome = crate::fixture::put(&fixture.store, &Writer::Push(&permit), &["1"], &image).await;
+    assert!(
+        matches!(outcome, Err(Error::MissingReference(_))),
+        "{outcome:?}"
+    );
+    for table in [
+        "manifests",
+        "tags",
+        "manifest_references",
+        "first_pushes",
+        "events",
+        "audit",
+        "jobs",
+    ] {
+        assert_eq!(
+            fixture
+                .number(&format!("SELECT COUNT(*) FROM {table}"))
+                .await,
+            0,
+            "{table}"
+        );
+    }
+    assert_eq!(
+        catalogue::repositories(&fixture.store, None, 10)
+            .await
+            .unwrap(),
+        []
+    );
+}
+
+/// Not a test of its own: the process that is killed. It pushes and tells each acknowledged digest, for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn child_that_pushes_until_it_is_killed() {
+    let Ok(data) = std::env::var(DATA) else {
+        return;
+    };
+    let options = Options {
+        data: data.into(),
+        database: std::env::var(DATABASE).ok(),
+    };
+    let store = Store::open(&options).await.unwrap();
+    let run = std::process::id();
+    let pushers: Vec<_> = (0..PUSHERS)
+        .map(|pusher| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for number in 0_u64.. {
+                    let image = Image::new(&format!("{run} {pusher} {number}"));
+                    let repository = format!("shop/{}", pusher % 5);
+                    push_in_pieces(
+                        &store,
+                        &repository,
+                        &format!("t{run}-{pusher}-{number}"),
+                        &image,
+                    )
+                    .await;
+                    println!("acknowledged {repository} {}", image.digest);
+                }
+            })
+        })
+        .collect();
+    for pusher in pushers {
+        pusher.await.unwrap();
+    }
+}
+
+async fn push_in_pieces(store: &Store, repository: &str, tag: &str, image: &Image) {
+    let permit = permit::<Push>(1, repository);
+    let writer = Writer::Push(&permit);
+    let id = uploads::start(store, &writer, NOW).await.unwrap();
+    let mut upload = uploads::open(store, &writer, &id, NOW).await.unwrap();
+    upload.append(&image.blobs[1]).await.unwrap();
+    let digest = Digest::sha256(&image.blobs[1]);
+    uploads::commit(store, &writer, upload, &digest, Hashed::NotYet, NOW)
+        .await
+        .unwrap();
+    push(store, repository, &[tag], image).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_in_the_midst_of_pushes_nothing_acknowledged_is_lost_and_all_that_is_visible_is_whole()
+ {
+    let fixture = Fixture::new().await;
+    fixture.store.close().await;
+    let Fixture {
+        store,
+        options,
+        folder: _folder,
+        database: _database,
+    } = fixture;
+    drop(store);
+    let mut acknowledged = Vec::new();
+    for round in 0..3 {
+        acknowledged.extend(push_and_kill(&options, 15 + 10 * round));
+        let store = Store::open(&options).await.unwrap();
+        for (repository, digest) in &acknowledged {
+            check_whole(&store, repository, digest).await;
+        }
+        check_visible(&store, &acknowledged).await;
+        store.close().await;
+    }
+}
+
+/// Starts the process, kills it as soon as it has acknowledged so many pushes, and answers those that it told.
+fn push_and_kill(options: &Options, acknowledged: usize) -> Vec<(String, Digest)> {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([
+        "--exact",
+        "cases::crash::child_that_pushes_until_it_is_killed",
+        "--nocapture",
+    ]);
+    command.env(DATA, &options.data).stdout(Stdio::piped());
+    if let Some(database) = &options.database {
+        command.env(DATABASE, database);
+    }
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut told = Vec::new();
+    let mut is_killed = false;
+    // What it told before it died is read to the end.
+    while let Some(Ok(line)) = lines.next() {
+        if let Some(rest) = line.strip_prefix("acknowledged ") {
+            let (repository, digest) = rest.split_once(' ').unwrap();
+            told.push((repository.to_owned(), digest.parse().unwrap()));
+        }
+        if told.len() >= acknowledged && !is_killed {
+            child.kill().unwrap();
+            is_killed = true;
+        }
+    }
+    let status = child.wait().unwrap();
+    assert!(is_killed, "the process ended by itself: {status}");
+    told
+}
+
+async fn check_whole(store: &Store, repository: &str, digest: &Digest) {
+    let reference = Reference::Digest(digest.clone());
+    let stored = catalogue::manifest(store, &name(repository), &reference)
+        .await
+        .unwrap();
+    let stored =
+        stored.unwrap_or_else(|| panic!("{repository}@{digest} was acknowledged and is not there"));
+    assert_eq!(Digest::sha256(&stored.content), *digest);
+    let manifest = oci::Manifest::parse(&stored.content, None).unwrap();
+    for descriptor in manifest.descriptors() {
+        let info = catalogue::blob(store, &name(repository), &descriptor.digest)
+            .await
+            .unwrap()
+            .unwrap();
+        let (mut file, size) = blobs::open(store, &descriptor.digest).await.unwrap();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).await.unwrap();
+        assert_eq!(
+            (info.size, Digest::sha256(&bytes)),
+            (size, descriptor.digest.clone()),
+            "byte for byte"
+        );
+    }
+}
+
+/// What is visible and was not told was committed in the instant before its acknowledgement: it must be whole, and at most
+/// one a pusher and kill.
+async fn check_visible(store: &Store, acknowledged: &[(String, Digest)]) {
+    let mut visible = 0;
+    for repository in catalogue::repositories(store, None, 100).await.unwrap() {
+        for tag in catalogue::tag_records(store, &repository, None, 10_000)
+            .await
+            .unwrap()
+        {
+            check_whole(store, repository.as_str(), &tag.digest).await;
+            visible += 1;
+        }
+    }
+    assert!(visible >= acknowledged.len());
+    assert!(
+        visible <= acknowledged.len() + 3 * PUSHERS,
+        "{visible} are visible, {} were told",
+        acknowledged.len()
+    );
+}

@@ -1,0 +1,191 @@
+//! Evidence: kept with its first time, seen by the digest and by what its index lists, in its repository only.
+
+use policy::Verdict;
+use store::catalogue::{Deleter, delete_manifest};
+use store::evidence::{self, NewEvidence, Reverified};
+
+use super::world::{ADMIN, JOB, World, repository_id, signature};
+use crate::fixture::{Image, NOW, name, permit};
+
+fn unknown(subject: &Image, seed: &str) -> NewEvidence {
+    NewEvidence {
+        key: None,
+        key_hint: Some("some key".to_owned()),
+        verdict: Verdict::UnknownKey,
+        raw: seed.as_bytes().to_vec(),
+        ..signature(&subject.digest, "ci", &"0".repeat(64).parse().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn an_index_speaks_for_what_it_lists_in_its_repository() {
+    let world = World::new().await;
+    let (store, key) = (world.store(), world.key(world.maria).await);
+    let (amd64, arm64) = (Image::new("amd64"), Image::new("arm64"));
+    let index = Image::index(&[&amd64, &arm64]);
+    for repository in ["shop/web", "shop/copy"] {
+        world.fixture.push(repository, &[], &amd64).await;
+    }
+    world.fixture.push("shop/web", &[], &arm64).await;
+    world.fixture.push("shop/web", &["1"], &index).await;
+    world
+        .attach(
+            &index,
+            "shop/web",
+            signature(&index.digest, "ci", &key),
+            NOW,
+        )
+        .await;
+    world
+        .attach(
+            &amd64,
+            "shop/web",
+            signature(&amd64.digest, "ci", &key),
+            NOW,
+        )
+        .await;
+
+    let web = repository_id(store, &name("shop/web")).await;
+    let copy = repository_id(store, &name("shop/copy")).await;
+    let attached = async |repository, image: &Image| -> Vec<oci::Digest> {
+        let evidence = evidence::for_image(store, repository, &image.digest)
+            .await
+            .unwrap();
+        evidence
+            .into_iter()
+            .map(|evidence| evidence.attached_to)
+            .collect()
+    };
+    let mut both = vec![amd64.digest.clone(), index.digest.clone()];
+    both.sort();
+    let mut found = attached(web, &amd64).await;
+    found.sort();
+    assert_eq!(found, both);
+    assert_eq!(attached(web, &arm64).await, [index.digest.clone()]);
+    assert_eq!(attached(web, &index).await, [index.digest.clone()]);
+    assert!(attached(copy, &amd64).await.is_empty());
+
+    let delete = permit(ADMIN, "shop/web");
+    delete_manifest(store, &Deleter::Image(&delete), &index.digest, NOW)
+        .await
+        .unwrap();
+    assert_eq!(attached(web, &amd64).await, [amd64.digest.clone()]);
+    assert!(attached(web, &arm64).await.is_empty());
+}
+
+#[tokio::test]
+async fn bytes_that_come_again_keep_their_first_time() {
+    let world = World::new().await;
+    let (store, key) = (world.store(), world.key(world.maria).await);
+    let image = Image::new("web");
+    world.fixture.push("shop/web", &["1"], &image).await;
+    let id = repository_id(store, &name("shop/web")).await;
+    let carrier = world.sign(&image, "ci", &key, NOW + 1).await;
+    world.sign(&image, "ci", &key, NOW + 50).await;
+    let kept = evidence::for_image(store, id, &image.digest).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!((kept[0].stored_at, kept[0].withdrawn), (NOW + 1, false));
+
+    let delete = permit(ADMIN, "shop/web");
+    delete_manifest(
+        store,
+        &Deleter::Evidence(&delete),
+        &carrier.digest,
+        NOW + 60,
+    )
+    .await
+    .unwrap();
+    let kept = evidence::for_image(store, id, &image.digest).await.unwrap();
+    assert!(kept[0].withdrawn);
+    world.sign(&image, "ci", &key, NOW + 70).await;
+    let kept = evidence::for_image(store, id, &image.digest).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(
+        (kept[0].stored_at, kept[0].withdrawn),
+        (NOW + 1, false),
+        "an early signature stays early"
+    );
+}
+
+#[tokio::test]
+async fn evidence_of_unknown_keys_is_read_again_page_by_page() {
+    let world = World::new().await;
+    let (store, key) = (world.store(), world.key(world.maria).await);
+    let image = Image::new("web");
+    world.fixture.push("shop/web", &["1"], &image).await;
+    for seed in ["a", "b", "c"] {
+        world
+            .attach(&image, "shop/web", unknown(&image, seed), NOW)
+            .await;
+    }
+    world.sign(&image, "ci", &key, NOW).await;
+    let first = evidence::unknown(store, 0, 2).await.unwrap();
+    let rest = evidence::unknown(store, first[1].id, 2).await.unwrap();
+    let raws: Vec<Vec<u8>> = first
+        .iter()
+        .chain(&rest)
+        .map(|evidence| evidence.raw.clone())
+        .collect();
+    assert_eq!(raws, [b"a", b"b", b"c"]);
+
+    let found = Reverified {
+        verdict: Verdict::Verified,
+        subject: Some(image.digest.clone()),
+        stage: Some("staging".to_owned()),
+        named_repository: None,
+        key: Some(key.clone()),
+    };
+    assert!(
+        evidence::set_verdict(store, JOB, first[0].id, &found, NOW + 1)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !evidence::set_verdict(store, JOB, first[0].id, &found, NOW + 2)
+            .await
+            .unwrap(),
+        "the same changes nothing"
+    );
+    assert_eq!(world.acts("evidence.verify").await, 1);
+    let id = repository_id(store, &name("shop/web")).await;
+    let kept = evidence::for_image(store, id, &image.digest).await.unwrap();
+    let read_again = kept
+        .iter()
+        .find(|evidence| evidence.id == first[0].id)
+        .unwrap();
+    assert_eq!(read_again.verdict, Verdict::Verified);
+    assert_eq!(read_again.key.as_ref(), Some(&key));
+    assert_eq!(read_again.stage.as_deref(), Some("staging"));
+    assert_eq!(read_again.stored_at, NOW, "its time is that of its arrival");
+    assert_eq!(evidence::unknown(store, 0, 10).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_kept_with_its_reason() {
+    let world = World::new().await;
+    let image = Image::new("web");
+    world.fixture.push("shop/web", &["1"], &image).await;
+    let broken = NewEvidence {
+        subject: None,
+        stage: None,
+        named_repository: None,
+        verdict: Verdict::Unreadable("it is not JSON".to_owned()),
+        ..unknown(&image, "broken")
+    };
+    world.attach(&image, "shop/web", broken, NOW).await;
+    let id = repository_id(world.store(), &name("shop/web")).await;
+    let kept = evidence::for_image(world.store(), id, &image.digest)
+        .await
+        .unwrap();
+    assert_eq!(
+        kept[0].verdict,
+        Verdict::Unreadable("it is not JSON".to_owned())
+    );
+    assert!(
+        evidence::unknown(world.store(), 0, 10)
+            .await
+            .unwrap()
+            .is_empty(),
+        "no key makes it readable"
+    );
+}

@@ -1,0 +1,201 @@
+//! Several processes on one PostgreSQL database, as far as one test process can play them: stores that share nothing but the
+//! database and the data folder.
+
+use std::collections::BTreeSet;
+
+use oci::Reference;
+use serde_json::json;
+use store::keys::{self, Purpose};
+use store::{Store, audit, catalogue, jobs, outbox};
+use trust::Signer;
+
+use crate::fixture::{Fixture, Image, NOW, name, push};
+
+async fn with_second() -> (Fixture, Store) {
+    let fixture = Fixture::new().await;
+    let second = Store::open(&fixture.options).await.unwrap();
+    (fixture, second)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_database_is_made_once_when_all_start_together() {
+    let fixture = Fixture::new().await;
+    fixture.store.close().await;
+    fixture.edit("DROP SCHEMA public CASCADE").await;
+    fixture.edit("CREATE SCHEMA public").await;
+    let starts: Vec<_> = (0..4)
+        .map(|_| {
+            let options = fixture.options.clone();
+            tokio::spawn(async move { Store::open(&options).await.unwrap() })
+        })
+        .collect();
+    let mut keys_made = BTreeSet::new();
+    for start in starts {
+        let store = start.await.unwrap();
+        let key = keys::signer(&store, Purpose::Token, NOW).await.unwrap();
+        keys_made.insert(key.public_key().id().to_string());
+        store.close().await;
+    }
+    assert_eq!(keys_made.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn parallel_pushes_through_two_processes_all_land() {
+    let (fixture, second) = with_second().await;
+    let shared = Image::new("shared");
+    let pushes: Vec<_> = (0..40)
+        .map(|number| {
+            let store = if number % 2 == 0 {
+                fixture.store.clone()
+            } else {
+                second.clone()
+            };
+            let shared = shared.clone();
+            tokio::spawn(async move {
+                // Both push the same image under the same tag, and each one of its own, listed with it in an index.
+                push(&store, "shop/web", &["shared"], &shared).await;
+                let own = Image::new(&number.to_string());
+                push(&store, "shop/web", &["latest", &format!("t{number}")], &own).await;
+                push(
+                    &store,
+                    "shop/web",
+                    &[&format!("i{number}")],
+                    &Image::index(&[&shared, &own]),
+                )
+                .await;
+            })
+        })
+        .collect();
+    for push in pushes {
+        push.await.unwrap();
+    }
+    assert_eq!(fixture.number("SELECT COUNT(*) FROM tags").await, 82);
+    assert_eq!(fixture.number("SELECT COUNT(*) FROM manifests").await, 81);
+    assert_eq!(
+        fixture
+            .number("SELECT COUNT(*) FROM audit WHERE act = 'manifest.push'")
+            .await,
+        81
+    );
+    let reference = Reference::Tag("shared".parse().unwrap());
+    let stored = catalogue::manifest(&second, &name("shop/web"), &reference)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        stored.facts_revision,
+        1 + 1 + 40,
+        "raised by its own push and by each index that lists it"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_reader_of_events_misses_none_while_many_write() {
+    let (fixture, second) = with_second().await;
+    let writers: Vec<_> = (0..30)
+        .map(|number| {
+            let store = if number % 2 == 0 {
+                fixture.store.clone()
+            } else {
+                second.clone()
+            };
+            tokio::spawn(async move {
+                push(
+                    &store,
+                    &format!("shop/{number}"),
+                    &["1"],
+                    &Image::new(&number.to_string()),
+                )
+                .await
+            })
+        })
+        .collect();
+    let (mut after, mut seen) = (0, BTreeSet::new());
+    while seen.len() < 30 {
+        for event in outbox::events(&fixture.store, after, 7).await.unwrap() {
+            assert!(event.sequence > after);
+            after = event.sequence;
+            seen.insert(event.id);
+        }
+        if writers.iter().all(|writer| writer.is_finished())
+            && outbox::newest_sequence(&fixture.store).await.unwrap() == after
+        {
+            break;
+        }
+    }
+    assert_eq!(
+        seen.len(),
+        30,
+        "one that became visible late would have been passed over"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn workers_of_two_processes_do_nothing_twice() {
+    let (fixture, second) = with_second().await;
+    for number in 0..30 {
+        jobs::add(
+            &fixture.store,
+            "scan",
+            &number.to_string(),
+            &json!(number),
+            NOW,
+        )
+        .await
+        .unwrap();
+    }
+    let workers: Vec<_> = (0..8)
+        .map(|number| {
+            let store = if number % 2 == 0 {
+                fixture.store.clone()
+            } else {
+                second.clone()
+            };
+            tokio::spawn(async move {
+                let mut done = Vec::new();
+                while jobs::next_at(&store, &["scan"]).await.unwrap() == Some(NOW) {
+                    if let Some(job) = jobs::claim(&store, &["scan"], NOW, 60_000).await.unwrap() {
+                        assert!(jobs::finish(&store, &job).await.unwrap());
+                        done.push(job.key);
+                    }
+                }
+                done
+            })
+        })
+        .collect();
+    let mut done = Vec::new();
+    for worker in workers {
+        done.extend(worker.await.unwrap());
+    }
+    done.sort();
+    let distinct: BTreeSet<_> = done.iter().collect();
+    assert_eq!((done.len(), distinct.len()), (30, 30));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_processes_seal_one_log() {
+    let (fixture, second) = with_second().await;
+    for round in 0..5 {
+        push(
+            &fixture.store,
+            "shop/web",
+            &[&format!("a{round}")],
+            &Image::new(&format!("a{round}")),
+        )
+        .await;
+        push(
+            &second,
+            "shop/web",
+            &[&format!("b{round}")],
+            &Image::new(&format!("b{round}")),
+        )
+        .await;
+        let (a, b) = tokio::join!(audit::seal(&fixture.store, NOW), audit::seal(&second, NOW));
+        a.unwrap();
+        b.unwrap();
+    }
+    let report = audit::verify(&fixture.options, None).await.unwrap();
+    assert!(report.is_intact(), "{report:#?}");
+    assert_eq!(report.unsealed, 0);
+    assert!(report.checkpoints >= 5);
+}
