@@ -1,0 +1,29 @@
+//! `/keys`.
+
+use reqwest::Method;
+
+use crate::api::keys::{Challenge, Key, NewChallenge, NewKey};
+use crate::{Client, Error};
+
+impl Client {
+    /// Asks for the bytes that prove possession of a key when they are signed with it.
+    pub async fn key_challenge(&self, challenge: &NewChallenge) -> Result<Challenge, Error> {
+        self.write(Method::POST, self.api(&["keys", "challenges"])?, challenge)
+            .await
+    }
+
+    /// Registers a key. The caller logs in with a password: tokens cannot register keys.
+    pub async fn register_key(&self, key: &NewKey) -> Result<Key, Error> {
+        self.write(Method::POST, self.api(&["keys"])?, key).await
+    }
+
+    /// All keys.
+    pub async fn keys(&self) -> Result<Vec<Key>, Error> {
+        self.list(self.api(&["keys"])?).await
+    }
+
+    /// Revokes a key: none of its signatures counts any more.
+    pub async fn revoke_key(&self, id: &str) -> Result<(), Error> {
+        self.act(Method::DELETE, self.api(&["keys", id])?).await
+    }
+}

@@ -1,0 +1,69 @@
+//! `/policies`, and the gate that they make.
+
+use reqwest::Method;
+
+use super::{accepted, with_query};
+use crate::api::gate::GateAnswer;
+use crate::api::policies::{
+    LintReport, LintRequest, Policy, PolicyReport, PolicySummary, PutPolicy,
+};
+use crate::limits::{ANSWER_BYTES_MAX, WORK_TIMEOUT};
+use crate::{Client, Error};
+
+impl Client {
+    /// The policies in force.
+    pub async fn policies(&self) -> Result<Vec<PolicySummary>, Error> {
+        self.list(self.api(&["policies"])?).await
+    }
+
+    /// One policy with its text.
+    pub async fn policy(&self, name: &str) -> Result<Policy, Error> {
+        self.read(self.api(&["policies", name])?).await
+    }
+
+    /// Applies a policy; with `dry_run`, only tells what would change for the images in stock.
+    pub async fn put_policy(
+        &self,
+        name: &str,
+        policy: &PutPolicy,
+        dry_run: bool,
+    ) -> Result<PolicyReport, Error> {
+        let url = with_query(
+            self.api(&["policies", name])?,
+            &[("dryRun", dry_run.then_some("true"))],
+        );
+        let request = self.as_caller(Method::PUT, url.clone()).json(policy);
+        accepted(request, &url, WORK_TIMEOUT)
+            .await?
+            .json(ANSWER_BYTES_MAX)
+            .await
+    }
+
+    /// Takes a policy out of force.
+    pub async fn delete_policy(&self, name: &str) -> Result<(), Error> {
+        self.act(Method::DELETE, self.api(&["policies", name])?)
+            .await
+    }
+
+    /// Checks a policy against the people, teams and policies that the server knows.
+    pub async fn lint_policy(&self, request: &LintRequest) -> Result<LintReport, Error> {
+        self.write(Method::POST, self.api(&["policies", "lint"])?, request)
+            .await
+    }
+
+    /// What a gate answers for an image (`shop/web:1` or `shop/web@sha256:…`); for `principal`, or for whoever it holds.
+    pub async fn gate(
+        &self,
+        image: &str,
+        gate: &str,
+        principal: Option<&str>,
+    ) -> Result<GateAnswer, Error> {
+        let parameters = [
+            ("ref", Some(image)),
+            ("gate", Some(gate)),
+            ("principal", principal),
+        ];
+        self.read(with_query(self.api(&["gate"])?, &parameters))
+            .await
+    }
+}

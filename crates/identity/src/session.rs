@@ -1,0 +1,169 @@
+//! Session tokens of docker's token protocol: who it is, what the token allows at most, and for how short a time. A JWT
+//! signed with EdDSA, and read by a reader that knows nothing else. RFC 7519; RFC 8725 3.1 (one algorithm), 3.8, 3.9
+//! (issuer and audience); RFC 8037.
+
+mod key;
+
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use policy::{Ceiling, PrincipalId, Who};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use store::Store;
+
+pub(crate) use self::key::SessionKeys;
+use crate::error::broken;
+
+/// How long a session lasts, in seconds.
+pub const SESSION_SECONDS: i64 = 300;
+/// How far the clocks of two servers may be apart, in seconds.
+const SKEW_SECONDS: i64 = 30;
+/// The longest token that is read, in bytes: what fits a header.
+const TOKEN_BYTES_MAX: usize = 16 * 1_024;
+
+/// A session token, just made.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The token.
+    pub token: SecretString,
+    /// How long it lasts, in seconds.
+    pub expires_in_seconds: i64,
+    /// When it was made, in milliseconds since the epoch.
+    pub issued_at: i64,
+}
+
+/// What a session token says, once it is believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Session {
+    pub(crate) who: Who,
+    pub(crate) ceiling: Ceiling,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    typ: String,
+    /// The public key, vouched for with the server's master key.
+    kid: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    jti: String,
+    ceiling: Ceiling,
+}
+
+/// Makes and reads session tokens of one service.
+pub(crate) struct Sessions {
+    service: String,
+    keys: SessionKeys,
+}
+
+const ALGORITHM: &str = "EdDSA";
+const TYPE: &str = "countersign-session+jwt";
+const ANONYMOUS: &str = "anonymous";
+
+impl Sessions {
+    pub(crate) fn new(service: String, keys: SessionKeys) -> Self {
+        Self { service, keys }
+    }
+
+    pub(crate) fn sign(
+        &self,
+        store: &Store,
+        session: &Session,
+        now: i64,
+    ) -> Result<Issued, store::Error> {
+        let now_s = now.div_euclid(1_000);
+        let mut jti = [0; 16];
+        rand::fill(&mut jti).map_err(|error| broken("making random bytes", &error))?;
+        let claims = Claims {
+            iss: self.service.clone(),
+            aud: self.service.clone(),
+            sub: match session.who {
+                Who::Anonymous => ANONYMOUS.to_owned(),
+                Who::Principal(id) => id.to_string(),
+            },
+            iat: now_s,
+            nbf: now_s,
+            exp: now_s.saturating_add(SESSION_SECONDS),
+            jti: hex::encode(jti),
+            ceiling: session.ceiling.clone(),
+        };
+        let key = self.keys.current(store, now)?;
+        let header = Header {
+            alg: ALGORITHM.to_owned(),
+            typ: TYPE.to_owned(),
+            kid: key.id().to_owned(),
+        };
+        let signed = format!("{}.{}", encode(&header)?, encode(&claims)?);
+        let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()));
+        let token = SecretString::from(format!("{signed}.{signature}"));
+        Ok(Issued {
+            token,
+            expires_in_seconds: SESSION_SECONDS,
+            issued_at: now,
+        })
+    }
+
+    /// What the token says, if this server made it for this service and it has not ended; nothing otherwise, whatever the
+    /// reason: whoever presents a wrong token learns nothing from it.
+    pub(crate) fn verify(&self, store: &Store, token: &SecretString, now: i64) -> Option<Session> {
+        let text = token.expose_secret();
+        if text.len() > TOKEN_BYTES_MAX {
+            return None;
+        }
+        let (signed, signature) = text.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let header: Header = decode(header)?;
+        if header.alg != ALGORITHM || header.typ != TYPE {
+            return None;
+        }
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        self.keys
+            .verify(store, &header.kid, signed.as_bytes(), &signature, now)?;
+        let claims: Claims = decode(claims)?;
+        self.is_current(&claims, now.div_euclid(1_000))
+            .then_some(())?;
+        let who = match claims.sub.as_str() {
+            ANONYMOUS => Who::Anonymous,
+            id => Who::Principal(PrincipalId(id.parse().ok()?)),
+        };
+        Some(Session {
+            who,
+            ceiling: claims.ceiling,
+        })
+    }
+
+    fn is_current(&self, claims: &Claims, now_s: i64) -> bool {
+        let latest = now_s.saturating_add(SKEW_SECONDS);
+        claims.iss == self.service
+            && claims.aud == self.service
+            && claims.iat <= latest
+            && claims.nbf <= latest
+            && now_s < claims.exp
+            && claims.exp.saturating_sub(claims.iat) <= SESSION_SECONDS
+    }
+}
+
+fn encode<T: Serialize>(part: &T) -> Result<String, store::Error> {
+    let json =
+        serde_json::to_vec(part).map_err(|error| broken("writing a session token", &error))?;
+    Ok(URL_SAFE_NO_PAD.encode(json))
+}
+
+fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Option<T> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests;
