@@ -1,0 +1,54 @@
+//! Deciding again: what a change or the time may have changed, so that people are told and automatic stages are signed. Pulls do not
+//! wait for it: they ask `store::decisions` themselves.
+
+use crate::{Context, Result, stages};
+use oci::Digest;
+use serde::Deserialize;
+use store::decisions;
+
+/// Manifests that are looked at in one piece.
+const PIECE: u32 = 500;
+
+/// Payload of the job: which manifest of which repository.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Subject {
+    repository_id: i64,
+    digest: Digest,
+}
+
+/// Decides every gate of one manifest again.
+pub(crate) async fn decide_one(context: &Context, subject: &Subject) -> Result<()> {
+    refresh(context, subject.repository_id, &subject.digest).await
+}
+
+/// Decides everything in stock again.
+pub(crate) async fn decide_all(context: &Context) -> Result<()> {
+    let mut after = None;
+    loop {
+        let stock = decisions::stock(&context.store, after.as_ref(), PIECE).await?;
+        for subject in &stock {
+            refresh(context, subject.repository_id, &subject.digest).await?;
+        }
+        match stock.into_iter().next_back() {
+            Some(last) => after = Some(last),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Decides what time alone may have changed.
+pub(crate) async fn decide_due(context: &Context) -> Result<()> {
+    for due in decisions::due(&context.store, context.now(), PIECE).await? {
+        refresh(context, due.repository_id, &due.digest).await?;
+    }
+    Ok(())
+}
+
+/// Asks every gate; a stage that is signed now is a new fact, which asks for the same job again.
+async fn refresh(context: &Context, repository_id: i64, digest: &Digest) -> Result<()> {
+    let now = context.now();
+    if let Some(decided) = decisions::refresh(&context.store, repository_id, digest, now).await? {
+        stages::sign_automatic(context, repository_id, digest, &decided).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! Indexing: each new layer is read once, as a stream, on a thread of its own; the image's inventory is its layers merged.
+//! A layer that another image shares is not read again.
+
+use crate::{Context, Error, Result};
+use oci::{Descriptor, Digest, ImageConfig, ImageManifest, Manifest, Reference, media};
+use sbom::{LayerInventory, Problem, ProblemKind};
+use scanner::{Collector, Limits};
+use serde::Deserialize;
+use std::io::BufReader;
+use store::inventories::{self, Indexed};
+use store::{System, blobs, catalogue};
+use tokio::io::AsyncReadExt;
+
+/// Bytes of an image configuration.
+const CONFIG_BYTES_MAX: u64 = 8 << 20;
+/// Bytes that a thread reads from a layer's file at a time.
+const READ_BYTES: usize = 1 << 20;
+
+/// Payload of the job: which image.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Image {
+    digest: Digest,
+}
+
+/// Takes one image apart, if this version of the scanner has not done so, and matches its components.
+pub(crate) async fn index(context: &Context, payload: &Image) -> Result<()> {
+    let Some(holder) = catalogue::holders(&context.store, &payload.digest)
+        .await?
+        .into_iter()
+        .next()
+    else {
+        return Ok(());
+    };
+    let reference = Reference::Digest(payload.digest.clone());
+    let Some(found) = catalogue::manifest(&context.store, &holder.repository, &reference).await?
+    else {
+        return Ok(());
+    };
+    let Ok(Manifest::Image(manifest)) = Manifest::parse(&found.content, Some(&found.media_type))
+    else {
+        return Ok(());
+    };
+    let config = config(context, &manifest).await?;
+    let mut layers = Vec::with_capacity(manifest.layers.len());
+    for (index, layer) in manifest.layers.iter().enumerate() {
+        let diff_id = config
+            .as_ref()
+            .and_then(|config| config.rootfs.diff_ids.get(index));
+        layers.push(layer_inventory(context, layer, diff_id).await?);
+    }
+    let mut inventory = scanner::merge(&layers, config.as_ref());
+    inventory
+        .problems
+        .extend(config_problems(&manifest, config.as_ref()));
+    let indexed = Indexed::Inventory(inventory);
+    let system = System::job("index-image");
+    // The new components are matched by a job that this transaction asks for.
+    inventories::put_image(
+        &context.store,
+        system,
+        &payload.digest,
+        &indexed,
+        scanner::SCANNER_VERSION,
+        context.now(),
+    )
+    .await?;
+    Ok(())
+}
+
+/// What the configuration should say and does not.
+fn config_problems(manifest: &ImageManifest, config: Option<&ImageConfig>) -> Option<Problem> {
+    let detail = match config {
+        None => "the image configuration cannot be read".to_owned(),
+        Some(config) if config.rootfs.diff_ids.len() != manifest.layers.len() => format!(
+            "the image has {} layers, and its configuration names {}",
+            manifest.layers.len(),
+            config.rootfs.diff_ids.len()
+        ),
+        Some(_) => return None,
+    };
+    Some(Problem {
+        kind: ProblemKind::BrokenLayer,
+        detail,
+        path: None,
+        layer: None,
+    })
+}
+
+async fn config(context: &Context, manifest: &ImageManifest) -> Result<Option<ImageConfig>> {
+    let (file, size) = match blobs::open(&context.store, &manifest.config.digest).await {
+        Ok(opened) => opened,
+        Err(store::Error::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if size > CONFIG_BYTES_MAX {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    if let Err(error) = file.take(CONFIG_BYTES_MAX).read_to_end(&mut bytes).await {
+        tracing::warn!(digest = %manifest.config.digest, %error, "an image configuration cannot be read");
+        return Ok(None);
+    }
+    Ok(ImageConfig::parse(&bytes).ok())
+}
+
+async fn layer_inventory(
+    context: &Context,
+    layer: &Descriptor,
+    diff_id: Option<&Digest>,
+) -> Result<LayerInventory> {
+    if let Some(known) =
+        inventories::layer(&context.store, &layer.digest, scanner::SCANNER_VERSION).await?
+        && diff_id.is_none_or(|diff_id| known.diff_id == *diff_id)
+    {
+        return Ok(known);
+    }
+    let file = match blobs::open(&context.store, &layer.digest).await {
+        Ok((file, _)) => file,
+        Err(store::Error::NotFound { .. }) => return Ok(absent(layer, &context.limits)),
+        Err(error) => return Err(error.into()),
+    };
+    let inventory = read(context, layer, diff_id, file.into_std().await).await?;
+    // A layer that does not fit the configuration of this image may fit another's: only what fits is kept by its digest.
+    if diff_id.is_none_or(|diff_id| inventory.diff_id == *diff_id) {
+        inventories::put_layer(&context.store, &inventory, context.now()).await?;
+    }
+    Ok(inventory)
+}
+
+async fn read(
+    context: &Context,
+    layer: &Descriptor,
+    diff_id: Option<&Digest>,
+    file: std::fs::File,
+) -> Result<LayerInventory> {
+    let limits = context.limits.clone();
+    let (layer, diff_id) = (layer.clone(), diff_id.cloned());
+    let reading = tokio::task::spawn_blocking(move || {
+        scanner::scan_layer(
+            BufReader::with_capacity(READ_BYTES, file),
+            &layer.digest,
+            diff_id.as_ref(),
+            &layer.media_type,
+            &limits,
+        )
+    });
+    reading.await.map_err(Error::Reading)
+}
+
+/// A layer whose bytes are not here: foreign ones never are.
+fn absent(layer: &Descriptor, limits: &Limits) -> LayerInventory {
+    let (kind, detail) = if media::is_foreign_layer(&layer.media_type) {
+        (
+            ProblemKind::ForeignLayer,
+            "the layer is kept elsewhere and was not read",
+        )
+    } else {
+        (ProblemKind::BrokenLayer, "the layer's bytes are not here")
+    };
+    // A layer of nothing, with what went wrong: its bytes are never read, so its digest stands for them.
+    let mut inventory = Collector::layer(limits).finish(layer.digest.clone(), layer.digest.clone());
+    inventory.problems.push(Problem {
+        kind,
+        detail: detail.to_owned(),
+        path: None,
+        layer: Some(layer.digest.clone()),
+    });
+    inventory
+}

@@ -1,0 +1,146 @@
+//! Everything that happens by itself, as two tables: jobs that something asks for, and rounds that come by the clock.
+
+use crate::{Context, Error, Result, deciding, delivering, indexing, matching};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Work that a change asks for; each kind is a row in the store's queue until it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// A new image: read its new layers, merge them, match what is new. Asked for by a push.
+    IndexImage,
+    /// Changed advisories: match the components under the keys that changed. Asked for by an import.
+    Match,
+    /// A changed fact: decide every gate of one manifest again, and sign automatic stages. Asked for by whatever changed it.
+    Decide,
+    /// A changed policy, team, key or account: decide everything that was decided. Asked for by the change.
+    DecideAll,
+    /// A new signing key: look again at signatures that no key was known for. Asked for by the registration.
+    ReverifyEvidence,
+}
+
+impl Job {
+    /// Every kind.
+    pub const ALL: &'static [Self] = &[
+        Self::IndexImage,
+        Self::Match,
+        Self::Decide,
+        Self::DecideAll,
+        Self::ReverifyEvidence,
+    ];
+
+    /// The kind's name in the queue.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::IndexImage => "index-image",
+            Self::Match => "match",
+            Self::Decide => "decide",
+            Self::DecideAll => "decide-all",
+            Self::ReverifyEvidence => "reverify-evidence",
+        }
+    }
+
+    /// The kind with this name.
+    #[must_use]
+    pub fn of(kind: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|job| job.kind() == kind)
+    }
+
+    /// Does the work once. Doing it twice gives the same state.
+    pub(crate) async fn run(self, context: &Context, payload: &Value) -> Result<()> {
+        match self {
+            Self::IndexImage => indexing::index(context, &self.read(payload)?).await,
+            Self::Match => matching::match_keys(context, &self.read(payload)?).await,
+            Self::Decide => deciding::decide_one(context, &self.read(payload)?).await,
+            Self::DecideAll => deciding::decide_all(context).await,
+            Self::ReverifyEvidence => {
+                registry::reverify(&context.store, context.now()).await?;
+                Ok(())
+            }
+        }
+    }
+
+    fn read<T: DeserializeOwned>(self, payload: &Value) -> Result<T> {
+        serde_json::from_value(payload.clone()).map_err(|error| Error::Payload {
+            kind: self.kind(),
+            why: error.to_string(),
+        })
+    }
+}
+
+/// Work that the clock asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Round {
+    /// Orders new audit rows as leaves of the Merkle log and signs a checkpoint.
+    SealAudit,
+    /// Sends what webhooks are owed.
+    DeliverWebhooks,
+    /// Decides again what time alone may have changed (`holds_until`).
+    DecideDue,
+    /// Ends uploads that nobody finishes.
+    ExpireUploads,
+}
+
+impl Round {
+    /// Every round.
+    pub const ALL: &'static [Self] = &[
+        Self::SealAudit,
+        Self::DeliverWebhooks,
+        Self::DecideDue,
+        Self::ExpireUploads,
+    ];
+
+    /// The round's name in the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SealAudit => "seal-audit",
+            Self::DeliverWebhooks => "deliver-webhooks",
+            Self::DecideDue => "decide-due",
+            Self::ExpireUploads => "expire-uploads",
+        }
+    }
+
+    /// The pause between two.
+    #[must_use]
+    pub fn period(self) -> Duration {
+        match self {
+            Self::SealAudit => Duration::from_secs(1),
+            Self::DeliverWebhooks | Self::DecideDue => Duration::from_millis(250),
+            Self::ExpireUploads => Duration::from_secs(600),
+        }
+    }
+
+    /// Goes round once.
+    pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        match self {
+            Self::SealAudit => Ok(store::audit::seal(&context.store, context.now())
+                .await
+                .map(drop)?),
+            Self::DeliverWebhooks => delivering::deliver_due(context).await.map(drop),
+            Self::DecideDue => deciding::decide_due(context).await,
+            Self::ExpireUploads => {
+                const AGE_MILLISECONDS: i64 = 24 * 3_600 * 1_000;
+                store::uploads::expire(&context.store, context.now() - AGE_MILLISECONDS)
+                    .await
+                    .map(drop)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_unique_and_read_back() {
+        for job in Job::ALL {
+            assert_eq!(Job::of(job.kind()), Some(*job));
+        }
+        assert_eq!(Job::of("dance"), None);
+    }
+}

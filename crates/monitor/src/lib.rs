@@ -1,0 +1,91 @@
+//! All that happens by itself: new images are indexed, new advisories matched, decisions made again, automatic stages signed,
+//! events delivered, the audit log sealed. Start at [`jobs`], which lists it.
+//!
+//! Every job is a reconciler: started by a signal *and* a period, safe to run twice, one code path. It answers no requests, and
+//! what it finds it tells through the store's events only.
+
+mod deciding;
+mod delivering;
+mod indexing;
+pub mod jobs;
+mod matching;
+mod runner;
+mod stages;
+
+use registry::Registry;
+use scanner::Limits;
+use std::sync::Arc;
+use store::Store;
+
+pub use delivering::cloud_event;
+pub use runner::{Handle, Monitor};
+
+/// Milliseconds since the epoch, from the system or from a test.
+pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// What every job works with.
+#[derive(Clone)]
+pub struct Context {
+    store: Store,
+    registry: Registry,
+    now: Now,
+    limits: Limits,
+    deliverer: Arc<client::webhook::Deliverer>,
+}
+
+impl Context {
+    /// Puts together what the jobs work with; `limits` bound what one layer may cost.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        registry: Registry,
+        now: Now,
+        limits: Limits,
+        deliverer: client::webhook::Deliverer,
+    ) -> Self {
+        Self {
+            store,
+            registry,
+            now,
+            limits,
+            deliverer: Arc::new(deliverer),
+        }
+    }
+
+    fn now(&self) -> i64 {
+        (self.now)()
+    }
+}
+
+/// Why a job did not end well; it is run again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The registry failed.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// A job's payload is not of its form: another version of the program wrote it.
+    #[error("the payload of job `{kind}` cannot be read: {why}")]
+    Payload {
+        /// The job's kind.
+        kind: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// A thread that reads a layer ended early.
+    #[error("reading a layer ended early")]
+    Reading(#[source] tokio::task::JoinError),
+    /// A statement could not be signed.
+    #[error("cannot sign for stage `{stage}`: {why}")]
+    Sign {
+        /// The stage.
+        stage: String,
+        /// What the signer said.
+        why: String,
+    },
+}
+
+/// The result of a job.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,280 @@
+//! Evidence at the door: a manifest that carries signatures is read when it arrives, once, and what was found is stored with it.
+//! Whether it counts is the gate's affair. Formats that the registry does not read stay what they are: manifests.
+
+use crate::error::Result;
+use oci::{Descriptor, Digest, ImageManifest, Manifest, Shape, Tag, media};
+use policy::Verdict;
+use serde::de::IgnoredAny;
+use std::collections::BTreeSet;
+use std::io::BufReader;
+use store::evidence::{NewEvidence, Reverified};
+use store::{Store, System, blobs};
+use tokio::io::AsyncReadExt;
+use trust::evidence::{Reading, Untrusted, read_bundle, read_simple_signing};
+use trust::{KeyId, PublicKey};
+
+/// Bytes of one signature document.
+const SIGNATURE_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of one blob of an evidence manifest (an SBOM attestation of a large image is tens of megabytes).
+const EVIDENCE_BYTES_MAX: u64 = 64 << 20;
+/// Signatures in one manifest.
+const SIGNATURES_MAX: usize = 512;
+/// cosign's tags that attach a manifest to a digest: `sha256-<hex>.sig` (cosign SIGNATURE_SPEC, "Storage").
+const SIGNATURE_TAG_SUFFIX: &str = ".sig";
+const COSIGN_SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
+
+/// The shape that counts: evidence only if every blob is small and JSON, so that no layer of an image passes as evidence. What
+/// claims to be evidence and is not counts as an image where a client would run it.
+pub(crate) async fn shape(store: &Store, manifest: &Manifest) -> Result<Shape> {
+    match (manifest.shape(), manifest) {
+        (Shape::Evidence, Manifest::Image(image)) if !all_json(store, image).await? => {
+            Ok(if media::is_image_config(&image.config.media_type) {
+                Shape::Image
+            } else {
+                Shape::Other
+            })
+        }
+        (shape, _) => Ok(shape),
+    }
+}
+
+async fn all_json(store: &Store, image: &ImageManifest) -> Result<bool> {
+    let digests: BTreeSet<&Digest> = image
+        .layers
+        .iter()
+        .chain([&image.config])
+        .map(|descriptor| &descriptor.digest)
+        .collect();
+    for digest in digests {
+        let (file, size) = match blobs::open(store, digest).await {
+            Ok(opened) => opened,
+            Err(store::Error::NotFound { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        if size > EVIDENCE_BYTES_MAX {
+            return Ok(false);
+        }
+        let file = file.into_std().await;
+        let json = tokio::task::spawn_blocking(move || {
+            serde_json::from_reader::<_, IgnoredAny>(BufReader::new(file)).is_ok()
+        })
+        .await;
+        if !json.unwrap_or(false) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The signatures that a manifest brings, with what the known keys say of them. `tags` are those that it is pushed under.
+pub(crate) async fn read(
+    store: &Store,
+    manifest: &Manifest,
+    tags: &[Tag],
+    keys: &[PublicKey],
+) -> Result<Vec<NewEvidence>> {
+    let Manifest::Image(image) = manifest else {
+        return Ok(Vec::new());
+    };
+    let tagged = tags.iter().find_map(attached_by_tag);
+    let Some(attached_to) =
+        tagged.or_else(|| image.subject.as_ref().map(|subject| subject.digest.clone()))
+    else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for layer in image.layers.iter().take(SIGNATURES_MAX) {
+        let signature = layer.annotations.get(COSIGN_SIGNATURE_ANNOTATION).cloned();
+        if !is_signature(layer, signature.as_deref()) {
+            continue;
+        }
+        let reading = match document(store, layer).await? {
+            Ok(raw) => judge(raw, signature, keys),
+            Err(why) => Some(unreadable(Vec::new(), why)),
+        };
+        found.extend(reading.map(|reading| reading.into_evidence(&attached_to)));
+    }
+    Ok(found)
+}
+
+fn attached_by_tag(tag: &Tag) -> Option<Digest> {
+    let name = tag.as_str().strip_suffix(SIGNATURE_TAG_SUFFIX)?;
+    let (algorithm, hex) = name.split_once('-')?;
+    Digest::parse(&format!("{algorithm}:{hex}")).ok()
+}
+
+fn is_signature(layer: &Descriptor, signature: Option<&str>) -> bool {
+    match layer.media_type.as_str() {
+        media::COSIGN_SIMPLE_SIGNING => signature.is_some(),
+        other => other.starts_with("application/vnd.dev.sigstore.bundle"),
+    }
+}
+
+async fn document(
+    store: &Store,
+    layer: &Descriptor,
+) -> Result<std::result::Result<Vec<u8>, String>> {
+    let (file, size) = match blobs::open(store, &layer.digest).await {
+        Ok(opened) => opened,
+        Err(store::Error::NotFound { .. }) => return Ok(Err("its bytes were not pushed".into())),
+        Err(error) => return Err(error.into()),
+    };
+    if size > SIGNATURE_BYTES_MAX {
+        return Ok(Err(format!(
+            "it has {size} bytes; a signature has at most {SIGNATURE_BYTES_MAX}"
+        )));
+    }
+    let mut bytes = Vec::new();
+    match file.take(SIGNATURE_BYTES_MAX).read_to_end(&mut bytes).await {
+        Ok(_) => Ok(Ok(bytes)),
+        Err(error) => Err(crate::Error::Interrupted(error)),
+    }
+}
+
+/// A signature as it was found, before it is attached to anything.
+struct Found {
+    raw: Vec<u8>,
+    signature: Option<String>,
+    reading: Reading,
+}
+
+fn unreadable(raw: Vec<u8>, why: String) -> Found {
+    Found {
+        raw,
+        signature: None,
+        reading: Reading::Unreadable { why },
+    }
+}
+
+/// `None` for an attestation: it is evidence, but vouches for no stage.
+fn judge(raw: Vec<u8>, signature: Option<String>, keys: &[PublicKey]) -> Option<Found> {
+    let reading = match &signature {
+        Some(signature) => read_simple_signing(&raw, signature, keys),
+        None => read_bundle(&raw, keys),
+    };
+    if matches!(reading, Reading::Attestation { .. }) {
+        None
+    } else {
+        Some(Found {
+            raw,
+            signature,
+            reading,
+        })
+    }
+}
+
+impl Found {
+    fn into_evidence(self, attached_to: &Digest) -> NewEvidence {
+        let claim = self.reading.claim();
+        let (key, key_hint, verdict) = verdict(&self.reading);
+        NewEvidence {
+            attached_to: attached_to.clone(),
+            format: claim
+                .map_or("unreadable", |claim| claim.format.as_str())
+                .to_owned(),
+            subject: claim.map(|claim| claim.subject.clone()),
+            stage: claim.and_then(|claim| claim.stage.clone()),
+            named_repository: claim
+                .and_then(|claim| claim.repository.as_ref().map(ToString::to_string)),
+            key,
+            key_hint,
+            verdict,
+            raw: self.raw,
+            signature: self.signature,
+        }
+    }
+}
+
+fn verdict(reading: &Reading) -> (Option<KeyId>, Option<String>, Verdict) {
+    match reading {
+        Reading::Verified(verified) => (Some(verified.key().clone()), None, Verdict::Verified),
+        Reading::Unverified {
+            why: Untrusted::UnknownKey { hint },
+            ..
+        } => (None, hint.clone(), Verdict::UnknownKey),
+        Reading::Unverified {
+            why: Untrusted::BadSignature { key, .. },
+            ..
+        } => (None, Some(key.to_string()), Verdict::BadSignature),
+        Reading::Unreadable { why } => (None, None, Verdict::Unreadable(why.clone())),
+        Reading::Attestation { predicate_type } => (
+            None,
+            None,
+            Verdict::Unreadable(format!("an attestation, `{predicate_type}`")),
+        ),
+    }
+}
+
+/// The keys of people and robots, revoked ones too: a signature by one of these gets its own reason.
+pub(crate) async fn public_keys(store: &Store) -> Result<Vec<PublicKey>> {
+    Ok(store::signing_keys::list(store)
+        .await?
+        .into_iter()
+        .map(|key| key.public_key)
+        .collect())
+}
+
+/// Judges evidence again whose key was not known when it arrived. Answers how many signatures a key was found for.
+///
+/// # Errors
+/// The store's failures.
+pub async fn reverify(store: &Store, now: i64) -> Result<usize> {
+    let keys = public_keys(store).await?;
+    let (mut verified, mut after) = (0, 0);
+    loop {
+        let unknown = store::evidence::unknown(store, after, store::evidence::UNKNOWN_MAX).await?;
+        let Some(last) = unknown.last() else {
+            return Ok(verified);
+        };
+        after = last.id;
+        for evidence in unknown {
+            let Some(found) = judge(evidence.raw, evidence.signature, &keys) else {
+                continue;
+            };
+            let found = found.into_verdict();
+            store::evidence::set_verdict(
+                store,
+                System::job("reverify-evidence"),
+                evidence.id,
+                &found,
+                now,
+            )
+            .await?;
+            verified += usize::from(found.verdict == Verdict::Verified);
+        }
+    }
+}
+
+impl Found {
+    fn into_verdict(self) -> Reverified {
+        let (key, _, verdict) = verdict(&self.reading);
+        let claim = self.reading.claim();
+        Reverified {
+            verdict,
+            subject: claim.map(|claim| claim.subject.clone()),
+            stage: claim.and_then(|claim| claim.stage.clone()),
+            named_repository: claim
+                .and_then(|claim| claim.repository.as_ref().map(ToString::to_string)),
+            key,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_signature_tags_attach() {
+        let hex = "a".repeat(64);
+        let attached =
+            |tag: String| attached_by_tag(&tag.parse().unwrap()).map(|digest| digest.to_string());
+        assert_eq!(
+            attached(format!("sha256-{hex}.sig")),
+            Some(format!("sha256:{hex}"))
+        );
+        assert_eq!(attached(format!("sha256-{hex}.att")), None);
+        assert_eq!(attached(format!("sha256-{hex}")), None);
+        assert_eq!(attached("sha256-short.sig".into()), None);
+    }
+}

@@ -1,0 +1,43 @@
+//! What a registry does, without HTTP: push, pull, mount, delete, tags, referrers, and the gate at the door of every read.
+//!
+//! It speaks the distribution specification's verbs and takes permits from `policy::access`; who asks and how errors look on the
+//! wire is `server`'s business. It deliberately knows no scanner and no advisory: what an image holds reaches the gate as facts
+//! through `store::decisions`.
+
+mod error;
+mod evidence;
+mod gatekeeper;
+mod listing;
+mod pull;
+mod push;
+mod record;
+mod uploads;
+
+use std::sync::Arc;
+use store::Store;
+
+pub use error::{Error, Refusal, Result};
+pub use evidence::reverify;
+pub use listing::Names;
+pub use pull::{Blob, Pulled};
+pub use push::{DeletePermits, NewManifest, PushPermits, Stored};
+pub use store::catalogue::Referrers;
+pub use store::uploads::UploadId;
+
+/// A registry over one store; cloning it is cheap.
+#[derive(Clone)]
+pub struct Registry {
+    store: Store,
+    sessions: Arc<uploads::Sessions>,
+}
+
+impl Registry {
+    /// Opens the registry on a store.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            sessions: Arc::default(),
+        }
+    }
+}
