@@ -1,0 +1,102 @@
+//! What every request handler shares: the rooms below this one, the clock, and the options of the front door.
+
+use identity::Identity;
+use registry::Registry;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+use store::Store;
+
+/// The application's state; cloning it is cheap.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    registry: Registry,
+    identity: Identity,
+    clock: Clock,
+    options: AppOptions,
+}
+
+/// Options of the front door.
+#[derive(Clone, Debug, Default)]
+pub struct AppOptions {
+    /// Reads of repositories need no log-in; gates still hold whoever has none.
+    pub anonymous_pull: bool,
+    /// The connections are TLS, so links and challenges say `https`.
+    pub tls: bool,
+    /// The address that clients use, where it is not what their `Host` header says (behind a proxy).
+    pub public_url: Option<String>,
+    /// The local authority's certificate (PEM), offered at `/ca.crt` so that clients can come to trust it.
+    pub authority_pem: Option<String>,
+}
+
+impl App {
+    /// Puts the rooms together.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        registry: Registry,
+        identity: Identity,
+        clock: Clock,
+        options: AppOptions,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            registry,
+            identity,
+            clock,
+            options,
+        }))
+    }
+
+    /// All state.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// Milliseconds since the epoch.
+    pub(crate) fn now(&self) -> i64 {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn options(&self) -> &AppOptions {
+        &self.0.options
+    }
+}
+
+/// Where the time comes from: the system, or a test that sets it.
+#[derive(Clone, Debug, Default)]
+pub enum Clock {
+    /// The system's clock.
+    #[default]
+    System,
+    /// A clock that someone else moves; milliseconds since the epoch.
+    Set(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        match self {
+            Self::System => {
+                let elapsed = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
+                i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+            }
+            Self::Set(time) => time.load(Ordering::SeqCst),
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Who asks, and what they may: credentials from the request, the challenge when they are missing, permits from `policy::access`.
+//! It decides nothing by itself, and nothing but the `Authorization` header (never User-Agent or Accept) plays a part.
+
+use crate::app::App;
+use crate::error::{V2Error, V2Result};
+use crate::v2::path::Target;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use identity::{AuthError, Caller, Presented, Via};
+use oci::{ErrorCode, RepositoryName};
+use policy::verb::{Verb, VerbKind};
+use policy::{Ceiling, Directory, Permit, Refused, Who};
+use secrecy::SecretString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+/// What the request's `Authorization` header says.
+///
+/// # Errors
+/// A header that is not Basic or Bearer, or whose Basic part cannot be read.
+pub(crate) fn presented(headers: &HeaderMap) -> Result<Presented, &'static str> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Ok(Presented::None);
+    };
+    let value = value
+        .to_str()
+        .map_err(|_| "the Authorization header is not text")?;
+    let (scheme, rest) = value
+        .split_once(' ')
+        .ok_or("the Authorization header has no credentials")?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(Presented::Bearer(SecretString::from(
+            rest.trim().to_owned(),
+        )));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err("use Basic or Bearer credentials");
+    }
+    let bytes = STANDARD
+        .decode(rest.trim())
+        .map_err(|_| "the Basic credentials are not base64")?;
+    let text = String::from_utf8(bytes).map_err(|_| "the Basic credentials are not UTF-8")?;
+    let (user, secret) = text
+        .split_once(':')
+        .ok_or("the Basic credentials have no colon")?;
+    // Docker sends empty credentials when it has none.
+    if user.is_empty() && secret.is_empty() {
+        return Ok(Presented::None);
+    }
+    Ok(Presented::Basic {
+        user: user.to_owned(),
+        secret: SecretString::from(secret.to_owned()),
+    })
+}
+
+/// The address that failures are counted by.
+pub(crate) fn peer(extensions: &axum::http::Extensions) -> IpAddr {
+    extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |info| info.0.ip())
+}
+
+/// The scheme and host that clients use, for challenges and links.
+pub(crate) fn public_url(app: &App, headers: &HeaderMap) -> String {
+    if let Some(url) = &app.options().public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("localhost");
+    format!(
+        "{}://{host}",
+        if app.options().tls { "https" } else { "http" }
+    )
+}
+
+/// A request without its body: what can be looked at while others are waited for.
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    peer: IpAddr,
+}
+
+impl Asked {
+    /// The head of a request.
+    pub(crate) fn of(request: &Request) -> Self {
+        let peer = peer(request.extensions());
+        Self {
+            method: request.method().clone(),
+            headers: request.headers().clone(),
+            peer,
+        }
+    }
+}
+
+/// Who sent a request to the distribution API, and how they would be challenged.
+pub(crate) struct Presenter {
+    caller: Caller,
+    directory: Arc<Directory>,
+    challenge: Challenge,
+}
+
+impl Presenter {
+    /// Authenticates; credentials that are wrong are refused here, also where none are needed.
+    pub(crate) async fn of(app: &App, asked: &Asked, target: &Target) -> V2Result<Self> {
+        let headers = &asked.headers;
+        let challenge = Challenge {
+            realm: format!("{}/token", public_url(app, headers)),
+            repository: target.repository().cloned(),
+        };
+        let presented =
+            presented(headers).map_err(|why| challenge.answer(&[], Some("invalid_token"), why))?;
+        let caller = match app
+            .identity()
+            .authenticate(presented, asked.peer, app.now())
+            .await
+        {
+            Ok(caller) => caller,
+            Err(AuthError::TooMany {
+                retry_after_seconds,
+            }) => {
+                return Err(V2Error::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    ErrorCode::TooManyRequests,
+                    "too many failed log-ins; wait a little",
+                )
+                .with_header(header::RETRY_AFTER, &retry_after_seconds.to_string()));
+            }
+            Err(AuthError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                let actions = actions_of(&asked.method);
+                return Err(challenge.answer(actions, Some("invalid_token"), &error.to_string()));
+            }
+        };
+        let directory = store::accounts::directory(app.store()).await?;
+        Ok(Self {
+            caller,
+            directory,
+            challenge,
+        })
+    }
+}
+
+fn actions_of(method: &Method) -> &'static [&'static str] {
+    match method.as_str() {
+        "GET" | "HEAD" => &["pull"],
+        "DELETE" => &["delete"],
+        _ => &["pull", "push"],
+    }
+}
+
+/// Asks `policy::access` on behalf of one request.
+pub(crate) struct Access<'a> {
+    presenter: &'a Presenter,
+    anonymous_pull: bool,
+    now: i64,
+}
+
+impl<'a> Access<'a> {
+    pub(crate) fn new(app: &App, presenter: &'a Presenter) -> Self {
+        Self {
+            presenter,
+            anonymous_pull: app.options().anonymous_pull,
+            now: app.now(),
+        }
+    }
+
+    /// A permit for what this repository holds, or the challenge or refusal that the protocol wants.
+    pub(crate) fn repository<V: Verb>(&self, name: &RepositoryName) -> V2Result<Permit<V>> {
+        self.ask::<V>(Some(name))
+    }
+
+    /// A permit for something of the whole server.
+    pub(crate) fn server_wide<V: Verb>(&self) -> V2Result<Permit<V>> {
+        self.ask::<V>(None)
+    }
+
+    /// The permit, if the caller may.
+    pub(crate) fn may<V: Verb>(&self, name: &RepositoryName) -> Option<Permit<V>> {
+        self.decide::<V>(Some(name), &self.presenter.caller.ceiling)
+            .ok()
+    }
+
+    /// Challenges whoever has not logged in.
+    pub(crate) fn logged_in(&self) -> V2Result<()> {
+        match self.presenter.caller.who {
+            Who::Anonymous => {
+                Err(self
+                    .presenter
+                    .challenge
+                    .answer(&[], None, "log in first: `docker login`"))
+            }
+            Who::Principal(_) => Ok(()),
+        }
+    }
+
+    fn ask<V: Verb>(&self, repository: Option<&RepositoryName>) -> V2Result<Permit<V>> {
+        let caller = &self.presenter.caller;
+        let Err(_) = self.decide::<V>(repository, &caller.ceiling) else {
+            return self
+                .decide::<V>(repository, &caller.ceiling)
+                .map_err(|_| forbidden());
+        };
+        let actions = scope_actions(V::KIND);
+        if caller.who == Who::Anonymous {
+            return Err(self.presenter.challenge.answer(
+                actions,
+                None,
+                "log in first: `docker login`",
+            ));
+        }
+        // A session token that was asked for with too little: the client can get a better one.
+        let token_is_short = matches!(caller.via, Via::Session)
+            && self.decide::<V>(repository, &Ceiling::All).is_ok();
+        if token_is_short {
+            return Err(self.presenter.challenge.answer(
+                actions,
+                Some("insufficient_scope"),
+                "the token does not cover this",
+            ));
+        }
+        Err(forbidden())
+    }
+
+    fn decide<V: Verb>(
+        &self,
+        repository: Option<&RepositoryName>,
+        ceiling: &Ceiling,
+    ) -> Result<Permit<V>, Refused> {
+        let Presenter {
+            caller, directory, ..
+        } = self.presenter;
+        policy::access::<V>(
+            directory,
+            &caller.who,
+            repository,
+            ceiling,
+            self.anonymous_pull,
+            self.now,
+        )
+    }
+}
+
+/// The same words whether the repository is there or not, and for pushes too.
+fn forbidden() -> V2Error {
+    V2Error::new(
+        StatusCode::FORBIDDEN,
+        ErrorCode::Denied,
+        "requested access to the resource is denied",
+    )
+}
+
+fn scope_actions(verb: VerbKind) -> &'static [&'static str] {
+    match verb {
+        VerbKind::Push | VerbKind::Attach => &["pull", "push"],
+        VerbKind::Delete | VerbKind::DeleteEvidence => &["delete"],
+        VerbKind::ListCatalog => &["*"],
+        _ => &["pull"],
+    }
+}
+
+struct Challenge {
+    realm: String,
+    repository: Option<RepositoryName>,
+}
+
+impl Challenge {
+    fn answer(&self, actions: &[&str], error: Option<&str>, message: &str) -> V2Error {
+        let mut value = format!(
+            "Bearer realm=\"{}\",service=\"{}\"",
+            self.realm,
+            identity::SERVICE
+        );
+        match &self.repository {
+            Some(name) if !actions.is_empty() => value.push_str(&format!(
+                ",scope=\"repository:{name}:{}\"",
+                actions.join(",")
+            )),
+            None if actions == ["*"] => value.push_str(",scope=\"registry:catalog:*\""),
+            _ => {}
+        }
+        if let Some(error) = error {
+            value.push_str(&format!(",error=\"{error}\""));
+        }
+        V2Error::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
+            .with_header(header::WWW_AUTHENTICATE, &value)
+    }
+}
+
+/// Who sent a request to `/api/v1` or the console.
+pub(crate) async fn authenticate(
+    app: &App,
+    parts: &Parts,
+) -> Result<Caller, crate::error::ApiError> {
+    let presented = presented(&parts.headers).map_err(crate::error::ApiError::invalid)?;
+    Ok(app
+        .identity()
+        .authenticate(presented, peer(&parts.extensions), app.now())
+        .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn with(value: &str) -> Result<Presented, &'static str> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+        presented(&headers)
+    }
+
+    #[test]
+    fn credentials_are_read_or_refused() {
+        assert!(matches!(presented(&HeaderMap::new()), Ok(Presented::None)));
+        assert!(matches!(with("Bearer abc"), Ok(Presented::Bearer(_))));
+        assert!(matches!(with("basic YTpiOmM="), Ok(Presented::Basic { user, .. }) if user == "a"));
+        assert!(matches!(with("Basic Og=="), Ok(Presented::None)));
+        for bad in ["Basic", "Basic !!", "Digest x", "Basic YWJj"] {
+            assert!(with(bad).is_err(), "{bad}");
+        }
+    }
+}

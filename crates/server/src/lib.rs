@@ -1,0 +1,20 @@
+//! HTTP, and nothing else: the distribution API, tokens, `/api/v1`, the console. Every decision is made below;
+//! this crate turns requests into calls, and answers into status codes. Start at [`router`], which lists all that can be asked.
+
+mod api;
+mod app;
+mod asker;
+mod caller;
+mod console;
+mod error;
+mod health;
+pub mod listen;
+mod query;
+pub mod router;
+pub mod tls;
+mod token;
+mod v2;
+mod view;
+
+pub use app::{App, AppOptions, Clock};
+pub use error::{ApiError, ApiResult};

@@ -1,0 +1,144 @@
+//! All that can be asked of the server, on one page. Handlers are thin; what they call decides.
+
+use crate::app::App;
+use crate::error::REQUEST_ID;
+use crate::{api, console, health, token, v2};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{any, delete, get, patch, post};
+use std::sync::atomic::{AtomicU64, Ordering};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Builds the routes.
+pub fn build(app: App) -> Router {
+    Router::new()
+        // The distribution API; `v2.rs` takes the rest of the path apart, because names hold slashes.
+        .route("/v2", any(v2::dispatch))
+        .route("/v2/", any(v2::dispatch))
+        .route("/v2/{*rest}", any(v2::dispatch))
+        .route("/token", get(token::get).post(token::post))
+        .nest("/api/v1", api_routes())
+        .merge(console_routes())
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/ca.crt", get(health::authority))
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn(with_request_id))
+        .with_state(app)
+}
+
+fn api_routes() -> Router<App> {
+    Router::new()
+        .route("/openapi.json", get(api::openapi::document))
+        .route("/whoami", get(api::accounts::whoami))
+        // Accounts
+        .route(
+            "/users",
+            get(api::accounts::users).post(api::accounts::create_user),
+        )
+        .route(
+            "/users/{name}",
+            patch(api::accounts::change_user).delete(api::accounts::close_user),
+        )
+        .route(
+            "/robots",
+            get(api::accounts::robots).post(api::accounts::create_robot),
+        )
+        .route(
+            "/robots/{name}",
+            patch(api::accounts::change_robot).delete(api::accounts::close_robot),
+        )
+        .route(
+            "/teams",
+            get(api::accounts::teams).post(api::accounts::create_team),
+        )
+        .route(
+            "/teams/{name}/members/{principal}",
+            post(api::accounts::add_member).delete(api::accounts::remove_member),
+        )
+        .route(
+            "/grants",
+            get(api::accounts::grants).post(api::accounts::create_grant),
+        )
+        .route("/grants/{id}", delete(api::accounts::delete_grant))
+        .route(
+            "/tokens",
+            get(api::accounts::tokens).post(api::accounts::create_token),
+        )
+        .route("/tokens/{id}", delete(api::accounts::revoke_token))
+        // Signing keys
+        .route("/keys", get(api::keys::list).post(api::keys::register))
+        .route("/keys/challenges", post(api::keys::challenge))
+        .route("/keys/{id}", delete(api::keys::revoke))
+        // Policies and gates
+        .route("/policies", get(api::policies::list))
+        .route("/policies/lint", post(api::policies::lint))
+        .route(
+            "/policies/{name}",
+            get(api::policies::show)
+                .put(api::policies::apply)
+                .delete(api::policies::remove),
+        )
+        .route("/gate", get(api::images::gate))
+        // What is in stock
+        .route("/repositories", get(api::images::repositories))
+        .route("/repositories/tags", get(api::images::tags))
+        .route("/image", get(api::images::show))
+        .route("/image/sbom", get(api::images::sbom))
+        .route("/image/findings", get(api::images::findings))
+        .route("/image/evidence", get(api::images::evidence))
+        .route("/affected", get(api::advisories::affected))
+        // Advisories
+        .route("/advisories/status", get(api::advisories::status))
+        .route("/advisories", post(api::advisories::import))
+        // What happened
+        .route("/events", get(api::events::list))
+        .route(
+            "/webhooks",
+            get(api::events::webhooks).post(api::events::create_webhook),
+        )
+        .route("/webhooks/{id}", delete(api::events::delete_webhook))
+        .route("/audit", get(api::events::audit))
+        .fallback(api::nothing_here)
+        .method_not_allowed_fallback(api::not_so)
+        .layer(middleware::map_response(api::never_kept))
+}
+
+fn console_routes() -> Router<App> {
+    Router::new()
+        .route("/", get(console::home))
+        .route("/console/style.css", get(console::style))
+        .route(
+            "/console/login",
+            get(console::login_page).post(console::login),
+        )
+        .route("/console/logout", post(console::logout))
+        .route("/console/repository", get(console::repository))
+        .route("/console/image", get(console::image))
+        .layer(middleware::map_response(console::secured))
+}
+
+/// Gives each request an id, which the log and the answer both carry.
+async fn with_request_id(request: Request, next: Next) -> Response {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let id = format!(
+        "{:x}-{:x}",
+        std::process::id(),
+        COUNTER.fetch_add(1, Ordering::Relaxed)
+    );
+    let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
+    let mut response = REQUEST_ID
+        .scope(id.clone(), next.run(request).instrument(span.clone()))
+        .await;
+    span.in_scope(|| tracing::info!(status = response.status().as_u16(), "answered"));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID_HEADER, id);
+    }
+    response
+}

@@ -1,0 +1,104 @@
+//! Blobs: served as they came, as streams, whole or in part (end-2, end-10).
+
+use super::answer::{self, ByteRange, CONTENT_DIGEST};
+use crate::app::App;
+use crate::caller::{Access, Asked};
+use crate::error::V2Result;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use oci::{Digest, RepositoryName};
+use policy::verb::{Delete, Pull};
+use std::io::SeekFrom;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::io::ReaderStream;
+
+/// Bytes read at a time.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// end-2: GET and HEAD.
+pub(crate) async fn pull(
+    app: &App,
+    access: &Access<'_>,
+    name: RepositoryName,
+    digest: Digest,
+    asked: &Asked,
+) -> V2Result<Response> {
+    let permit = access.repository::<Pull>(&name)?;
+    let blob = app.registry().blob(&permit, &digest, app.now()).await?;
+    let range = answer::range(&asked.headers, blob.size)?;
+    let mut headers = content_headers(&digest);
+    if let Some(ByteRange { first, last }) = range {
+        headers.insert(
+            header::CONTENT_RANGE,
+            text(&format!("bytes {first}-{last}/{}", blob.size)),
+        );
+    }
+    let status = if range.is_some() {
+        StatusCode::PARTIAL_CONTENT
+    } else {
+        StatusCode::OK
+    };
+    let range = range.unwrap_or(ByteRange {
+        first: 0,
+        last: blob.size.saturating_sub(1),
+    });
+    let length = if blob.size == 0 {
+        0
+    } else {
+        range.last - range.first + 1
+    };
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let body = match asked.method {
+        Method::HEAD => Body::empty(),
+        _ => stream(blob.file, range.first, length)
+            .await
+            .map_err(|error| {
+                tracing::error!(%digest, %error, "a stored blob cannot be read");
+                registry::Error::unavailable("the blob cannot be read now")
+            })?,
+    };
+    Ok((status, headers, body).into_response())
+}
+
+async fn stream(mut file: File, first: u64, length: u64) -> std::io::Result<Body> {
+    if first > 0 {
+        file.seek(SeekFrom::Start(first)).await?;
+    }
+    Ok(Body::from_stream(ReaderStream::with_capacity(
+        file.take(length),
+        CHUNK_BYTES,
+    )))
+}
+
+fn content_headers(digest: &Digest) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_DIGEST, text(digest.as_str()));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::ETAG, text(&format!("\"{digest}\"")));
+    headers
+}
+
+/// A header value from text that has been validated before; an empty one where it has not.
+pub(crate) fn text(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// end-10: takes the blob out of this repository.
+pub(crate) async fn delete(
+    app: &App,
+    access: &Access<'_>,
+    name: RepositoryName,
+    digest: Digest,
+) -> V2Result<Response> {
+    let permit = access.repository::<Delete>(&name)?;
+    app.registry()
+        .delete_blob(&permit, &digest, app.now())
+        .await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}

@@ -1,0 +1,14 @@
+//! What the store knows, in the words of `client::api`: one way for the API and the console, so that both say the same. It
+//! asks for the right to look ([`find`] does) and judges nothing.
+
+mod catalogue;
+mod decisions;
+mod evidence;
+mod image;
+mod reference;
+
+pub(crate) use self::catalogue::{repositories, shape, tags};
+pub(crate) use self::decisions::{covering, decisions};
+pub(crate) use self::evidence::evidence;
+pub(crate) use self::image::{Inside, image, is_matched, runnable, state};
+pub(crate) use self::reference::find;

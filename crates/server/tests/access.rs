@@ -1,0 +1,374 @@
+//! Who may ask what: every route of the server, asked by every kind of caller, as one printed matrix. A route that is in the router and not
+//! here fails the last test, so that none is added without deciding who may use it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use identity::Identity;
+use registry::Registry;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use server::{App, AppOptions, Clock, router};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use store::{Options, Store};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+const PASSWORD: &str = "correct horse battery staple";
+const NOW: i64 = 1_800_000_000_000;
+const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// Callers, in the order of the columns: nobody, a person without any grant, and one person for each role on `**`.
+const ACTORS: &[&str] = &[
+    "anonymous",
+    "stranger",
+    "reader",
+    "writer",
+    "signer",
+    "maintainer",
+    "security",
+    "admin",
+    "auditor",
+];
+
+/// A route as the router has it, and a request that reaches it. The body is such that whoever may ask is told that it is wrong, or that
+/// what it names is not there: nothing is changed while the matrix is printed.
+struct Asked {
+    method: &'static str,
+    route: &'static str,
+    path: &'static str,
+    body: Option<Value>,
+}
+
+fn asked(method: &'static str, route: &'static str, path: &'static str) -> Asked {
+    Asked {
+        method,
+        route,
+        path,
+        body: None,
+    }
+}
+
+fn with(method: &'static str, route: &'static str, path: &'static str, body: Value) -> Asked {
+    Asked {
+        method,
+        route,
+        path,
+        body: Some(body),
+    }
+}
+
+fn api() -> Vec<Asked> {
+    let nobody = json!({"unknown": true});
+    vec![
+        asked("GET", "/openapi.json", "/api/v1/openapi.json"),
+        asked("GET", "/whoami", "/api/v1/whoami"),
+        asked("GET", "/users", "/api/v1/users"),
+        with("POST", "/users", "/api/v1/users", nobody.clone()),
+        with("PATCH", "/users/{name}", "/api/v1/users/nobody", json!({})),
+        asked("DELETE", "/users/{name}", "/api/v1/users/nobody"),
+        asked("GET", "/robots", "/api/v1/robots"),
+        with("POST", "/robots", "/api/v1/robots", nobody.clone()),
+        with(
+            "PATCH",
+            "/robots/{name}",
+            "/api/v1/robots/nobody",
+            json!({}),
+        ),
+        asked("DELETE", "/robots/{name}", "/api/v1/robots/nobody"),
+        asked("GET", "/teams", "/api/v1/teams"),
+        with("POST", "/teams", "/api/v1/teams", nobody.clone()),
+        asked(
+            "POST",
+            "/teams/{name}/members/{principal}",
+            "/api/v1/teams/none/members/nobody",
+        ),
+        asked(
+            "DELETE",
+            "/teams/{name}/members/{principal}",
+            "/api/v1/teams/none/members/nobody",
+        ),
+        asked("GET", "/grants", "/api/v1/grants"),
+        with("POST", "/grants", "/api/v1/grants", nobody.clone()),
+        asked("DELETE", "/grants/{id}", "/api/v1/grants/999999"),
+        asked("GET", "/tokens", "/api/v1/tokens"),
+        with("POST", "/tokens", "/api/v1/tokens", nobody.clone()),
+        asked("DELETE", "/tokens/{id}", "/api/v1/tokens/999999"),
+        asked("GET", "/keys", "/api/v1/keys"),
+        with("POST", "/keys", "/api/v1/keys", nobody.clone()),
+        with(
+            "POST",
+            "/keys/challenges",
+            "/api/v1/keys/challenges",
+            nobody.clone(),
+        ),
+        asked("DELETE", "/keys/{id}", "/api/v1/keys/none"),
+        asked("GET", "/policies", "/api/v1/policies"),
+        with(
+            "POST",
+            "/policies/lint",
+            "/api/v1/policies/lint",
+            nobody.clone(),
+        ),
+        asked("GET", "/policies/{name}", "/api/v1/policies/none"),
+        with(
+            "PUT",
+            "/policies/{name}",
+            "/api/v1/policies/none",
+            nobody.clone(),
+        ),
+        asked("DELETE", "/policies/{name}", "/api/v1/policies/none"),
+        asked(
+            "GET",
+            "/gate",
+            "/api/v1/gate?ref=shop/web:1&gate=production",
+        ),
+        asked("GET", "/repositories", "/api/v1/repositories"),
+        asked(
+            "GET",
+            "/repositories/tags",
+            "/api/v1/repositories/tags?repository=shop/web",
+        ),
+        asked("GET", "/image", "/api/v1/image?ref=shop/web:1"),
+        asked("GET", "/image/sbom", "/api/v1/image/sbom?ref=shop/web:1"),
+        asked(
+            "GET",
+            "/image/findings",
+            "/api/v1/image/findings?ref=shop/web:1",
+        ),
+        asked(
+            "GET",
+            "/image/evidence",
+            "/api/v1/image/evidence?ref=shop/web:1",
+        ),
+        asked("GET", "/affected", "/api/v1/affected?id=CVE-2000-0001"),
+        asked("GET", "/advisories/status", "/api/v1/advisories/status"),
+        asked("POST", "/advisories", "/api/v1/advisories?source=none"),
+        asked("GET", "/events", "/api/v1/events"),
+        asked("GET", "/webhooks", "/api/v1/webhooks"),
+        with("POST", "/webhooks", "/api/v1/webhooks", nobody),
+        asked("DELETE", "/webhooks/{id}", "/api/v1/webhooks/999999"),
+        asked("GET", "/audit", "/api/v1/audit"),
+    ]
+}
+
+fn distribution() -> Vec<Asked> {
+    vec![
+        asked("GET", "/v2/", "/v2/"),
+        asked("GET", "/v2/_catalog", "/v2/_catalog"),
+        asked("GET", "/v2/<name>/tags/list", "/v2/shop/web/tags/list"),
+        asked(
+            "GET",
+            "/v2/<name>/manifests/<reference>",
+            "/v2/shop/web/manifests/1",
+        ),
+        asked(
+            "HEAD",
+            "/v2/<name>/manifests/<reference>",
+            "/v2/shop/web/manifests/1",
+        ),
+        with(
+            "PUT",
+            "/v2/<name>/manifests/<reference>",
+            "/v2/shop/web/manifests/1",
+            json!("not a manifest"),
+        ),
+        asked(
+            "DELETE",
+            "/v2/<name>/manifests/<reference>",
+            "/v2/shop/web/manifests/1",
+        ),
+        asked(
+            "GET",
+            "/v2/<name>/blobs/<digest>",
+            "/v2/shop/web/blobs/DIGEST",
+        ),
+        asked(
+            "DELETE",
+            "/v2/<name>/blobs/<digest>",
+            "/v2/shop/web/blobs/DIGEST",
+        ),
+        asked(
+            "GET",
+            "/v2/<name>/referrers/<digest>",
+            "/v2/shop/web/referrers/DIGEST",
+        ),
+        asked(
+            "POST",
+            "/v2/<name>/blobs/uploads/",
+            "/v2/shop/web/blobs/uploads/",
+        ),
+    ]
+}
+
+/// A server without a network, on a store of its own.
+struct World {
+    router: Router,
+    store: Store,
+    _folder: TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Options::embedded(folder.path()))
+            .await
+            .unwrap();
+        let identity = Identity::new(store.clone(), identity::Options::default()).unwrap();
+        identity
+            .bootstrap_admin(Some(SecretString::from(PASSWORD)), NOW)
+            .await
+            .unwrap();
+        let clock = Clock::Set(Arc::new(AtomicI64::new(NOW)));
+        let app = App::new(
+            store.clone(),
+            Registry::new(store.clone()),
+            identity,
+            clock,
+            AppOptions::default(),
+        );
+        let world = Self {
+            router: router::build(app),
+            store,
+            _folder: folder,
+        };
+        world.people().await;
+        world
+    }
+
+    /// Everyone of `ACTORS`; the first `admin` keeps all roles and is not one of the columns.
+    async fn people(&self) {
+        for actor in ACTORS.iter().filter(|actor| **actor != "anonymous") {
+            let name = format!("the-{actor}");
+            self.must(
+                "POST",
+                "/api/v1/users",
+                json!({"name": name, "password": PASSWORD}),
+            )
+            .await;
+            if *actor != "stranger" {
+                self.must(
+                    "POST",
+                    "/api/v1/grants",
+                    json!({"to": {"principal": name}, "role": actor, "pattern": "**"}),
+                )
+                .await;
+            }
+        }
+    }
+
+    async fn must(&self, method: &str, path: &str, body: Value) {
+        let status = self
+            .ask(Some("admin"), method, path, Some(body.to_string()))
+            .await;
+        assert!(status.is_success(), "{method} {path}: {status}");
+    }
+
+    async fn ask(
+        &self,
+        user: Option<&str>,
+        method: &str,
+        path: &str,
+        body: Option<String>,
+    ) -> StatusCode {
+        let mut request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).unwrap())
+            .uri(path.replace("DIGEST", DIGEST));
+        if let Some(user) = user {
+            request = request.header(
+                header::AUTHORIZATION,
+                format!("Basic {}", STANDARD.encode(format!("{user}:{PASSWORD}"))),
+            );
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request
+            .body(body.map_or(Body::empty(), Body::from))
+            .unwrap();
+        self.router.clone().oneshot(request).await.unwrap().status()
+    }
+
+    async fn matrix(&self, routes: Vec<Asked>) -> String {
+        let mut text = format!("{:<52}", "");
+        ACTORS
+            .iter()
+            .for_each(|actor| write!(text, "{actor:<11}").unwrap());
+        for asked in routes {
+            write!(
+                text,
+                "\n{:<52}",
+                format!("{} {}", asked.method, asked.route)
+            )
+            .unwrap();
+            for actor in ACTORS {
+                let user = (*actor != "anonymous").then(|| format!("the-{actor}"));
+                let body = asked.body.as_ref().map(Value::to_string);
+                let status = self
+                    .ask(user.as_deref(), asked.method, asked.path, body)
+                    .await;
+                write!(text, "{:<11}", word(status)).unwrap();
+            }
+        }
+        text.lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+/// What a status says about access: past it, a request may still be wrong or name what is not there.
+fn word(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "log in",
+        StatusCode::FORBIDDEN => "denied",
+        StatusCode::NOT_FOUND => "absent",
+        status if status.is_server_error() => "FAILED",
+        _ => "may",
+    }
+}
+
+#[tokio::test]
+async fn the_matrix_of_the_api() {
+    let world = World::new().await;
+    insta::assert_snapshot!(world.matrix(api()).await);
+    world.store.close().await;
+}
+
+#[tokio::test]
+async fn the_matrix_of_the_distribution_api() {
+    let world = World::new().await;
+    insta::assert_snapshot!(world.matrix(distribution()).await);
+    world.store.close().await;
+}
+
+#[test]
+fn every_route_of_the_api_is_in_the_matrix() {
+    let listed: BTreeSet<String> = api()
+        .iter()
+        .map(|asked| format!("{} {}", asked.method, asked.route))
+        .collect();
+    let source = include_str!("../src/router.rs");
+    let start = source.find("fn api_routes").unwrap();
+    let end = start + source[start..].find("\n}").unwrap();
+    let mut routed = BTreeSet::new();
+    for line in source[start..end].split(".route(").skip(1) {
+        let path = line.split('"').nth(1).unwrap();
+        for method in ["get", "post", "put", "patch", "delete"] {
+            if line.contains(&format!("{method}(api::")) {
+                routed.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+    }
+    assert!(
+        routed.len() > 30,
+        "the router's text is no longer understood here"
+    );
+    assert_eq!(listed, routed);
+}
