@@ -11,11 +11,13 @@ mod tags;
 mod tokens;
 mod upload;
 
+use http::StatusCode;
 use oci::RepositoryName;
 use reqwest::{Method, RequestBuilder, Url};
 
 pub use blobs::{Blob, BlobReader};
 pub use manifests::{Fetched, ManifestHead, Pushed};
+use tokens::Authorization;
 pub(crate) use tokens::Tokens;
 pub use upload::{Content, Mounted, Upload};
 
@@ -74,14 +76,37 @@ impl Client {
         loop {
             let request = authorization.apply(self.transport.request(method.clone(), url.clone()));
             let answer = send(fill(request), &url, CALL_TIMEOUT).await?;
-            if answer.status() != http::StatusCode::UNAUTHORIZED || challenges_left == 0 {
+            if challenges_left == 0 {
                 return Ok(answer);
             }
             challenges_left -= 1;
-            match self.answer_challenge(&answer, scopes).await? {
+            let next = match answer.status() {
+                StatusCode::UNAUTHORIZED => self.answer_challenge(&answer, scopes).await?,
+                // Where anybody may read, nobody is challenged; whoever has credentials asks as themselves all the same.
+                StatusCode::FORBIDDEN | StatusCode::NOT_FOUND if authorization.is_none() => {
+                    self.ask_for_challenge(scopes).await?
+                }
+                _ => None,
+            };
+            match next {
                 Some(next) => authorization = next,
                 None => return Ok(answer),
             }
+        }
+    }
+
+    /// Learns how to log in where no call was challenged: `/v2/` says it to everybody. Nothing without credentials.
+    async fn ask_for_challenge(&self, scopes: &[String]) -> Result<Option<Authorization>, Error> {
+        if self.options.credentials.is_none() {
+            return Ok(None);
+        }
+        // distribution-spec end-1
+        let url = self.url(&["v2", ""]);
+        let request = self.transport.request(Method::GET, url.clone());
+        let answer = send(request, &url, CALL_TIMEOUT).await?;
+        match answer.status() {
+            StatusCode::UNAUTHORIZED => self.answer_challenge(&answer, scopes).await,
+            _ => Ok(None),
         }
     }
 }

@@ -12,13 +12,17 @@ use serde_json::Value;
 
 use crate::api::ErrorBody;
 use crate::limits::{CALL_TIMEOUT, CONNECT_TIMEOUT, REFUSAL_BYTES_MAX, UNACKNOWLEDGED_TIMEOUT};
+use crate::options::is_loopback;
 use crate::text::clean;
 use crate::{ClientOptions, Error, Refused};
 
 /// A pool of connections with our rules.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
+    /// For other machines: through the proxy that the environment names, if it names one.
     http: reqwest::Client,
+    /// For this machine: a proxy would carry off what is allowed unencrypted only because it stays here.
+    local: reqwest::Client,
 }
 
 impl Transport {
@@ -44,18 +48,26 @@ impl Transport {
             }
             authorities.extend(certificates);
         }
-        let with_system = builder().tls_certs_merge(authorities.clone()).build();
-        let http = match with_system {
-            Err(_) if !tls => builder().tls_certs_only(authorities).build(),
-            other => other,
+        let with_rules = |rules: fn() -> reqwest::ClientBuilder| {
+            let http = match rules().tls_certs_merge(authorities.clone()).build() {
+                Err(_) if !tls => rules().tls_certs_only(authorities.clone()).build(),
+                other => other,
+            };
+            http.map_err(|e| Error::Authority(e.into()))
         };
         Ok(Self {
-            http: http.map_err(|e| Error::Authority(e.into()))?,
+            http: with_rules(builder)?,
+            local: with_rules(|| builder().no_proxy())?,
         })
     }
 
     pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        self.http.request(method, url)
+        let http = if is_loopback(&url) {
+            &self.local
+        } else {
+            &self.http
+        };
+        http.request(method, url)
     }
 }
 

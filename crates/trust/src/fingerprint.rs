@@ -9,15 +9,15 @@ use crate::encoding::from_base64;
 
 /// The order of P-256's group (FIPS 186-5 / SP 800-186, 3.2.1.3).
 const P256_ORDER: [u8; 32] = [
-    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
-    0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
 /// The order of P-384's group (SP 800-186, 3.2.1.4).
 const P384_ORDER: [u8; 48] = [
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xc7, 0x63, 0x4d, 0x81, 0xf4, 0x37, 0x2d, 0xdf, 0x58, 0x1a, 0x0d, 0xb2, 0x48, 0xb0,
-    0xa7, 0x7a, 0xec, 0xec, 0x19, 0x6a, 0xcc, 0xc5, 0x29, 0x73,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xc7, 0x63, 0x4d, 0x81, 0xf4, 0x37, 0x2d, 0xdf,
+    0x58, 0x1a, 0x0d, 0xb2, 0x48, 0xb0, 0xa7, 0x7a, 0xec, 0xec, 0x19, 0x6a, 0xcc, 0xc5, 0x29, 0x73,
 ];
 
 /// What makes a signature the same when it comes again. `raw` is a bundle, or with `signature_base64` the payload of a simple signature.
@@ -25,7 +25,8 @@ const P384_ORDER: [u8; 48] = [
 pub fn fingerprint(raw: &[u8], signature_base64: Option<&str>) -> Digest {
     match signature_base64 {
         Some(text) => {
-            let signature = from_base64(text.trim_ascii()).unwrap_or_else(|| text.trim_ascii().as_bytes().to_vec());
+            let signature = from_base64(text.trim_ascii())
+                .unwrap_or_else(|| text.trim_ascii().as_bytes().to_vec());
             of(raw, &signature)
         }
         None => of_bundle(raw).unwrap_or_else(|| of(raw, &[])),
@@ -55,14 +56,28 @@ fn of(payload: &[u8], signature: &[u8]) -> Digest {
 
 /// The two numbers of an ECDSA signature in DER, the second as the smaller of `s` and `n − s`, both without leading zeros.
 fn ecdsa(signature: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (0x30, body, []) = element(signature)? else { return None };
-    let (0x02, r, rest) = element(body)? else { return None };
-    let (0x02, s, []) = element(rest)? else { return None };
+    let (0x30, body, []) = element(signature)? else {
+        return None;
+    };
+    let (0x02, r, rest) = element(body)? else {
+        return None;
+    };
+    let (0x02, s, []) = element(rest)? else {
+        return None;
+    };
     let (r, s) = (trimmed(r), trimmed(s));
-    let order: &[u8] = if r.len().max(s.len()) <= P256_ORDER.len() { &P256_ORDER } else { &P384_ORDER };
+    let order: &[u8] = if r.len().max(s.len()) <= P256_ORDER.len() {
+        &P256_ORDER
+    } else {
+        &P384_ORDER
+    };
     let other = difference(order, s)?;
     let other = trimmed(&other);
-    let smaller = if (other.len(), other) < (s.len(), s) { other } else { s };
+    let smaller = if (other.len(), other) < (s.len(), s) {
+        other
+    } else {
+        s
+    };
     Some((r.to_vec(), smaller.to_vec()))
 }
 
@@ -85,7 +100,9 @@ fn trimmed(number: &[u8]) -> &[u8] {
 /// `order − number`, as long as the order; `None` when the number is larger.
 fn difference(order: &[u8], number: &[u8]) -> Option<Vec<u8>> {
     let padding = order.len().checked_sub(number.len())?;
-    let padded = std::iter::repeat_n(0, padding).chain(number.iter().copied()).collect::<Vec<u8>>();
+    let padded = std::iter::repeat_n(0, padding)
+        .chain(number.iter().copied())
+        .collect::<Vec<u8>>();
     let mut borrow = 0_i16;
     let mut result: Vec<u8> = Vec::with_capacity(order.len());
     for (from, take) in order.iter().rev().zip(padded.iter().rev()) {
@@ -106,8 +123,17 @@ mod tests {
     fn der(r: &[u8], s: &[u8]) -> Vec<u8> {
         let integer = |number: &[u8]| {
             let number = trimmed(number);
-            let sign = if number.first().is_some_and(|byte| *byte >= 0x80) { vec![0] } else { vec![] };
-            [vec![2, u8::try_from(number.len() + sign.len()).unwrap()], sign, number.to_vec()].concat()
+            let sign = if number.first().is_some_and(|byte| *byte >= 0x80) {
+                vec![0]
+            } else {
+                vec![]
+            };
+            [
+                vec![2, u8::try_from(number.len() + sign.len()).unwrap()],
+                sign,
+                number.to_vec(),
+            ]
+            .concat()
         };
         let body = [integer(r), integer(s)].concat();
         [vec![0x30, u8::try_from(body.len()).unwrap()], body].concat()
@@ -127,7 +153,9 @@ mod tests {
             let signature = key.sign(&[number]).unwrap();
             let other = other_form(&signature);
             assert_ne!(signature, other);
-            key.public_key().verify(&[number], &other).expect("the other form is a signature too");
+            key.public_key()
+                .verify(&[number], &other)
+                .expect("the other form is a signature too");
             assert_eq!(of(&[number], &signature), of(&[number], &other));
             assert_ne!(of(&[number], &signature), of(&[number, 0], &signature));
         }
@@ -136,19 +164,33 @@ mod tests {
     #[test]
     fn white_space_around_a_bundle_changes_nothing() {
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-        let claim = StageStatement { stage: "ci".into(), repository: "shop/web".parse().unwrap(), tag: None };
+        let claim = StageStatement {
+            stage: "ci".into(),
+            repository: "shop/web".parse().unwrap(),
+            tag: None,
+        };
         let statement = stage::build(&Digest::sha256(b"image"), &claim).unwrap();
         let first = Bundle::sign(&statement, &key).unwrap().to_json().unwrap();
         let wrapped = format!(" {first}\n");
-        assert_eq!(fingerprint(first.as_bytes(), None), fingerprint(wrapped.as_bytes(), None));
+        assert_eq!(
+            fingerprint(first.as_bytes(), None),
+            fingerprint(wrapped.as_bytes(), None)
+        );
         let again = Bundle::sign(&statement, &key).unwrap().to_json().unwrap();
-        assert_ne!(fingerprint(first.as_bytes(), None), fingerprint(again.as_bytes(), None), "signing again is new evidence");
+        assert_ne!(
+            fingerprint(first.as_bytes(), None),
+            fingerprint(again.as_bytes(), None),
+            "signing again is new evidence"
+        );
     }
 
     #[test]
     fn what_is_no_ecdsa_signature_counts_as_it_is() {
         assert_eq!(ecdsa(&[1, 2, 3]), None);
         assert_ne!(of(b"x", &[1, 2, 3]), of(b"x", &[1, 2, 4]));
-        assert_eq!(fingerprint(b"p", Some("AQID")), fingerprint(b"p", Some(" AQID\n")));
+        assert_eq!(
+            fingerprint(b"p", Some("AQID")),
+            fingerprint(b"p", Some(" AQID\n"))
+        );
     }
 }

@@ -84,6 +84,10 @@ pub(crate) enum Authorization {
 }
 
 impl Authorization {
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
     pub(crate) fn apply(&self, request: RequestBuilder) -> RequestBuilder {
         match self {
             Self::None => request,

@@ -87,6 +87,52 @@ async fn one_challenge_then_tokens_are_fetched_ahead_and_kept() {
     );
 }
 
+/// Where anybody may read, a call without a token is refused and not challenged; maria is somebody all the same.
+#[tokio::test]
+async fn who_is_refused_as_anybody_asks_as_themselves() {
+    let server =
+        Server::start(
+            |base, seen| match (seen.target.as_str(), seen.header("authorization")) {
+                ("/v2/", _) => challenge(base, ""),
+                (target, Some(MARIA_BASIC)) if target.starts_with("/token") => {
+                    json(200, json!({"token": "hers"}))
+                }
+                (_, Some("Bearer hers")) => respond(200, &[("content-length", "3")], ""),
+                _ => json(
+                    403,
+                    json!({"errors": [{"code": "DENIED", "message": "anybody is held"}]}),
+                ),
+            },
+        )
+        .await;
+    let digest = Digest::sha256(b"abc");
+    assert_eq!(
+        server
+            .client(maria())
+            .head_blob(&shop(), &digest)
+            .await
+            .unwrap(),
+        Some(3)
+    );
+    let before = server.targets().len();
+    let nobody = server.anonymous();
+    assert_eq!(
+        nobody
+            .head_blob(&shop(), &digest)
+            .await
+            .unwrap_err()
+            .refused()
+            .unwrap()
+            .status,
+        403
+    );
+    assert_eq!(
+        server.targets().len(),
+        before + 1,
+        "nobody has nothing to log in with"
+    );
+}
+
 #[tokio::test]
 async fn wrong_password_is_told_by_the_token_service() {
     let server = Server::start(token_registry).await;
