@@ -1,0 +1,82 @@
+//! The command line: one list of commands, each described in its own file. Help, usage errors (exit code 2) and completion come from here.
+
+use crate::command::{
+    account, advisories, affected, audit, demo, events, gate, grant, key, login, policy, sbom,
+    scan, serve, sign, team, token, webhook,
+};
+use crate::context::ServerFlags;
+use crate::output::ColourChoice;
+use clap::{Parser, Subcommand};
+
+/// Guards a container image from build to production: registry, signatures, scanner, monitor and gate in one program.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, about, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: 0 done or allowed · 1 failed · 2 wrong usage · 3 refused · 4 not ready"
+)]
+pub(crate) struct Arguments {
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t = ColourChoice::Auto)]
+    pub(crate) colour: ColourChoice,
+    #[command(flatten)]
+    pub(crate) server: ServerFlags,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server: registry, scanner, monitor, gate and console on one port.
+    Serve(serve::Serve),
+    /// Show the whole story on a real image, on a temporary server.
+    Demo(demo::Demo),
+    /// Log in to a server.
+    Login(login::Login),
+    /// Forget a log-in.
+    Logout(login::Logout),
+    /// Say who you are to the server, and what you may do.
+    Whoami(login::Whoami),
+    /// List what is inside an image or a folder.
+    Sbom(sbom::Sbom),
+    /// List the known weaknesses of an image or a folder.
+    Scan(scan::Scan),
+    /// Import advisories, or show what the server holds.
+    #[command(subcommand)]
+    Advisories(advisories::Advisories),
+    /// List the images in stock that a weakness or a package affects.
+    Affected(affected::Affected),
+    /// Make signing keys, and register them with the server.
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Sign an image for a stage.
+    Sign(sign::Sign),
+    /// Ask a gate whether an image may pass, and why not.
+    Gate(gate::Gate),
+    /// Check, test, apply and show policies.
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// People.
+    #[command(subcommand)]
+    User(account::User),
+    /// Robots: machine accounts, each owned by a person.
+    #[command(subcommand)]
+    Robot(account::Robot),
+    /// Teams of people and robots.
+    #[command(subcommand)]
+    Team(team::Team),
+    /// Personal and robot tokens, shown once.
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Grants: who may do what in which repositories.
+    #[command(subcommand)]
+    Grant(grant::Grant),
+    /// What happened: images, signatures, findings, decisions.
+    Events(events::Events),
+    /// Programs that are told of events.
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+}

@@ -1,0 +1,249 @@
+//! `countersign key`: signing keys. A private key stays with its owner, in a file that cosign reads too; the server gets the public
+//! key, with a proof that its owner holds the private one. How a proof comes to be is in `possession`, the files are in `files`.
+
+pub(crate) mod files;
+pub(crate) mod possession;
+
+use super::login::{ask_password, from_stdin};
+use crate::context::ServerFlags;
+use crate::exit::Exit;
+use crate::output::{self, Format};
+use anyhow::{Context, Result, bail};
+use clap::{Subcommand, ValueEnum};
+use client::api::keys::Key as Known;
+use client::{Client, ClientOptions, Credentials};
+use possession::{Asked, Proof};
+use serde::de::DeserializeOwned;
+use std::fs;
+use std::path::{Path, PathBuf};
+use trust::{Algorithm, Signer as _};
+
+/// Characters of a key's id that are shown.
+const ID_CHARACTERS: usize = 12;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make a key pair: NAME.key (sealed with a password, as cosign does it) and NAME.pub.
+    Generate {
+        /// The files' name, without ending.
+        name: PathBuf,
+        /// The kind of key.
+        #[arg(long, value_enum, default_value_t)]
+        algorithm: Kind,
+    },
+    /// Ask the server what the owner of a key has to sign to prove that they hold it (role `security`; the first of three steps).
+    #[command(
+        after_help = "The three steps, so that the private key never leaves its owner:\n  \
+        countersign key challenge --public maria.pub --for maria > challenge.json     (role security)\n  \
+        countersign key prove --key maria.key challenge.json > proof.json             (maria, no server needed)\n  \
+        countersign key register --proof proof.json --name laptop --scope 'shop/**' --user anna"
+    )]
+    Challenge {
+        /// The public key's file.
+        #[arg(long, value_name = "FILE")]
+        public: PathBuf,
+        /// Whose key it is to be.
+        #[arg(long = "for", value_name = "NAME")]
+        principal: String,
+    },
+    /// Prove that you hold a key: sign the challenge that you were sent (the second step; it asks no server).
+    #[command(
+        after_help = "Example:\n  countersign key prove --key maria.key challenge.json > proof.json"
+    )]
+    Prove {
+        /// The private key's file.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// What `countersign key challenge` printed.
+        challenge: PathBuf,
+    },
+    /// Register a key for its owner (the third step). It needs the role `security` and your password: tokens cannot register keys.
+    #[command(
+        after_help = "Examples:\n  countersign key register --proof proof.json --name laptop --scope 'shop/**' --user anna\n  \
+        countersign key register --key ci.key --for ci-shop --name ci --scope 'shop/**' --user anna     (all steps in one, where you hold the key)"
+    )]
+    Register(Register),
+    /// List registered keys.
+    List {
+        /// How to print it.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Revoke a key now: none of its signatures counts any more. It stays its owner's for ever.
+    Revoke {
+        /// Its id, or the beginning of it.
+        id: String,
+    },
+}
+
+/// The kind of key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// ECDSA on P-256, which every signing tool reads.
+    #[default]
+    P256,
+    /// Ed25519.
+    Ed25519,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Register {
+    /// A proof made by `countersign key prove`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "principal"], required_unless_present = "key")]
+    proof: Option<PathBuf>,
+    /// The private key's file, where you hold it yourself.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// With `--key`: whose key it is; yours, unless said otherwise.
+    #[arg(long = "for", value_name = "NAME")]
+    principal: Option<String>,
+    /// A name, to tell it from others.
+    #[arg(long)]
+    name: String,
+    /// Repositories that it may sign for, as patterns.
+    #[arg(long, required = true, value_name = "PATTERN")]
+    scope: Vec<String>,
+    /// Who you are (role `security`).
+    #[arg(short, long)]
+    user: String,
+    /// Read your password from standard input.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl Key {
+    pub(crate) async fn run(self, server: &ServerFlags) -> Result<Exit> {
+        match self {
+            Self::Generate { name, algorithm } => generate(&name, algorithm)?,
+            Self::Challenge { public, principal } => {
+                let pem = fs::read_to_string(&public).with_context(|| {
+                    format!("cannot read the public key `{}`", public.display())
+                })?;
+                output::json(&possession::ask(&server.client()?, &pem, &principal).await?)?;
+            }
+            Self::Prove { key, challenge } => prove(&key, &challenge)?,
+            Self::Register(register) => register.run(server).await?,
+            Self::List { output } => {
+                let row = |key: &Known| {
+                    let state = key.revoked_at.map_or_else(
+                        || "good".to_owned(),
+                        |at| format!("revoked {}", output::instant(at)),
+                    );
+                    [
+                        short(&key.id).to_owned(),
+                        key.principal.clone(),
+                        key.name.clone(),
+                        key.scope.join(" "),
+                        state,
+                    ]
+                };
+                output::list(
+                    output,
+                    &server.client()?.keys().await?,
+                    ["id", "of", "name", "scope", "state"],
+                    row,
+                    "no keys yet",
+                )?;
+            }
+            Self::Revoke { id } => {
+                let client = server.client()?;
+                let id = whole_id(&client, &id).await?;
+                client.revoke_key(&id).await?;
+                output::line(format!("Key {id} is revoked."));
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Register {
+    async fn run(self, server: &ServerFlags) -> Result<()> {
+        // What is on this machine is read before anybody is asked for a password.
+        let sealed = self.key.as_deref().map(files::open).transpose()?;
+        let given: Option<Proof> = self
+            .proof
+            .as_deref()
+            .map(|path| document(path, "a proof made by `countersign key prove`"))
+            .transpose()?;
+        let password = if self.password_stdin {
+            from_stdin()?
+        } else {
+            ask_password(&self.user)?
+        };
+        let options = server.with_authority(ClientOptions::new(&server.address()?)?)?;
+        let client = Client::new(options.with_credentials(Credentials::Basic {
+            user: self.user.clone(),
+            password,
+        }))?;
+        let proof = match (given, sealed) {
+            (Some(proof), _) => proof,
+            (None, Some(key)) => {
+                let principal = self.principal.as_deref().unwrap_or(&self.user);
+                let asked = possession::ask(&client, &key.public_key().to_pem(), principal).await?;
+                possession::prove(&key, &asked)?
+            }
+            (None, None) => bail!("say which key: `--proof FILE` or `--key FILE`"),
+        };
+        let registered = possession::register(&client, proof, self.name, self.scope).await?;
+        output::line(format!(
+            "Key {} is {}'s, for {}.",
+            short(&registered.id),
+            registered.principal,
+            registered.scope.join(", ")
+        ));
+        Ok(())
+    }
+}
+
+fn generate(name: &Path, kind: Kind) -> Result<()> {
+    let algorithm = match kind {
+        Kind::P256 => Algorithm::EcdsaP256,
+        Kind::Ed25519 => Algorithm::Ed25519,
+    };
+    let made = files::generate(name, algorithm)?;
+    output::line(format!(
+        "Private key: {} (keep it; nobody can make it again)",
+        made.private.display()
+    ));
+    output::line(format!("Public key:  {}", made.public.display()));
+    output::line(format!("Key id:      {}", made.id));
+    Ok(())
+}
+
+fn prove(key: &Path, challenge: &Path) -> Result<()> {
+    let asked: Asked = document(challenge, "what `countersign key challenge` prints")?;
+    let said = possession::read(&asked)?;
+    // Beside the output, so that whoever signs sees what they sign.
+    output::note(format!(
+        "You sign that key {} is {}'s, for the server `{}`.",
+        short(said.key.as_str()),
+        said.principal,
+        said.server
+    ));
+    output::json(&possession::prove(&files::open(key)?, &asked)?)
+}
+
+/// Reads one of the JSON documents that the three steps hand on.
+fn document<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("`{}` is not {what}", path.display()))
+}
+
+async fn whole_id(client: &Client, beginning: &str) -> Result<String> {
+    let found: Vec<String> = client
+        .keys()
+        .await?
+        .into_iter()
+        .map(|key| key.id)
+        .filter(|id| id.starts_with(beginning))
+        .collect();
+    match found.as_slice() {
+        [id] => Ok(id.clone()),
+        [] => bail!("no registered key begins with `{beginning}`; see `countersign key list`"),
+        _ => bail!("several keys begin with `{beginning}`; give more of the id"),
+    }
+}
+
+fn short(id: &str) -> &str {
+    id.get(..ID_CHARACTERS).unwrap_or(id)
+}

@@ -1,0 +1,151 @@
+//! `countersign serve`: the server, until it is asked to stop.
+
+use crate::configuration::{ConfigurationFile, DataFlags, TlsChoice, default_address};
+use crate::exit::Exit;
+use crate::output;
+use crate::service::{Service, ServiceOptions};
+use anyhow::{Context, Result};
+use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// What is logged when nothing else is asked for.
+const LOG_DEFAULT: &str = "warn,countersign=info";
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "First start: user `admin` is made; its password is COUNTERSIGN_ADMIN_PASSWORD, or one that is printed once.\n\n\
+    Examples:\n  countersign serve\n  countersign serve --listen 0.0.0.0:5000 --tls self --host registry.example\n  \
+    countersign serve --database postgres://countersign@db/countersign"
+)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    data: DataFlags,
+    /// Where to listen.
+    #[arg(long, env = "COUNTERSIGN_LISTEN", value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// Let everyone pull who is held by no gate, without a log-in.
+    #[arg(long, env = "COUNTERSIGN_ANONYMOUS_PULL")]
+    anonymous_pull: bool,
+    /// `self` for a certificate of a local authority, or the files of your own.
+    #[arg(long, env = "COUNTERSIGN_TLS", value_name = "self|CERT,KEY")]
+    tls: Option<String>,
+    /// A name or address that clients use for this server, for `--tls self`; may be repeated.
+    #[arg(
+        long = "host",
+        env = "COUNTERSIGN_HOSTS",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    hosts: Vec<String>,
+    /// The address that clients use, behind a proxy.
+    #[arg(long, env = "COUNTERSIGN_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+}
+
+impl Serve {
+    pub(crate) async fn run(self) -> Result<Exit> {
+        start_log(LOG_DEFAULT);
+        let file = self.data.file()?;
+        let (options, tls) = self.options(&file)?;
+        let data = options.store.data.clone();
+        let service = Service::start(options).await?;
+        announce(&service, &tls, &data);
+        wait_for_stop().await?;
+        output::note("stopping; requests under way may end");
+        service.stop().await?;
+        Ok(Exit::Done)
+    }
+
+    fn options(&self, file: &ConfigurationFile) -> Result<(ServiceOptions, TlsChoice)> {
+        let store = self.data.options_with(file);
+        let listen = match self.listen.or(file.listen) {
+            Some(listen) => listen,
+            None => default_address()?,
+        };
+        let tls = TlsChoice::parse(self.tls.as_deref().or(file.tls.as_deref()))?;
+        let named = if self.hosts.is_empty() {
+            file.hosts.clone().unwrap_or_default()
+        } else {
+            self.hosts.iter().cloned().collect()
+        };
+        let options = ServiceOptions {
+            tls: tls.source(&store.data, hosts(named, listen)),
+            store,
+            listen,
+            anonymous_pull: self.anonymous_pull || file.anonymous_pull.unwrap_or(false),
+            public_url: self.public_url.clone().or_else(|| file.public_url.clone()),
+            admin_password: std::env::var("COUNTERSIGN_ADMIN_PASSWORD")
+                .ok()
+                .filter(|text| !text.is_empty())
+                .map(SecretString::from),
+        };
+        Ok((options, tls))
+    }
+}
+
+/// Names of the certificate: those that were given, the address listened on, and this machine's own.
+fn hosts(mut named: BTreeSet<String>, listen: SocketAddr) -> BTreeSet<String> {
+    named.insert("localhost".to_owned());
+    named.insert("127.0.0.1".to_owned());
+    if !listen.ip().is_unspecified() {
+        named.insert(listen.ip().to_string());
+    }
+    if let Ok(name) = std::fs::read_to_string("/proc/sys/kernel/hostname") {
+        named.insert(name.trim().to_owned());
+    }
+    named
+}
+
+/// Starts the log: what `COUNTERSIGN_LOG` asks for, or else `default`.
+pub(crate) fn start_log(default: &str) {
+    let filter =
+        EnvFilter::try_from_env("COUNTERSIGN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if std::env::var("COUNTERSIGN_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        log.json().init();
+    } else {
+        log.init();
+    }
+}
+
+fn announce(service: &Service, tls: &TlsChoice, data: &Path) {
+    output::line(format!(
+        "Countersign {} listens on {}",
+        env!("CARGO_PKG_VERSION"),
+        service.url()
+    ));
+    if let Some(password) = service.made_password() {
+        output::line(format!(
+            "First start: log in as `admin` with this password, shown once: {}",
+            password.expose_secret()
+        ));
+    }
+    if *tls == TlsChoice::Local {
+        let authority = data.join("tls").join(server::tls::AUTHORITY_FILE);
+        let address = service.address();
+        output::line(format!(
+            "Docker comes to trust it with:  mkdir -p /etc/docker/certs.d/{address} && cp {} /etc/docker/certs.d/{address}/ca.crt",
+            authority.display()
+        ));
+        output::line(format!(
+            "The authority's certificate is also at {}/ca.crt",
+            service.url()
+        ));
+    }
+}
+
+/// Waits until someone asks the program to stop: Ctrl-C, or SIGTERM.
+pub(crate) async fn wait_for_stop() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+    tokio::select! {
+        stopped = tokio::signal::ctrl_c() => stopped.context("cannot wait for signals")?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! Countersign: guards a container image from build to production. The one binary: arguments in, exit code out.
+//! What a command does is in its file below `command/`; this file only starts it.
+
+mod arguments;
+mod command;
+mod configuration;
+mod context;
+mod demo;
+mod exit;
+mod output;
+mod progress;
+mod service;
+mod source;
+
+use arguments::Arguments;
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // One TLS and cryptography provider for the whole program; a second installation would be refused, and there is none.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let arguments = Arguments::parse();
+    output::set_colour(arguments.colour);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::failed(&anyhow::anyhow!("cannot start the runtime: {error}")),
+    };
+    match runtime.block_on(command::run(arguments)) {
+        Ok(exit) => exit.into(),
+        Err(error) => exit::failed(&error),
+    }
+}

@@ -1,0 +1,28 @@
+//! Countersign and the programs that people really have: docker, podman, skopeo, buildah, cosign, curl. Each test starts the
+//! binary on a free loopback port and acts through its command line and these programs; a program that is missing fails the
+//! test. It needs root, and lives behind a feature: `.ci/interop` runs it. What can be said without other programs is tested
+//! beside the code.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests fail by panicking, and print what they measured"
+)]
+
+mod harness;
+
+mod account;
+mod around;
+mod clients;
+mod cosign;
+mod crash;
+mod durable;
+mod gate;
+mod hostile;
+mod inventory;
+mod way;
+mod webhooks;
