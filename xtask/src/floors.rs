@@ -92,7 +92,7 @@ const FLOORS: &[Floor] = &[
 ];
 
 /// Crates that may name anything: the binary and what only developers run.
-const UNBOUND: &[&str] = &["countersign", "testkit", "xtask"];
+const UNBOUND: &[&str] = &["countersign", "xtask"];
 
 /// An outside crate that may be named only by the crates listed.
 struct Confined {
@@ -131,7 +131,7 @@ const CONFINED: &[Confined] = &[
     },
     Confined {
         outside: "anyhow",
-        only_in: &["countersign", "testkit", "xtask"],
+        only_in: &["countersign", "xtask"],
     },
 ];
 

@@ -98,16 +98,13 @@ impl ServerFlags {
 
     fn options(&self, address: &str) -> Result<ClientOptions> {
         let contexts = Contexts::load()?;
-        let mut options = self.with_authority(ClientOptions::new(address)?)?;
+        let options = self.with_authority(ClientOptions::new(address)?)?;
         if let Some(token) = &self.token {
             return Ok(
                 options.with_credentials(Credentials::Token(SecretString::from(token.clone())))
             );
         }
         if let Some(log_in) = contexts.servers.get(address) {
-            if let (Some(pem), None) = (&log_in.authority_pem, &self.ca) {
-                options = options.with_authority(pem.clone().into_bytes());
-            }
             return Ok(options
                 .with_credentials(Credentials::Token(SecretString::from(log_in.token.clone()))));
         }
@@ -117,14 +114,20 @@ impl ServerFlags {
         }
     }
 
-    /// Trusts the authority of `--ca`, if one is given.
+    /// Trusts the authority of `--ca`, or else the one that was kept with the log-in to this server.
     pub(crate) fn with_authority(&self, options: ClientOptions) -> Result<ClientOptions> {
-        match &self.ca {
-            Some(path) => {
-                let pem = fs::read(path)
-                    .with_context(|| format!("cannot read the authority `{}`", path.display()))?;
-                Ok(options.with_authority(pem))
-            }
+        if let Some(path) = &self.ca {
+            let pem = fs::read(path)
+                .with_context(|| format!("cannot read the authority `{}`", path.display()))?;
+            return Ok(options.with_authority(pem));
+        }
+        let contexts = Contexts::load()?;
+        match contexts
+            .servers
+            .get(&normal(options.base_url()))
+            .and_then(|kept| kept.authority_pem.clone())
+        {
+            Some(pem) => Ok(options.with_authority(pem.into_bytes())),
             None => Ok(options),
         }
     }

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::extract::Request;
+use axum::http::{HeaderValue, header};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -92,12 +93,27 @@ fn spawn(
     });
 }
 
+/// HTTP/2 names the host in the request's target and not in a header (RFC 9113, 8.3.1); what follows reads the header.
+fn name_host<B>(request: &mut Request<B>) {
+    if request.headers().contains_key(header::HOST) {
+        return;
+    }
+    let host = request
+        .uri()
+        .authority()
+        .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(host) = host {
+        request.headers_mut().insert(header::HOST, host);
+    }
+}
+
 async fn connection<S>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = router.map_request(move |mut request: Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        name_host(&mut request);
         request.map(axum::body::Body::new)
     });
     let mut builder = Builder::new(TokioExecutor::new());
@@ -116,5 +132,27 @@ where
         .into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%peer, %error, "the connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_http_2_is_where_everyone_looks_for_it() {
+        let mut request = Request::builder()
+            .uri("https://registry.example:5000/v2/")
+            .body(())
+            .unwrap();
+        name_host(&mut request);
+        assert_eq!(request.headers()[header::HOST], "registry.example:5000");
+        let mut request = Request::builder()
+            .uri("/v2/")
+            .header(header::HOST, "a.example")
+            .body(())
+            .unwrap();
+        name_host(&mut request);
+        assert_eq!(request.headers()[header::HOST], "a.example");
     }
 }

@@ -13,7 +13,7 @@ pub(crate) enum Audit {
     Verify {
         #[command(flatten)]
         data: DataFlags,
-        /// Checkpoints that were kept elsewhere; those of the data folder, unless said otherwise.
+        /// Checkpoints that were kept elsewhere, to check beside those of the data folder.
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
         /// How to print it.

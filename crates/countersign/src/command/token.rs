@@ -22,8 +22,8 @@ pub(crate) enum Token {
         /// Days until it ends; never, unless said otherwise.
         #[arg(long)]
         days: Option<u32>,
-        /// Repositories that it is good for, as patterns; all, unless said otherwise.
-        #[arg(long, value_name = "PATTERN")]
+        /// What it is good for, as `repository:shop/**:pull,push`; all that you may, unless said otherwise.
+        #[arg(long, value_name = "repository:PATTERN:VERBS")]
         scope: Vec<String>,
         /// Print the token and nothing else.
         #[arg(short, long)]

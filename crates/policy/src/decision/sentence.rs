@@ -75,7 +75,10 @@ impl Decision {
             clauses(&failing, detailed),
             clauses(&failing, short),
             clauses(failing.get(..1).unwrap_or_default(), short)
-                + &format!("; and {} more rules", failing.len().saturating_sub(1)),
+                + &match failing.len().saturating_sub(1) {
+                    1 => "; and 1 more rule".to_owned(),
+                    more => format!("; and {more} more rules"),
+                },
         ];
         let fitting = wordings
             .iter()

@@ -27,9 +27,10 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{}`", clean(text, SHOWN_CHARACTERS_MAX))
 }
 
-/// The same without backticks, and longer: for package names, versions and descriptions of problems.
+/// The same without backticks around it, and longer: for package names, versions and descriptions of problems. What these
+/// quote themselves stands in apostrophes.
 pub(super) fn plain(text: &str) -> String {
-    clean(text, PLAIN_CHARACTERS_MAX)
+    clean(&text.replace('`', "'"), PLAIN_CHARACTERS_MAX)
 }
 
 fn clean(text: &str, characters_max: usize) -> String {

@@ -207,7 +207,7 @@ fn stamps(decisions: &[Decision]) -> Markup {
                         li class=(if rule.satisfied { "stamp given" } else { "stamp open" }) {
                             strong { (name) }
                             span { (if rule.satisfied { "✓" } else { "open" }) }
-                            @for counted in &rule.counted { small { (counted.name) br; (instant(counted.stored_at)) } }
+                            @for counted in &rule.counted { small title=(instant(counted.stored_at)) { (counted.name) } }
                             @if rule.automatic { small { "automatic" } }
                         }
                     }
