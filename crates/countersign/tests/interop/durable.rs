@@ -76,12 +76,15 @@ fn absolute(shop: &Shop, location: &str) -> String {
     }
 }
 
+/// Whether a call is the one that is looked for.
+type Test<'a> = Box<dyn Fn(&str) -> bool + 'a>;
+
 /// The five things, one after the other.
 fn in_order(trace: &str, digest: &Digest) {
     let events = events(trace);
     let is_sync = |call: &str| call.contains("fsync(") || call.contains("fdatasync(");
     let shard = format!("/blobs/sha256/{}>", &digest.hex()[..2]);
-    let steps: [(&str, Box<dyn Fn(&str) -> bool + '_>); 5] = [
+    let steps: [(&str, Test<'_>); 5] = [
         (
             "the file is synced",
             Box::new(|call| is_sync(call) && call.contains("/uploads/")),

@@ -270,7 +270,8 @@ fn check(deliveries: &[Delivery], expected: &BTreeMap<String, Value>, secret: &S
     let now_s = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap()
-        .as_secs() as i64;
+        .as_secs()
+        .cast_signed();
     let mut last: BTreeMap<String, String> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for delivery in deliveries {
