@@ -24,5 +24,6 @@ mod durable;
 mod gate;
 mod hostile;
 mod inventory;
+mod tls;
 mod way;
 mod webhooks;
