@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::groups::{Groups, canonical};
 use crate::{
-    Advisory, Affected, Match, PackageKey, Range, Score, Severity, Status, matching, version,
+    Advisory, Affected, Ecosystem, Match, PackageKey, Range, Score, Severity, Status, matching,
+    version,
 };
 
 /// All advisories of one set, by package key, with their alias groups.
@@ -147,6 +148,11 @@ impl Index {
     /// The package keys that records are about.
     pub fn keys(&self) -> impl Iterator<Item = &PackageKey> {
         self.entries.keys()
+    }
+
+    /// The ecosystems that records are about: of components of any other, no matches say nothing.
+    pub fn ecosystems(&self) -> BTreeSet<&Ecosystem> {
+        self.entries.keys().map(|key| &key.ecosystem).collect()
     }
 
     /// Whether no record says that any package that can be matched is affected.

@@ -5,8 +5,8 @@
 //! with one door to the file system: [`read_path`]. Not here: fetching feeds, keeping advisories,
 //! findings and their history, and whether a finding matters.
 //!
-//! An empty index says nothing about any component: to call it clean would be wrong, and it is the
-//! caller who must say "not ready".
+//! An index without records about an ecosystem says nothing about its components: to call them clean would
+//! be wrong, and it is the caller who must say "not ready".
 
 pub mod decode;
 pub mod events;

@@ -32,10 +32,6 @@ async fn match_piece(context: &Context, keys: &[advisories::PackageKey]) -> Resu
         return Ok(());
     }
     let matchable = feeds::for_keys(&context.store, keys).await?;
-    // Without advisories nothing can be said: the components stay unmatched, and the gate says not-ready.
-    if !matchable.ready {
-        return Ok(());
-    }
     let generation = matchable.generation;
     let index = matchable.into_index();
     let matched: Vec<Matched> = components

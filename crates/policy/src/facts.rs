@@ -67,6 +67,8 @@ pub struct Child {
 pub struct ImageFacts {
     /// Whether its inventory is there, and complete.
     pub inventory: InventoryState,
+    /// Whether its findings are all that is known of its components.
+    pub matching: Matching,
     /// Its findings.
     pub findings: Vec<FindingFact>,
     /// The licences of its components.
@@ -82,6 +84,26 @@ pub enum InventoryState {
     Complete,
     /// Something is missing; each problem in words.
     Incomplete(Vec<String>),
+}
+
+/// What is missing before the findings of an image say all; nothing, once each of its components was matched with
+/// advisories about its kind of package.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matching {
+    /// Ecosystems of its components about which no advisory is held, as `Debian:12` or `PyPI`.
+    pub without_advisories: BTreeSet<String>,
+    /// Kinds of packages inside that no advisory can be matched with, as `deb packages of ubuntu 24.04`.
+    pub unmatchable: BTreeSet<String>,
+    /// Whether components have still to be matched with advisories that are held.
+    pub pending: bool,
+}
+
+impl Matching {
+    /// Whether nothing is missing.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.without_advisories.is_empty() && self.unmatchable.is_empty() && !self.pending
+    }
 }
 
 /// A component of the image that an advisory hits.
@@ -119,7 +141,7 @@ pub struct LicenceFact {
 /// Whether there is something to match with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdvisoryState {
-    /// False until advisories were imported and this image matched against them.
+    /// False until any advisories were imported.
     pub ready: bool,
     /// The digest of the advisory snapshot.
     pub snapshot: String,

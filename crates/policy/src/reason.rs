@@ -134,6 +134,9 @@ codes! {
     InventoryIncomplete = "inventory-incomplete", Deny,
         "A part of the image could not be read, so nobody knows all that is inside.",
         "countersign sbom {image}";
+    Unmatchable = "unmatchable", Deny,
+        "Packages of the image are of a kind that no advisories can be matched with.",
+        "write an exception for `inventory`: countersign policy apply";
     Unscannable = "unscannable", Deny,
         "This kind of artifact cannot be scanned, and the policy does not let such artifacts pass.",
         "write `unscannable: allow` under the limits of the stage: countersign policy apply";
@@ -152,8 +155,11 @@ codes! {
         "The image was not read yet.",
         "wait a moment, then: countersign gate {image} --gate {gate}";
     NoAdvisories = "no-advisories", NotReady,
-        "There are no advisories to match the image with.",
+        "There are no advisories to match the image, or one kind of its packages, with.",
         "countersign advisories import PATH";
+    NotMatched = "not-matched", NotReady,
+        "The image was not matched with the advisories yet.",
+        "wait a moment, then: countersign gate {image} --gate {gate}";
 }
 
 impl std::fmt::Display for Code {

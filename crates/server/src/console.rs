@@ -5,19 +5,17 @@ mod frame;
 mod pages;
 mod session;
 
-use self::pages::{Advisories, ImagePage, TagRow};
+use self::pages::{ImagePage, TagRow};
 use self::session::Session;
 pub(crate) use self::session::{login, login_page, logout};
 use crate::asker::Asker;
 use crate::error::{ApiError, ApiResult};
 use crate::query::encoded;
-use crate::view::{self, Inside};
+use crate::view::{self, Inside, Matched};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use maud::Markup;
 use oci::{RepositoryName, Shape};
-use store::Store;
-use store::catalogue::StoredManifest;
 
 /// Repositories on the first page.
 const REPOSITORIES_MAX: u32 = 200;
@@ -120,7 +118,7 @@ async fn image_page(asker: &Asker, reference: &str) -> ApiResult<ImagePage> {
     let store = asker.store();
     let manifest = view::find(asker, reference).await?;
     // Asked first: findings that come in between make the list longer, never the page too good.
-    let advisories = advisories(store, &manifest).await?;
+    let matched = Matched::of(store, &manifest).await?;
     let inside = Inside::of(store, &manifest).await?;
     let decisions = match manifest.shape {
         Shape::Evidence => Vec::new(),
@@ -135,15 +133,7 @@ async fn image_page(asker: &Asker, reference: &str) -> ApiResult<ImagePage> {
             .map(|stored| stored.inventory.components)
             .unwrap_or_default(),
         findings: inside.findings,
-        advisories,
-    })
-}
-
-async fn advisories(store: &Store, manifest: &StoredManifest) -> ApiResult<Advisories> {
-    Ok(match view::is_matched(store, manifest).await? {
-        true => Advisories::Matched,
-        false if store::feeds::ready(store).await? => Advisories::Unmatched,
-        false => Advisories::None,
+        matched,
     })
 }
 

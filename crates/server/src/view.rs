@@ -10,5 +10,5 @@ mod reference;
 pub(crate) use self::catalogue::{repositories, shape, tags};
 pub(crate) use self::decisions::{covering, decisions};
 pub(crate) use self::evidence::evidence;
-pub(crate) use self::image::{Inside, image, is_matched, runnable, state};
+pub(crate) use self::image::{Inside, Matched, image, runnable, state};
 pub(crate) use self::reference::find;

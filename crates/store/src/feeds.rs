@@ -1,8 +1,9 @@
 //! Advisories: what each source says, as append-only revisions that are told apart by what decides findings, not by prose.
 //! Decoding feeds is `advisories`' and fetching them `monitor`'s. DESIGN §3.6, §5.
 //!
-//! Without advisories nothing is clean: [`ready`] says whether there are any. Cost follows the change: an import writes the
-//! records that differ, and names the package keys whose matches may differ, in jobs of its own transaction.
+//! Without advisories nothing is clean: what counts is whether there are any about the ecosystem of a component. Cost follows
+//! the change: an import writes the records that differ, and names the package keys whose matches may differ, in jobs of its
+//! own transaction.
 
 mod aliases;
 mod import;
@@ -12,7 +13,7 @@ mod records;
 
 use std::collections::BTreeSet;
 
-use advisories::{Advisory, Batch, PackageKey};
+use advisories::{Advisory, Batch, Ecosystem, PackageKey};
 use oci::Digest;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
@@ -29,7 +30,7 @@ pub const MATCH: &str = "match";
 
 /// The counter that every import raises that changed a record.
 pub(crate) const GENERATION: &str = "feeds";
-/// The counter that is raised when the first advisories come, or the last go.
+/// The counter that is raised when the first advisories about an ecosystem come, or the last go.
 pub(crate) const READINESS: &str = "advisories";
 
 /// The package keys whose components have to be matched again.
@@ -140,6 +141,57 @@ pub async fn status(store: &Store) -> Result<Status> {
 /// Whether there is anything to match with: at least one source with a record in force.
 pub async fn ready(store: &Store) -> Result<bool> {
     Ok(status(store).await?.ready)
+}
+
+/// The matched ecosystems that advisories are held about.
+pub(crate) async fn ecosystems(conn: &mut AnyConnection) -> Result<BTreeSet<Ecosystem>> {
+    let rows = sqlx::query("SELECT DISTINCT ecosystem FROM advisory_keys")
+        .fetch_all(conn)
+        .await?;
+    let ecosystems: BTreeSet<Ecosystem> = rows
+        .iter()
+        .map(|row| row.parsed("ecosystem"))
+        .collect::<Result<_>>()?;
+    Ok(ecosystems
+        .into_iter()
+        .filter(Ecosystem::is_matched)
+        .collect())
+}
+
+/// What the advisories are about, beside what is in stock.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// The matched ecosystems that advisories are held about.
+    pub held: BTreeSet<Ecosystem>,
+    /// Ecosystems that an image has components of and that no advisory is held about.
+    pub missing: BTreeSet<Ecosystem>,
+}
+
+/// What the advisories are about, and what they should be about.
+pub async fn coverage(store: &Store) -> Result<Coverage> {
+    let mut conn = store.db().read().acquire().await?;
+    let held = ecosystems(&mut conn).await?;
+    let rows = sqlx::query(
+        "SELECT DISTINCT c.ecosystem FROM components c WHERE c.ecosystem IS NOT NULL AND EXISTS \
+         (SELECT 1 FROM image_components i WHERE i.component_id = c.id AND i.owner IS NULL)",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let stock: BTreeSet<Ecosystem> = rows
+        .iter()
+        .map(|row| row.parsed("ecosystem"))
+        .collect::<Result<_>>()?;
+    let missing = stock.difference(&held).cloned().collect();
+    Ok(Coverage { held, missing })
+}
+
+/// Whether any advisory is held about an ecosystem.
+pub(crate) async fn holds(conn: &mut AnyConnection, ecosystem: &Ecosystem) -> Result<bool> {
+    let row = sqlx::query("SELECT name FROM advisory_keys WHERE ecosystem = $1 LIMIT 1")
+        .bind(ecosystem.to_string())
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.is_some())
 }
 
 /// The ids that are known to be exploited.

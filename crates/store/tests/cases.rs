@@ -13,6 +13,7 @@ mod jobs;
 mod opening;
 mod outbox;
 mod policies;
+mod readiness;
 mod signing_keys;
 mod tokens;
 mod uploads;

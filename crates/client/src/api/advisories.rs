@@ -89,6 +89,12 @@ pub struct ImportReport {
 pub struct AdvisoryStatus {
     /// Whether there is anything to match against.
     pub ready: bool,
+    /// What advisories are held about, as `Debian:12` or `PyPI`.
+    #[serde(default)]
+    pub ecosystems: Vec<String>,
+    /// What is in stock and no advisory is held about: gates with limits on weaknesses are not ready for images that have it.
+    #[serde(default)]
+    pub missing: Vec<String>,
     /// Names the whole set as it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,

@@ -94,8 +94,14 @@ pub struct Findings {
     pub digest: Digest,
     /// How far it has been taken apart: without `complete`, there may be more findings.
     pub state: InventoryState,
-    /// Whether there are advisories at all: without, an empty list says nothing.
+    /// Whether all that is inside was matched with advisories about it: where not, an empty list says nothing.
     pub advisories_ready: bool,
+    /// Ecosystems inside that no advisory is held about, as `Debian:12` or `PyPI`.
+    #[serde(default)]
+    pub without_advisories: Vec<String>,
+    /// Kinds of packages inside that no advisory can be matched with.
+    #[serde(default)]
+    pub unmatchable: Vec<String>,
     /// The findings, worst first.
     pub findings: Vec<Finding>,
 }

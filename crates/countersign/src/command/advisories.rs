@@ -201,14 +201,28 @@ async fn status(server: &ServerFlags, output: Format) -> Result<Exit> {
         );
         if let Some(snapshot) = &status.snapshot {
             output::line(format!(
-                "snapshot {snapshot}, {} known exploited",
-                status.known_exploited
+                "snapshot {snapshot}, {} known exploited, about {}",
+                status.known_exploited,
+                listed(&status.ecosystems)
             ));
         }
     }
-    Ok(if status.ready {
+    if !status.missing.is_empty() {
+        output::note(format!(
+            "there are images with components of {}, and no advisories about that: gates with limits on weaknesses are not ready for them",
+            listed(&status.missing)
+        ));
+    }
+    Ok(if status.ready && status.missing.is_empty() {
         Exit::Done
     } else {
         Exit::NotReady
     })
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => "nothing that can be matched".to_owned(),
+        names => names.join(", "),
+    }
 }

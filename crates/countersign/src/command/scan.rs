@@ -10,11 +10,13 @@ use advisories::{Index, Match, Severity, package_key};
 use anyhow::Result;
 use sbom::Component;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 nothing over --fail-on · 3 findings over it, or an incomplete inventory with --fail-on · 4 no advisories\n\n\
+    after_help = "Exit codes: 0 nothing over --fail-on · 3 findings over it, or an incomplete inventory with --fail-on · 4 no advisories,\n\
+    or none about a part of what is inside\n\n\
     Example:\n  countersign scan --advisories PyPI/all.zip --advisories tracker.json --fail-on high image.tar"
 )]
 pub(crate) struct Scan {
@@ -54,23 +56,81 @@ impl Scan {
         }
         let scanned = Source::parse(&self.source)?.scan(server).await?;
         let findings = findings(&scanned, &index);
+        let unknown = Unknown::of(&scanned, &index);
         match self.output {
-            Format::Table => print(&scanned, &findings),
-            Format::Json => print_json(&scanned, &findings)?,
+            Format::Table => print(&scanned, &findings, &unknown),
+            Format::Json => print_json(&scanned, &findings, &unknown)?,
         }
         say_problems(&scanned);
-        Ok(self.verdict(&scanned, &findings))
+        unknown.say();
+        Ok(self.verdict(&scanned, &findings, &unknown))
     }
 
-    fn verdict(&self, scanned: &Scanned, findings: &[(&Component, Match)]) -> Exit {
+    fn verdict(
+        &self,
+        scanned: &Scanned,
+        findings: &[(&Component, Match)],
+        unknown: &Unknown,
+    ) -> Exit {
         match self.fail_on {
-            None => Exit::Done,
             Some(limit) if findings.iter().any(|(_, found)| found.severity >= limit) => {
                 Exit::Refused
             }
             // What was not read may hold anything.
             Some(_) if !scanned.inventory.is_complete() => Exit::Refused,
-            Some(_) => Exit::Done,
+            _ if !unknown.is_nothing() => Exit::NotReady,
+            _ => Exit::Done,
+        }
+    }
+}
+
+/// What is inside and could not be matched with these advisories: of that, no findings say nothing.
+struct Unknown {
+    without_advisories: BTreeSet<String>,
+    unmatchable: BTreeSet<String>,
+}
+
+impl Unknown {
+    fn of(scanned: &Scanned, index: &Index) -> Self {
+        let distro = scanned.inventory.distro.as_ref();
+        let about = index.ecosystems();
+        let mut unknown = Self {
+            without_advisories: BTreeSet::new(),
+            unmatchable: BTreeSet::new(),
+        };
+        // What belongs to a package of the operating system is its distribution's to answer for.
+        let packages = scanned.inventory.components.iter().map(|it| &it.package);
+        for package in packages.filter(|package| package.owner.is_none()) {
+            match package_key(package, distro) {
+                None => {
+                    let distro = distro
+                        .map_or_else(|| "an unnamed distribution".to_owned(), ToString::to_string);
+                    let packages = format!("{} packages of {distro}", package.kind);
+                    unknown.unmatchable.insert(packages);
+                }
+                Some((key, _)) if !about.contains(&key.ecosystem) => {
+                    unknown.without_advisories.insert(key.ecosystem.to_string());
+                }
+                Some(_) => {}
+            }
+        }
+        unknown
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.without_advisories.is_empty() && self.unmatchable.is_empty()
+    }
+
+    fn say(&self) {
+        for ecosystem in &self.without_advisories {
+            output::note(format!(
+                "no advisories about {ecosystem} were given, so nothing can be said about weaknesses there"
+            ));
+        }
+        for packages in &self.unmatchable {
+            output::note(format!(
+                "no advisories can be matched with the {packages}, so nothing can be said about weaknesses there"
+            ));
         }
     }
 }
@@ -103,7 +163,7 @@ fn findings<'a>(scanned: &'a Scanned, index: &Index) -> Vec<(&'a Component, Matc
     findings
 }
 
-fn print(scanned: &Scanned, findings: &[(&Component, Match)]) {
+fn print(scanned: &Scanned, findings: &[(&Component, Match)], unknown: &Unknown) {
     let row = |(component, found): &(&Component, Match)| {
         let severity = found.severity.to_string();
         let exploited = if found.known_exploited {
@@ -129,10 +189,11 @@ fn print(scanned: &Scanned, findings: &[(&Component, Match)]) {
         ];
         (Some(severity_tone(&severity)), cells)
     };
-    let empty = if scanned.inventory.is_complete() {
-        "no known weakness"
-    } else {
-        "no known weakness in what could be read"
+    let empty = match (scanned.inventory.is_complete(), unknown.is_nothing()) {
+        (true, true) => "no known weakness",
+        (false, true) => "no known weakness in what could be read",
+        (true, false) => "no known weakness in what could be matched",
+        (false, false) => "no known weakness in what could be read and matched",
     };
     let head = [
         "severity",
@@ -151,7 +212,11 @@ fn print(scanned: &Scanned, findings: &[(&Component, Match)]) {
     ));
 }
 
-fn print_json(scanned: &Scanned, findings: &[(&Component, Match)]) -> Result<()> {
+fn print_json(
+    scanned: &Scanned,
+    findings: &[(&Component, Match)],
+    unknown: &Unknown,
+) -> Result<()> {
     let findings: Vec<_> = findings
         .iter()
         .map(|(component, found)| {
@@ -172,6 +237,7 @@ fn print_json(scanned: &Scanned, findings: &[(&Component, Match)]) -> Result<()>
         .collect();
     output::json(&json!({
         "source": scanned.name, "digest": scanned.digest, "complete": scanned.inventory.is_complete(), "problems": problems,
+        "withoutAdvisories": unknown.without_advisories, "unmatchable": unknown.unmatchable,
         "components": scanned.inventory.components.len(), "findings": findings,
     }))
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::licences::Denied;
 use super::{Court, REASONS_MAX, words};
 use crate::decision::{ExceptionUsed, Limit, LimitResult, Reason};
-use crate::facts::{ImageFacts, InventoryState};
+use crate::facts::{ImageFacts, InventoryState, Matching};
 use crate::file::{Exception, Limits, WaivableRule, Waives};
 use crate::reason::{Class, Code};
 
@@ -51,6 +51,7 @@ pub(super) fn judge(
         stage,
         limits,
         label,
+        findings_say_all: true,
         verdict: ImageVerdict::default(),
     };
     match image {
@@ -104,6 +105,8 @@ struct Judge<'a, 'b> {
     stage: &'a str,
     limits: &'a Limits,
     label: &'a str,
+    /// Whether an absence of findings is good news.
+    findings_say_all: bool,
     verdict: ImageVerdict,
 }
 
@@ -118,6 +121,7 @@ impl Judge<'_, '_> {
     fn image(&mut self, image: &ImageFacts) {
         self.inventory(image);
         if self.require_advisories() {
+            self.matching(&image.matching);
             let findings = findings::distinct(&image.findings);
             if let Some(limit) = &self.limits.vulnerabilities {
                 self.vulnerabilities(limit, &findings);
@@ -166,17 +170,53 @@ impl Judge<'_, '_> {
         if self.court.facts.advisories.ready || !self.limits.need_advisories() {
             return true;
         }
-        let message = format!(
-            "{}there are no advisories to match the image with",
-            self.label
+        self.unknown(
+            Code::NoAdvisories,
+            "there are no advisories to match the image with",
         );
+        false
+    }
+
+    /// Whether the findings say all; where they do not, a limit can be broken by them but not kept.
+    fn matching(&mut self, matching: &Matching) {
+        if !self.limits.need_advisories() {
+            return;
+        }
+        for ecosystem in matching.without_advisories.iter().take(REASONS_MAX) {
+            let ecosystem = words::plain(ecosystem);
+            let message =
+                format!("there are no advisories about {ecosystem} to match the image with");
+            self.unknown(Code::NoAdvisories, &message);
+        }
+        if matching.pending {
+            self.unknown(
+                Code::NotMatched,
+                "the image is not matched with the advisories yet",
+            );
+        }
+        for packages in matching.unmatchable.iter().take(REASONS_MAX) {
+            let packages = words::plain(packages);
+            match self.waiver(|waived| waived == WaivableRule::Inventory, &[]) {
+                Some(exception) => self.used(&exception, packages, false),
+                None => {
+                    let message = format!(
+                        "its {packages} cannot be matched with advisories, so nobody knows their weaknesses"
+                    );
+                    self.unknown(Code::Unmatchable, &message);
+                }
+            }
+        }
+    }
+
+    fn unknown(&mut self, code: Code, message: &str) {
         let limit = match self.limits.vulnerabilities {
             Some(_) => Limit::Vulnerabilities,
             None => Limit::KnownExploited,
         };
-        self.report(limit, Code::NoAdvisories, message.clone(), None);
+        let message = format!("{}{message}", self.label);
+        self.report(limit, code, message.clone(), None);
         self.limit(limit, false, message);
-        false
+        self.findings_say_all = false;
     }
 
     fn licences(&mut self, image: &ImageFacts) {
@@ -241,6 +281,13 @@ impl Judge<'_, '_> {
             self.verdict
                 .warnings
                 .push(format!("{}{message}", self.label));
+        }
+    }
+
+    /// The outcome of a limit on findings, unless it would be a yes that nobody can give.
+    fn limit_on_findings(&mut self, limit: Limit, satisfied: bool, summary: String) {
+        if self.findings_say_all || !satisfied {
+            self.limit(limit, satisfied, summary);
         }
     }
 

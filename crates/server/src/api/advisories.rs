@@ -4,13 +4,14 @@ mod lines;
 
 use crate::api::{Answer, Call};
 use crate::error::{ApiError, ApiResult};
+use advisories::Ecosystem;
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, header};
 use client::api::Page;
 use client::api::advisories::{AdvisorySource, AdvisoryStatus, AffectedImage, ImportReport};
 use oci::RepositoryName;
 use policy::verb::ManageAdvisories;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::feeds::{self, Extent, Imported, SourceStatus};
 use store::findings::{self, AFFECTED_MAX, Wanted};
 
@@ -20,8 +21,15 @@ pub(crate) async fn status(call: Call) -> Answer<AdvisoryStatus> {
     asker.principal()?;
     let status = feeds::status(asker.store()).await?;
     let exploited = feeds::known_exploited(asker.store()).await?;
+    let coverage = feeds::coverage(asker.store()).await?;
+    let names = |ecosystems: BTreeSet<Ecosystem>| {
+        let names = ecosystems.iter().map(ToString::to_string);
+        names.collect()
+    };
     Ok(Json(AdvisoryStatus {
         ready: status.ready,
+        ecosystems: names(coverage.held),
+        missing: names(coverage.missing),
         snapshot: Some(status.snapshot).filter(|_| !status.sources.is_empty()),
         sources: status.sources.into_iter().map(source).collect(),
         known_exploited: count(exploited.len()),

@@ -7,7 +7,7 @@ pub(crate) use self::gate::gate;
 pub(crate) use self::sbom::sbom;
 use crate::api::{Answer, Call};
 use crate::error::ApiError;
-use crate::view::{self, Inside};
+use crate::view::{self, Inside, Matched};
 use axum::Json;
 use client::api::Page;
 use client::api::catalogue::{Repository, Tag};
@@ -55,7 +55,7 @@ pub(crate) async fn findings(call: Call) -> Answer<Findings> {
     let manifest = view::find(asker, call.required("ref")?).await?;
     let manifest = view::runnable(asker, manifest).await?;
     // Asked first: findings that come in between make the list longer, never the answer too good.
-    let advisories_ready = view::is_matched(asker.store(), &manifest).await?;
+    let matched = Matched::of(asker.store(), &manifest).await?;
     let inside = Inside::of(asker.store(), &manifest).await?;
     let state = view::state(&manifest, &inside);
     let StoredManifest {
@@ -65,7 +65,9 @@ pub(crate) async fn findings(call: Call) -> Answer<Findings> {
         repository,
         digest,
         state,
-        advisories_ready,
+        advisories_ready: matched.is_done(),
+        without_advisories: Vec::from_iter(matched.matching.without_advisories),
+        unmatchable: Vec::from_iter(matched.matching.unmatchable),
         findings: inside.findings,
     }))
 }

@@ -2,6 +2,7 @@
 
 use super::frame::{instant, page};
 use crate::query::encoded;
+use crate::view::Matched;
 use client::api::catalogue::{Repository, Tag};
 use client::api::image::{Evidence, Finding, Image, InventoryState};
 use maud::{Markup, html};
@@ -97,17 +98,6 @@ fn badge(decision: &Decision) -> Markup {
     html! { span class={"badge " (decision.outcome.as_str())} { (decision.gate) ": " (decision.outcome.as_str()) } }
 }
 
-/// What an image has been matched with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Advisories {
-    /// There are none.
-    None,
-    /// There are some, and not all that is inside has been matched with them.
-    Unmatched,
-    /// All that is inside has been matched.
-    Matched,
-}
-
 /// All that an image's page shows.
 pub(crate) struct ImagePage {
     pub(crate) image: Image,
@@ -115,7 +105,7 @@ pub(crate) struct ImagePage {
     pub(crate) components: Vec<Component>,
     pub(crate) findings: Vec<Finding>,
     /// How much the findings say.
-    pub(crate) advisories: Advisories,
+    pub(crate) matched: Matched,
     pub(crate) evidence: Vec<Evidence>,
 }
 
@@ -309,15 +299,39 @@ fn doubt(shown: &ImagePage) -> Markup {
         .as_ref()
         .map(|inventory| inventory.state);
     html! {
-        @match (state, shown.advisories) {
-            (None | Some(InventoryState::Unscannable), _) => p.problem { "It cannot be taken apart, so nothing is known of what is inside." },
-            (Some(InventoryState::NotIndexed), _) => p.empty { "Not indexed yet. Look again in a moment." },
-            (_, Advisories::None) => p.problem {
-                "No advisories have been imported, so nothing can be said about weaknesses. " code { "countersign advisories import PATH" }
+        @match state {
+            None | Some(InventoryState::Unscannable) => p.problem { "It cannot be taken apart, so nothing is known of what is inside." },
+            Some(InventoryState::NotIndexed) => p.empty { "Not indexed yet. Look again in a moment." },
+            Some(state) => {
+                (unmatched(&shown.matched))
+                @if state == InventoryState::Incomplete {
+                    p.problem { "The inventory is incomplete: there may be more than is listed." }
+                } @else if shown.matched.is_done() && shown.findings.is_empty() {
+                    p.empty { "No known weakness in any component." }
+                }
             },
-            (_, Advisories::Unmatched) => p.empty { "Still being matched with the advisories. Look again in a moment." },
-            (Some(InventoryState::Incomplete), _) => p.problem { "The inventory is incomplete: there may be more than is listed." },
-            (Some(InventoryState::Complete), _) => @if shown.findings.is_empty() { p.empty { "No known weakness in any component." } },
+        }
+    }
+}
+
+fn unmatched(matched: &Matched) -> Markup {
+    let matching = &matched.matching;
+    html! {
+        @if !matched.any {
+            p.problem {
+                "No advisories have been imported, so nothing can be said about weaknesses. " code { "countersign advisories import PATH" }
+            }
+        } @else {
+            @for ecosystem in &matching.without_advisories {
+                p.problem {
+                    "No advisories about " (ecosystem) " have been imported, so nothing can be said about weaknesses there. "
+                    code { "countersign advisories import PATH" }
+                }
+            }
+            @for packages in &matching.unmatchable {
+                p.problem { "No advisories can be matched with the " (packages) ", so nothing can be said about weaknesses there." }
+            }
+            @if matching.pending { p.empty { "Still being matched with the advisories. Look again in a moment." } }
         }
     }
 }
@@ -400,8 +414,10 @@ mod tests {
     use super::*;
     use client::api::image::InventorySummary;
     use oci::Digest;
+    use policy::facts::Matching;
+    use std::collections::BTreeSet;
 
-    fn shown(state: InventoryState, advisories: Advisories) -> ImagePage {
+    fn shown(state: InventoryState, matched: Matched) -> ImagePage {
         let inventory = InventorySummary {
             state,
             distro: None,
@@ -425,25 +441,40 @@ mod tests {
             decisions: Vec::new(),
             components: Vec::new(),
             findings: Vec::new(),
-            advisories,
+            matched,
             evidence: Vec::new(),
+        }
+    }
+
+    fn matched(missing: &str) -> Matched {
+        let set = |name: &str| -> BTreeSet<String> {
+            let names = (missing == name).then(|| "<PyPI>".to_owned());
+            names.into_iter().collect()
+        };
+        Matched {
+            any: missing != "all",
+            matching: Matching {
+                without_advisories: set("one"),
+                unmatchable: set("distribution"),
+                pending: missing == "time",
+            },
         }
     }
 
     #[test]
     fn only_a_whole_inventory_that_was_matched_is_called_clean() {
-        use Advisories::{Matched, None, Unmatched};
         use InventoryState::{Complete, Incomplete, NotIndexed, Unscannable};
         for state in [Complete, Incomplete, NotIndexed, Unscannable] {
-            for advisories in [None, Unmatched, Matched] {
-                let text = doubt(&shown(state, advisories)).into_string();
+            for missing in ["nothing", "all", "one", "distribution", "time"] {
+                let text = doubt(&shown(state, matched(missing))).into_string();
                 let is_clean = text.contains("No known weakness");
                 assert_eq!(
                     is_clean,
-                    (state, advisories) == (Complete, Matched),
+                    (state, missing) == (Complete, "nothing"),
                     "{text}"
                 );
-                assert!(!text.is_empty(), "{state:?} {advisories:?}");
+                assert!(!text.is_empty(), "{state:?} {missing}");
+                assert!(!text.contains("<PyPI>"), "{text}");
             }
         }
     }
@@ -452,7 +483,7 @@ mod tests {
     fn names_from_outside_are_text() {
         let page = image(
             "maria",
-            &shown(InventoryState::Complete, Advisories::Matched),
+            &shown(InventoryState::Complete, matched("nothing")),
         );
         let page = page.into_string();
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"));

@@ -6,6 +6,8 @@ use crate::error::{ApiError, ApiResult};
 use axum::http::StatusCode;
 use client::api::image::{Child, Finding, Image, InventoryState, InventorySummary};
 use oci::{Digest, Manifest, Reference, Shape};
+use policy::Target;
+use policy::facts::Matching;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Store;
@@ -92,14 +94,40 @@ pub(crate) fn state(manifest: &StoredManifest, inside: &Inside) -> InventoryStat
     }
 }
 
-/// Whether there were advisories to match all that is inside with: without, an empty list of findings says nothing.
-pub(crate) async fn is_matched(store: &Store, manifest: &StoredManifest) -> ApiResult<bool> {
-    if manifest.shape != Shape::Image {
-        return Ok(feeds::ready(store).await?);
+/// How much a list of findings says: an empty one is good news only where all that is inside was matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Matched {
+    /// Whether there are any advisories.
+    pub(crate) any: bool,
+    /// What is missing.
+    pub(crate) matching: Matching,
+}
+
+impl Matched {
+    /// What is known of a manifest's matching.
+    pub(crate) async fn of(store: &Store, manifest: &StoredManifest) -> ApiResult<Self> {
+        if manifest.shape != Shape::Image {
+            return Ok(Self {
+                any: feeds::ready(store).await?,
+                matching: Matching::default(),
+            });
+        }
+        // No policy of this name is needed: what a gate would see of the advisories does not depend on it.
+        let facts = decisions::gather(store, &manifest.repository, &manifest.digest, "").await?;
+        let matching = match facts.subject {
+            Target::Image(image) => image.matching,
+            Target::Index(_) | Target::Evidence | Target::Unscannable { .. } => Matching::default(),
+        };
+        Ok(Self {
+            any: facts.advisories.ready,
+            matching,
+        })
     }
-    // No policy of this name is needed: what a gate would see of the advisories does not depend on it.
-    let facts = decisions::gather(store, &manifest.repository, &manifest.digest, "").await?;
-    Ok(facts.advisories.ready)
+
+    /// Whether nothing is missing.
+    pub(crate) fn is_done(&self) -> bool {
+        self.any && self.matching.is_done()
+    }
 }
 
 /// All that is known about a manifest at a glance.

@@ -37,7 +37,7 @@ pub(super) async fn gather(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Gathered> {
-    let (subject, matched) = target(conn, repository_id, digest).await?;
+    let subject = target(conn, repository_id, digest).await?;
     let advisories = feeds::status_of(conn).await?;
     let facts = Facts {
         repository: repository.clone(),
@@ -48,7 +48,7 @@ pub(super) async fn gather(
         evidence: evidence::of_image(conn, repository_id, digest).await?,
         listed_by: listed_by(conn, repository_id, digest).await?,
         advisories: AdvisoryState {
-            ready: advisories.ready && matched,
+            ready: advisories.ready,
             snapshot: advisories.snapshot,
         },
         stage_records: std::collections::BTreeMap::new(),
@@ -59,12 +59,8 @@ pub(super) async fn gather(
     })
 }
 
-/// What the digest is, and whether all that is inside was matched.
-async fn target(
-    conn: &mut AnyConnection,
-    repository_id: i64,
-    digest: &Digest,
-) -> Result<(Target, bool)> {
+/// What the digest is.
+async fn target(conn: &mut AnyConnection, repository_id: i64, digest: &Digest) -> Result<Target> {
     let row = sqlx::query("SELECT shape, artifact_type, media_type FROM manifests WHERE repository_id = $1 AND digest = $2")
         .bind(repository_id)
         .bind(digest.as_str())
@@ -77,15 +73,12 @@ async fn target(
             .unwrap_or(row.text("media_type")?))
     };
     match parse_shape(&row.text("shape")?)? {
-        Shape::Evidence => Ok((Target::Evidence, true)),
-        Shape::Other => Ok((Target::Unscannable { kind: kind()? }, true)),
-        Shape::Index => Ok((
-            Target::Index(children(conn, repository_id, digest).await?),
-            true,
-        )),
+        Shape::Evidence => Ok(Target::Evidence),
+        Shape::Other => Ok(Target::Unscannable { kind: kind()? }),
+        Shape::Index => Ok(Target::Index(children(conn, repository_id, digest).await?)),
         Shape::Image => match image::inside(conn, digest).await? {
-            Inside::Image { facts, matched } => Ok((Target::Image(facts), matched)),
-            Inside::Unscannable { kind } => Ok((Target::Unscannable { kind }, true)),
+            Inside::Image(facts) => Ok(Target::Image(facts)),
+            Inside::Unscannable { kind } => Ok(Target::Unscannable { kind }),
         },
     }
 }
@@ -127,7 +120,7 @@ async fn child(conn: &mut AnyConnection, row: &AnyRow) -> Result<Child> {
     };
     let (runnable, facts) = match inside {
         None | Some(Inside::Unscannable { .. }) => (false, None),
-        Some(Inside::Image { facts, matched }) => (true, Some(facts).filter(|_| matched)),
+        Some(Inside::Image(facts)) => (true, Some(facts)),
     };
     Ok(Child {
         digest,

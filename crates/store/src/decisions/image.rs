@@ -1,24 +1,22 @@
 //! What is inside an image, as a gate sees it: how far its inventory goes, its findings and its licences.
 
+use advisories::Ecosystem;
 use oci::Digest;
-use policy::facts::{InventoryState, LicenceFact};
+use policy::facts::{InventoryState, LicenceFact, Matching};
 use policy::{FindingFact, ImageFacts};
-use sbom::{Package, Problem};
+use sbom::{Distro, Package, Problem};
 use sqlx::AnyConnection;
 
 use crate::db::RowExt;
 use crate::error::Result;
+use crate::feeds;
 use crate::inventories::{self, ImageState};
 
 /// What is known of the inside.
 #[derive(Debug)]
 pub(super) enum Inside {
     /// It is an image, indexed or not.
-    Image {
-        facts: ImageFacts,
-        /// Whether each of its components was matched while there were advisories.
-        matched: bool,
-    },
+    Image(ImageFacts),
     /// It was looked at, and cannot be taken apart.
     Unscannable { kind: String },
 }
@@ -32,13 +30,11 @@ pub(super) async fn inside(conn: &mut AnyConnection, digest: &Digest) -> Result<
     let Some(row) = row else {
         let facts = ImageFacts {
             inventory: InventoryState::NotIndexed,
+            matching: Matching::default(),
             findings: Vec::new(),
             licences: Vec::new(),
         };
-        return Ok(Inside::Image {
-            facts,
-            matched: false,
-        });
+        return Ok(Inside::Image(facts));
     };
     let inventory = match inventories::state_of(&row)? {
         ImageState::Unscannable { kind } => return Ok(Inside::Unscannable { kind }),
@@ -48,15 +44,12 @@ pub(super) async fn inside(conn: &mut AnyConnection, digest: &Digest) -> Result<
             InventoryState::Incomplete(problems.iter().map(ToString::to_string).collect())
         }
     };
-    let facts = ImageFacts {
+    Ok(Inside::Image(ImageFacts {
         inventory,
+        matching: matching(conn, digest).await?,
         findings: findings(conn, digest).await?,
         licences: licences(conn, digest).await?,
-    };
-    Ok(Inside::Image {
-        facts,
-        matched: is_matched(conn, digest).await?,
-    })
+    }))
 }
 
 async fn findings(conn: &mut AnyConnection, digest: &Digest) -> Result<Vec<FindingFact>> {
@@ -108,13 +101,39 @@ async fn licences(conn: &mut AnyConnection, digest: &Digest) -> Result<Vec<Licen
     Ok(licences)
 }
 
-async fn is_matched(conn: &mut AnyConnection, digest: &Digest) -> Result<bool> {
-    let unmatched = sqlx::query(
-        "SELECT c.id FROM image_components i JOIN components c ON c.id = i.component_id \
-         WHERE i.image = $1 AND i.owner IS NULL AND c.ecosystem IS NOT NULL AND c.matched_at IS NULL LIMIT 1",
+/// What is owned by a package of the operating system is not matched: its distribution answers for it.
+async fn matching(conn: &mut AnyConnection, digest: &Digest) -> Result<Matching> {
+    let rows = sqlx::query(
+        "SELECT c.kind, c.ecosystem, CAST(COUNT(*) - COUNT(c.matched_at) AS BIGINT) AS unmatched FROM image_components i \
+         JOIN components c ON c.id = i.component_id WHERE i.image = $1 AND i.owner IS NULL GROUP BY c.kind, c.ecosystem",
     )
     .bind(digest.as_str())
-    .fetch_optional(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    Ok(unmatched.is_none())
+    let mut matching = Matching::default();
+    for row in &rows {
+        match row.opt_parsed::<Ecosystem>("ecosystem")? {
+            None => {
+                let (kind, distro) = (row.text("kind")?, distro(conn, digest).await?);
+                let packages = format!("{kind} packages of {distro}");
+                matching.unmatchable.insert(packages);
+            }
+            Some(ecosystem) if !feeds::holds(conn, &ecosystem).await? => {
+                matching.without_advisories.insert(ecosystem.to_string());
+            }
+            Some(_) => matching.pending |= row.int("unmatched")? > 0,
+        }
+    }
+    Ok(matching)
+}
+
+async fn distro(conn: &mut AnyConnection, digest: &Digest) -> Result<String> {
+    let row = sqlx::query("SELECT distro FROM images WHERE digest = $1")
+        .bind(digest.as_str())
+        .fetch_one(conn)
+        .await?;
+    if row.opt_text("distro")?.is_none() {
+        return Ok("an unnamed distribution".to_owned());
+    }
+    Ok(row.json::<Distro>("distro")?.to_string())
 }

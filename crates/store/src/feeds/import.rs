@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use advisories::{PackageKey, known_exploited_hash, snapshot_digest};
+use advisories::{Ecosystem, PackageKey, known_exploited_hash, snapshot_digest};
 use policy::Permit;
 use policy::verb::ManageAdvisories;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::plan::{Hashed, Plan, plan};
-use super::{Extent, GENERATION, MATCH, MatchWork, NewSet, READINESS, aliases, records, status_of};
+use super::{
+    Extent, GENERATION, MATCH, MatchWork, NewSet, READINESS, aliases, ecosystems, records,
+};
 use crate::db::{RowExt, Tx, flag, write_tx};
 use crate::decisions::DECIDE_ALL;
 use crate::error::{Error, Result};
@@ -58,18 +60,18 @@ pub async fn import(
             .execute(tx.conn())
             .await?;
         let plan = plan(tx.conn(), &hashed).await?;
-        let ready_before = status_of(tx.conn()).await?.ready;
+        let held_before = ecosystems(tx.conn()).await?;
         let mut keys = keys_before(tx, &set.source, &plan).await?;
         if !plan.is_empty() {
             records::write(tx, &set.source, &plan, now).await?;
             keys.extend(keys_after(tx, &plan).await?);
         }
         let snapshot = write_source(tx, set, hashed.newest_at(), now).await?;
-        let ready = status_of(tx.conn()).await?.ready;
-        if ready != ready_before {
+        let held = ecosystems(tx.conn()).await?;
+        if held != held_before {
             tx.raise(READINESS).await?;
             jobs::enqueue(tx, DECIDE_ALL, "all", json!({}), now).await?;
-            keys.extend(unmatched(tx).await?);
+            keys.extend(unmatched(tx, held.difference(&held_before)).await?);
         }
         ask_for_matches(tx, &set.source, &plan, &keys, now).await?;
         let imported = summary(&plan, keys, snapshot);
@@ -126,21 +128,27 @@ async fn keys_after(tx: &mut Tx, plan: &Plan<'_>) -> Result<BTreeSet<PackageKey>
     aliases::keys_of(tx.conn(), &names).await
 }
 
-/// The keys of components that were never matched: with the first advisories, all of them have to be.
-async fn unmatched(tx: &mut Tx) -> Result<BTreeSet<PackageKey>> {
-    let rows = sqlx::query(
-        "SELECT DISTINCT ecosystem, key_name FROM components WHERE ecosystem IS NOT NULL AND matched_at IS NULL",
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(PackageKey {
-                ecosystem: row.parsed("ecosystem")?,
+/// The keys of components that were never matched: with the first advisories about an ecosystem, all of its have to be.
+async fn unmatched(
+    tx: &mut Tx,
+    ecosystems: impl Iterator<Item = &Ecosystem>,
+) -> Result<BTreeSet<PackageKey>> {
+    let mut keys = BTreeSet::new();
+    for ecosystem in ecosystems {
+        let rows = sqlx::query(
+            "SELECT DISTINCT key_name FROM components WHERE ecosystem = $1 AND matched_at IS NULL",
+        )
+        .bind(ecosystem.to_string())
+        .fetch_all(tx.conn())
+        .await?;
+        for row in &rows {
+            keys.insert(PackageKey {
+                ecosystem: ecosystem.clone(),
                 name: row.text("key_name")?,
-            })
-        })
-        .collect()
+            });
+        }
+    }
+    Ok(keys)
 }
 
 async fn ask_for_matches(

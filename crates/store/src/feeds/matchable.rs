@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use advisories::{Advisory, Index, PackageKey};
 use sqlx::AnyConnection;
 
-use super::{GENERATION, aliases, known_exploited_of, status_of};
+use super::{GENERATION, aliases, known_exploited_of};
 use crate::Store;
 use crate::batch::{LIST_MAX, markers, query};
 use crate::db::RowExt;
@@ -19,8 +19,6 @@ pub struct Matchable {
     pub advisories: Vec<Advisory>,
     /// The ids that are known to be exploited.
     pub known_exploited: BTreeSet<String>,
-    /// Whether there are any advisories at all.
-    pub ready: bool,
     /// The state of the advisory set; findings made with it are refused once it has changed.
     pub generation: i64,
 }
@@ -42,7 +40,6 @@ pub async fn for_keys(store: &Store, keys: &[PackageKey]) -> Result<Matchable> {
     let matchable = Matchable {
         advisories: records(conn, &names).await?,
         known_exploited: known_exploited_of(conn).await?,
-        ready: status_of(conn).await?.ready,
         generation: snapshot::revision(conn, GENERATION).await?,
     };
     snapshot.commit().await?;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use advisories::{Match, PackageKey};
+use advisories::{Ecosystem, Match, PackageKey};
 use oci::{Digest, RepositoryName};
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::{Finding, rows};
 use crate::batch::{LIST_MAX, markers, query};
 use crate::db::{Backend, RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
-use crate::feeds::{GENERATION, status_of};
+use crate::feeds::{self, GENERATION};
 use crate::outbox::{self, NewEvent};
 use crate::permit::System;
 use crate::{Store, audit, facts, snapshot};
@@ -349,19 +349,29 @@ async fn apply(tx: &mut Tx, changes: &[Change<'_>]) -> Result<()> {
 }
 
 /// Notes that these components have been matched, and answers those for which it is the first time. Without advisories
-/// nothing counts as matched.
+/// about its ecosystem a component does not count as matched.
 async fn mark_matched(
     tx: &mut Tx,
     components: &BTreeMap<i64, Component>,
     now: i64,
 ) -> Result<BTreeSet<i64>> {
-    let first: Vec<i64> = components
-        .values()
-        .filter(|component| !component.matched)
-        .map(|component| component.id)
-        .collect();
-    if first.is_empty() || !status_of(tx.conn()).await?.ready {
-        return Ok(BTreeSet::new());
+    let mut unmatched: BTreeMap<&Ecosystem, Vec<i64>> = BTreeMap::new();
+    for component in components.values().filter(|component| !component.matched) {
+        if let Some(key) = &component.key {
+            unmatched
+                .entry(&key.ecosystem)
+                .or_default()
+                .push(component.id);
+        }
+    }
+    let mut first = BTreeSet::new();
+    for (ecosystem, ids) in unmatched {
+        if feeds::holds(tx.conn(), ecosystem).await? {
+            first.extend(ids);
+        }
+    }
+    if first.is_empty() {
+        return Ok(first);
     }
     let mut update = query(format!(
         "UPDATE components SET matched_at = $1 WHERE id IN ({})",
@@ -372,7 +382,7 @@ async fn mark_matched(
         update = update.bind(*id);
     }
     update.execute(tx.conn()).await?;
-    Ok(first.into_iter().collect())
+    Ok(first)
 }
 
 /// Tells every image that holds a component what changed there.

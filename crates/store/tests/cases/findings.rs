@@ -279,20 +279,6 @@ async fn matches_from_an_older_set_are_refused() {
 }
 
 #[tokio::test]
-async fn before_there_are_advisories_nothing_counts_as_matched() {
-    let (world, _) = stocked().await;
-    let unmatched = "SELECT COUNT(*) FROM components WHERE matched_at IS NULL";
-    world.run_matches(NOW).await;
-    assert_eq!(world.fixture.number(unmatched).await, 2);
-    world
-        .import(vec![advisory("PYSEC-1", &[], "flask", "3", Severity::High)])
-        .await;
-    // The first import asks for all that was never matched, whatever it is about.
-    world.run_matches(NOW).await;
-    assert_eq!(world.fixture.number(unmatched).await, 0);
-}
-
-#[tokio::test]
 async fn affected_images_are_found_by_any_id_and_by_package() {
     let (world, image) = stocked().await;
     let other = Image::new("other");

@@ -46,7 +46,7 @@ impl Judge<'_, '_> {
                 summary.push_str(&format!("; {count} {what}"));
             }
         }
-        self.limit(Limit::Vulnerabilities, tally.violations == 0, summary);
+        self.limit_on_findings(Limit::Vulnerabilities, tally.violations == 0, summary);
     }
 
     fn vulnerability(
@@ -113,7 +113,7 @@ impl Judge<'_, '_> {
         } else {
             format!("; {excepted} excepted")
         };
-        self.limit(
+        self.limit_on_findings(
             Limit::KnownExploited,
             violations == 0,
             format!("{found}{waived}"),

@@ -1,5 +1,7 @@
 //! Stories of limits: vulnerabilities, known exploitation, licences, inventories, what cannot be scanned.
 
+use std::collections::BTreeSet;
+
 use advisories::Severity;
 
 use super::world::{
@@ -239,6 +241,59 @@ fn without_advisories_nothing_is_clean() {
     let decision = world.decide();
     assert_eq!(decision.outcome, Outcome::NotReady);
     assert_eq!(codes(&decision, "scan"), [Code::NoAdvisories]);
+}
+
+#[test]
+fn with_advisories_about_something_else_nothing_is_clean() {
+    let mut world = World::approved();
+    world.image().matching.without_advisories = BTreeSet::from(["PyPI".into(), "npm".into()]);
+    let decision = world.decide();
+    assert_eq!(decision.outcome, Outcome::NotReady, "{}", decision.tree());
+    assert_eq!(
+        codes(&decision, "scan"),
+        [Code::NoAdvisories, Code::NoAdvisories]
+    );
+    assert!(
+        decision.tree().contains("about PyPI"),
+        "{}",
+        decision.tree()
+    );
+    assert!(
+        !decision.tree().contains("none at or above"),
+        "{}",
+        decision.tree()
+    );
+    // What is known of the rest refuses all the same, now and not only when the others come.
+    world.image().findings.push(finding("CVE-2021-35042"));
+    denies(&world, "scan", Code::VulnerabilityLimit);
+}
+
+#[test]
+fn until_it_is_matched_nothing_is_clean() {
+    let mut world = World::approved();
+    world.image().matching.pending = true;
+    let decision = world.decide();
+    assert_eq!(decision.outcome, Outcome::NotReady, "{}", decision.tree());
+    assert_eq!(codes(&decision, "scan"), [Code::NotMatched]);
+}
+
+#[test]
+fn packages_that_no_advisories_are_about_are_refused_unless_excepted() {
+    let mut world = World::approved();
+    world.image().matching.unmatchable = BTreeSet::from(["deb packages of ubuntu 24.04".into()]);
+    let decision = denies(&world, "scan", Code::Unmatchable);
+    assert!(
+        decision.tree().contains("deb packages of ubuntu 24.04"),
+        "{}",
+        decision.tree()
+    );
+    let matching = world.image().matching.clone();
+    let mut world = World::approved().with_policy(&with_exception("rule: inventory"));
+    world.image().matching = matching;
+    allows(&world);
+    // The exception is about what cannot be known: what is known still refuses.
+    world.image().findings.push(finding("CVE-2021-35042"));
+    denies(&world, "scan", Code::VulnerabilityLimit);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use trust::KeyId;
 
 use crate::decision::{Decision, Outcome};
 use crate::facts::{
-    AdvisoryState, Evidence, Facts, FindingFact, ImageFacts, InventoryState, LicenceFact, Target,
-    Verdict,
+    AdvisoryState, Evidence, Facts, FindingFact, ImageFacts, InventoryState, LicenceFact, Matching,
+    Target, Verdict,
 };
 use crate::file::{self, Policy};
 use crate::gate;
@@ -144,6 +144,7 @@ pub(crate) fn policy(text: &str) -> Policy {
 pub(crate) fn clean_image() -> ImageFacts {
     ImageFacts {
         inventory: InventoryState::Complete,
+        matching: Matching::default(),
         findings: Vec::new(),
         licences: vec![LicenceFact {
             purl: "pkg:pypi/django@3.2.0".into(),

@@ -120,7 +120,7 @@ const SCHEMAS: &[Row] = &[
     (
         "Findings",
         "repository: repository; digest: digest; state: not-indexed|complete|incomplete|unscannable; \
-         advisoriesReady: boolean; findings: [Finding]",
+         advisoriesReady: boolean; withoutAdvisories: [string]; unmatchable: [string]; findings: [Finding]",
     ),
     (
         "Finding",
@@ -146,7 +146,7 @@ const SCHEMAS: &[Row] = &[
     // Advisories
     (
         "AdvisoryStatus",
-        "ready: boolean; snapshot?: string; sources: [AdvisorySource]; knownExploited: integer",
+        "ready: boolean; ecosystems: [string]; missing: [string]; snapshot?: string; sources: [AdvisorySource]; knownExploited: integer",
     ),
     (
         "AdvisorySource",
