@@ -1,11 +1,10 @@
 //! Passwords: what may be one, how they are hashed, and checking one against its hash. argon2id with the parameters of
 //! OWASP's "Password Storage Cheat Sheet"; two at a time, and no endless queue for them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::rand;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -33,6 +32,7 @@ const WAITING_MAX: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Passwords {
     at_once: Arc<Semaphore>,
+    memories: Arc<Mutex<Vec<Memory>>>,
     waiting: Semaphore,
 }
 
@@ -40,6 +40,7 @@ impl Passwords {
     pub(crate) fn new() -> Self {
         Self {
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            memories: Arc::default(),
             waiting: Semaphore::new(WAITING_MAX),
         }
     }
@@ -47,7 +48,7 @@ impl Passwords {
     /// The hash of a new password, as a PHC string.
     pub(crate) async fn hash(&self, password: SecretString) -> Result<SecretString, Error> {
         check(&password)?;
-        let hashed = self.work(move || hash(&password)).await?;
+        let hashed = self.work(move |memory| memory.hash(&password)).await?;
         Ok(hashed?)
     }
 
@@ -62,7 +63,7 @@ impl Passwords {
                 retry_after_seconds: 1,
             })?;
         let checked = self
-            .work(move || verify(&password, stored.as_ref()))
+            .work(move |memory| memory.verify(&password, stored.as_ref()))
             .await?;
         Ok(checked?)
     }
@@ -71,12 +72,16 @@ impl Passwords {
     /// waits for it any more.
     async fn work<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, store::Error> {
         let turn = Arc::clone(&self.at_once).acquire_owned().await;
         let turn = turn.map_err(|error| broken("hashing a password", &error))?;
+        let memories = Arc::clone(&self.memories);
         let done = tokio::task::spawn_blocking(move || {
-            let result = work();
+            let idle = || memories.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut memory = idle().pop().unwrap_or_default();
+            let result = work(&mut memory);
+            idle().push(memory);
             drop(turn);
             result
         });
@@ -111,40 +116,89 @@ pub(crate) fn check(password: &SecretString) -> Result<(), Error> {
     Ok(())
 }
 
-fn argon2() -> Result<Argon2<'static>, store::Error> {
-    let parameters = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| fails(&error))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters))
+/// The working memory of a hash. It is kept for the next one: an allocator would keep 19 MiB for each thread that ever hashed.
+#[derive(Debug, Default)]
+struct Memory {
+    blocks: Vec<Block>,
 }
 
-fn hash(password: &SecretString) -> Result<SecretString, store::Error> {
-    let mut salt = [0; 16];
-    rand::fill(&mut salt).map_err(|error| fails(&error))?;
-    let hashed = argon2()?.hash_password_with_salt(password.expose_secret().as_bytes(), &salt);
-    Ok(hashed.map_err(|error| fails(&error))?.to_string().into())
-}
-
-fn verify(password: &SecretString, stored: Option<&SecretString>) -> Result<bool, store::Error> {
-    let bytes = password.expose_secret().as_bytes();
-    let Some(stored) = stored else {
-        let mut thrown_away = [0; 32];
-        argon2()?
-            .hash_password_into(bytes, &[0; 16], &mut thrown_away)
-            .map_err(|error| fails(&error))?;
-        return Ok(false);
-    };
-    let corrupt = |why: String| store::Error::Corrupt {
-        what: "principals.password_hash".to_owned(),
-        why,
-    };
-    let stored =
-        PasswordHash::new(stored.expose_secret()).map_err(|error| corrupt(error.to_string()))?;
-    let parameters = Params::try_from(&stored).map_err(|error| corrupt(error.to_string()))?;
-    if parameters.m_cost() > STORED_MEMORY_KIB_MAX || parameters.t_cost() > STORED_PASSES_MAX {
-        return Err(corrupt(
-            "it asks for more work than this server does".to_owned(),
-        ));
+impl Memory {
+    fn hash(&mut self, password: &SecretString) -> Result<SecretString, store::Error> {
+        let mut salt = [0; 16];
+        rand::fill(&mut salt).map_err(|error| fails(&error))?;
+        let parameters = parameters()?;
+        let output = self.derive(&parameters, password, &salt, Params::DEFAULT_OUTPUT_LEN)?;
+        let hash = PasswordHash {
+            algorithm: ARGON2ID_IDENT,
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&parameters).map_err(|error| fails(&error))?,
+            salt: Some(Salt::new(&salt).map_err(|error| fails(&error))?),
+            hash: Some(output),
+        };
+        Ok(hash.to_string().into())
     }
-    Ok(argon2()?.verify_password(bytes, &stored).is_ok())
+
+    fn verify(
+        &mut self,
+        password: &SecretString,
+        stored: Option<&SecretString>,
+    ) -> Result<bool, store::Error> {
+        let Some(stored) = stored else {
+            // The same work, for nothing.
+            self.derive(
+                &parameters()?,
+                password,
+                &[0; 16],
+                Params::DEFAULT_OUTPUT_LEN,
+            )?;
+            return Ok(false);
+        };
+        let corrupt = |why: String| store::Error::Corrupt {
+            what: "principals.password_hash".to_owned(),
+            why,
+        };
+        let stored = PasswordHash::new(stored.expose_secret())
+            .map_err(|error| corrupt(error.to_string()))?;
+        if stored.algorithm != ARGON2ID_IDENT || stored.version != Some(Version::V0x13.into()) {
+            return Err(corrupt("it is no argon2id hash of version 19".to_owned()));
+        }
+        let parameters = Params::try_from(&stored).map_err(|error| corrupt(error.to_string()))?;
+        if parameters.m_cost() > STORED_MEMORY_KIB_MAX || parameters.t_cost() > STORED_PASSES_MAX {
+            return Err(corrupt(
+                "it asks for more work than this server does".to_owned(),
+            ));
+        }
+        let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else {
+            return Err(corrupt("it has no salt or no hash".to_owned()));
+        };
+        let output = self.derive(&parameters, password, &salt, expected.len())?;
+        // Compared in constant time, by the type.
+        Ok(output == expected)
+    }
+
+    fn derive(
+        &mut self,
+        parameters: &Params,
+        password: &SecretString,
+        salt: &[u8],
+        length: usize,
+    ) -> Result<Output, store::Error> {
+        let needed = parameters.block_count();
+        if self.blocks.len() < needed {
+            self.blocks.resize(needed, Block::default());
+        }
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters.clone());
+        let mut output = vec![0; length];
+        let bytes = password.expose_secret().as_bytes();
+        argon2
+            .hash_password_into_with_memory(bytes, salt, &mut output, &mut self.blocks)
+            .map_err(|error| fails(&error))?;
+        Output::new(&output).map_err(|error| fails(&error))
+    }
+}
+
+fn parameters() -> Result<Params, store::Error> {
+    Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| fails(&error))
 }
 
 fn fails(why: &dyn std::fmt::Display) -> store::Error {
@@ -191,11 +245,37 @@ mod tests {
     }
 
     #[test]
+    fn others_read_our_hashes_and_we_theirs() {
+        use argon2::{PasswordHasher as _, PasswordVerifier as _};
+        let mut memory = Memory::default();
+        let ours = memory.hash(&"correct horse".into()).unwrap();
+        let ours = PasswordHash::new(ours.expose_secret()).unwrap();
+        let library = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters().unwrap());
+        assert!(library.verify_password(b"correct horse", &ours).is_ok());
+        assert!(library.verify_password(b"wrong horse", &ours).is_err());
+        let theirs = library
+            .hash_password_with_salt(b"battery staple", b"sixteen bytes it")
+            .unwrap();
+        let theirs: SecretString = theirs.to_string().into();
+        assert!(
+            memory
+                .verify(&"battery staple".into(), Some(&theirs))
+                .unwrap()
+        );
+        assert!(
+            !memory
+                .verify(&"correct horse".into(), Some(&theirs))
+                .unwrap()
+        );
+    }
+
+    #[test]
     fn an_account_that_is_not_there_costs_the_same() {
-        let stored = hash(&"correct horse".into()).unwrap();
-        let cost = |stored: Option<&SecretString>| -> Duration {
+        let stored = Memory::default().hash(&"correct horse".into()).unwrap();
+        let mut memory = Memory::default();
+        let mut cost = |stored: Option<&SecretString>| -> Duration {
             let start = Instant::now();
-            assert!(!verify(&"wrong horse".into(), stored).unwrap());
+            assert!(!memory.verify(&"wrong horse".into(), stored).unwrap());
             start.elapsed()
         };
         let pairs: Vec<(Duration, Duration)> =
@@ -214,10 +294,13 @@ mod tests {
         for stored in [
             "",
             "plain",
+            "$argon2i$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",
+            "$argon2id$v=16$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",
+            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0",
             "$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",
             "$argon2id$v=19$m=19456,t=1000,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",
         ] {
-            let result = verify(&"password".into(), Some(&stored.into()));
+            let result = Memory::default().verify(&"password".into(), Some(&stored.into()));
             assert!(
                 matches!(result, Err(store::Error::Corrupt { .. })),
                 "{stored}: {result:?}"
