@@ -18,13 +18,14 @@ impl Database {
         sqlx::any::install_default_drivers();
         let server = std::env::var("COUNTERSIGN_TEST_POSTGRES")
             .expect("COUNTERSIGN_TEST_POSTGRES must be the URL of a PostgreSQL server, such as postgres://postgres@127.0.0.1:5433");
+        let (server, settings) = server.split_once('?').unwrap_or((&server, ""));
         let server = server.trim_end_matches('/');
         let name = format!(
             "store_{}_{}",
             std::process::id(),
             NUMBER.fetch_add(1, Ordering::Relaxed)
         );
-        let mut connection = sqlx::AnyConnection::connect(&format!("{server}/postgres"))
+        let mut connection = sqlx::AnyConnection::connect(&format!("{server}/postgres?{settings}"))
             .await
             .unwrap();
         // Another collation than ours, as a server may have.
@@ -35,7 +36,7 @@ impl Database {
             .unwrap();
         connection.close().await.unwrap();
         Database {
-            url: format!("{server}/{name}"),
+            url: format!("{server}/{name}?{settings}"),
         }
     }
 
