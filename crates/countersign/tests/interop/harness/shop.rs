@@ -31,9 +31,11 @@ gates:
     mode: enforce
 "#;
 
-/// An advisory that hits nothing: with it, the server knows that there are advisories.
+/// An advisory that hits nothing: with it, there are advisories about the kinds of packages in our images.
 const HARMLESS: &str = r#"{"id": "GHSA-aaaa-bbbb-cccc", "modified": "2024-01-01T00:00:00Z", "summary": "nothing here has it",
 "affected": [{"package": {"ecosystem": "PyPI", "name": "no-such-package"},
+"ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1"}]}]},
+{"package": {"ecosystem": "Debian:12", "name": "no-such-package"},
 "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1"}]}]}]}"#;
 
 const PEOPLE: [&str; 6] = ["dora", "maria", "quentin", "rita", "olaf", "otto"];
