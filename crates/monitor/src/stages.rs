@@ -57,6 +57,8 @@ async fn sign(context: &Context, image: &StoredManifest, policy: &str, stage: &s
         stage: stage.to_owned(),
         repository: image.repository.clone(),
         tag: None,
+        // Signed once for each image and stage: nobody has to tell one act from the next.
+        nonce: None,
     };
     let statement =
         stage::build(&image.digest, &claim).map_err(|error| failed(error.to_string()))?;

@@ -241,6 +241,7 @@ fn claim_of_envelope(envelope: &Envelope, format: Format) -> Result<Claim, Unrea
                 stage,
                 repository,
                 tag,
+                nonce: _,
             } = StageStatement::parse(&statement)?;
             (Some(stage), Some(repository), tag)
         }

@@ -168,6 +168,7 @@ mod tests {
             stage: "ci".into(),
             repository: "shop/web".parse().unwrap(),
             tag: None,
+            nonce: None,
         };
         let statement = stage::build(&Digest::sha256(b"image"), &claim).unwrap();
         let first = Bundle::sign(&statement, &key).unwrap().to_json().unwrap();

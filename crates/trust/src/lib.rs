@@ -14,7 +14,7 @@
 //!
 //! let key = PrivateKey::generate(Algorithm::EcdsaP256)?;
 //! let image = Digest::sha256(b"a manifest");
-//! let passed = StageStatement { stage: "ci".into(), repository: "shop/web".parse()?, tag: None };
+//! let passed = StageStatement { stage: "ci".into(), repository: "shop/web".parse()?, tag: None, nonce: None };
 //! let bundle = Bundle::sign(&stage::build(&image, &passed)?, &key)?.to_json().unwrap();
 //!
 //! let Reading::Verified(claim) = read_bundle(bundle.as_bytes(), &[key.public_key().clone()]) else { panic!() };

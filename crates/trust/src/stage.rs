@@ -1,5 +1,10 @@
 //! Our own statement: "I vouch for this digest, for this stage, in this repository". Deliberately closed: a field that
 //! this version does not know could be a restriction, so it is refused, not ignored. DESIGN "Our statement".
+//!
+//! A key may sign the same bytes to the same signature for ever (RFC 8032 for Ed25519), and the same signature is the same
+//! evidence, with its first time. Whoever signs again vouches anew: hence the nonce, which its maker draws.
+
+mod nonce;
 
 use std::collections::BTreeMap;
 
@@ -7,6 +12,7 @@ use oci::{Digest, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::nonce::{NONCE_BYTES, Nonce, NonceError};
 use crate::excerpt::excerpt;
 use crate::statement::{Statement, Subject};
 
@@ -26,6 +32,9 @@ pub struct StageStatement {
     /// The tag that the signer looked at, if any; for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<Tag>,
+    /// What sets this act of signing apart from the next one; says nothing. Who signs once and for all needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<Nonce>,
 }
 
 impl StageStatement {

@@ -27,6 +27,7 @@ pub(crate) fn ci() -> StageStatement {
         stage: "ci".into(),
         repository: "shop/web".parse().unwrap(),
         tag: Some("1.4".parse().unwrap()),
+        nonce: None,
     }
 }
 

@@ -5,7 +5,8 @@ use super::key::files;
 use crate::context::ServerFlags;
 use crate::exit::Exit;
 use crate::output;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use aws_lc_rs::rand;
 use bytes::Bytes;
 use client::Client;
 use client::distribution::Content;
@@ -14,7 +15,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use trust::bundle::Bundle;
-use trust::stage::{self, StageStatement};
+use trust::stage::{self, Nonce, StageStatement};
 use trust::{PrivateKey, Signer};
 
 /// The empty JSON object, which an artifact's manifest has as its config (image-spec "Guidance for an Empty Descriptor").
@@ -77,16 +78,7 @@ pub(crate) async fn sign(
         .head_manifest(repository, &reference)
         .await?
         .with_context(|| format!("there is no image `{image}`; push it first"))?;
-    let statement = StageStatement {
-        stage: stage.to_owned(),
-        repository: repository.clone(),
-        tag: image.tag.clone(),
-    };
-    let bundle = Bundle::sign(&stage::build(&head.digest, &statement)?, key)?;
-    let bytes = bundle
-        .to_json()
-        .context("the bundle cannot be written")?
-        .into_bytes();
+    let bytes = bundle(image, &head.digest, stage, key)?;
     let layer = Digest::sha256(&bytes);
     client
         .put_blob(
@@ -130,4 +122,51 @@ pub(crate) async fn sign(
         subject: head.digest,
         manifest: digest,
     })
+}
+
+/// The signature's bytes. No two are alike: a signature that came too early is given again, and has to be a new one.
+fn bundle(
+    image: &ImageReference,
+    digest: &Digest,
+    stage: &str,
+    key: &PrivateKey,
+) -> Result<Vec<u8>> {
+    let mut random = [0; stage::NONCE_BYTES];
+    rand::fill(&mut random).map_err(|_| anyhow!("the system gave no random bytes"))?;
+    let statement = StageStatement {
+        stage: stage.to_owned(),
+        repository: image.repository.clone(),
+        tag: image.tag.clone(),
+        nonce: Some(Nonce::new(random)),
+    };
+    let bundle = Bundle::sign(&stage::build(digest, &statement)?, key)?;
+    let json = bundle.to_json().context("the bundle cannot be written")?;
+    Ok(json.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trust::Algorithm;
+    use trust::evidence::{Reading, read_bundle};
+
+    #[test]
+    fn signing_again_is_new_evidence_also_with_a_key_that_repeats_itself() {
+        let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
+        let image: ImageReference = "registry.example:5000/shop/web:1".parse().unwrap();
+        let digest = Digest::sha256(b"a manifest");
+        let sign = || bundle(&image, &digest, "staging", &key).unwrap();
+        let (first, again) = (sign(), sign());
+        assert_ne!(
+            trust::fingerprint(&first, None),
+            trust::fingerprint(&again, None)
+        );
+        for bytes in [first, again] {
+            let Reading::Verified(claim) = read_bundle(&bytes, &[key.public_key().clone()]) else {
+                panic!("not verified");
+            };
+            assert_eq!(claim.value().stage.as_deref(), Some("staging"));
+            assert_eq!(claim.value().subject, digest);
+        }
+    }
 }

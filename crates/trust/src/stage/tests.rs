@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::testing::{ci, image, statement};
+use crate::bundle::Bundle;
+use crate::fingerprint::fingerprint;
+use crate::testing::{ALGORITHMS, ci, image, key_of, statement};
 
 #[test]
 fn says_exactly_what_the_design_promises() {
@@ -30,6 +32,36 @@ fn a_tag_may_be_left_out() {
 }
 
 #[test]
+fn a_nonce_makes_signing_again_new_evidence_with_any_key() {
+    for algorithm in ALGORITHMS {
+        let key = key_of(algorithm);
+        let signed = |random: [u8; NONCE_BYTES]| {
+            let passed = StageStatement {
+                nonce: Some(Nonce::new(random)),
+                ..ci()
+            };
+            let bundle = Bundle::sign(&build(&image(), &passed).unwrap(), &key).unwrap();
+            fingerprint(bundle.to_json().unwrap().as_bytes(), None)
+        };
+        assert_ne!(signed([1; 16]), signed([2; 16]), "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_nonce_has_one_form() {
+    let passed = StageStatement {
+        nonce: Some(Nonce::new(*b"\x00\x01\xfe0123456789abc")),
+        ..ci()
+    };
+    let statement = build(&image(), &passed).unwrap();
+    assert_eq!(
+        statement.predicate["nonce"],
+        json!("0001fe30313233343536373839616263")
+    );
+    assert_eq!(StageStatement::parse(&statement), Ok(passed));
+}
+
+#[test]
 fn unknown_missing_and_malformed_fields_are_refused() {
     let predicates = [
         json!({"stage": "ci", "repository": "shop/web", "unless": "friday"}),
@@ -39,6 +71,9 @@ fn unknown_missing_and_malformed_fields_are_refused() {
         json!({"stage": "ci", "repository": "127.0.0.1:5000/shop/web"}),
         json!({"stage": "ci", "repository": "Shop"}),
         json!({"stage": "ci", "repository": "shop/web", "tag": "a b"}),
+        json!({"stage": "ci", "repository": "shop/web", "nonce": 7}),
+        json!({"stage": "ci", "repository": "shop/web", "nonce": "00"}),
+        json!({"stage": "ci", "repository": "shop/web", "nonce": "A".repeat(32)}),
         json!(null),
         json!(["ci", "shop/web"]),
     ];

@@ -191,6 +191,7 @@ async fn real_signature(world: &World, subject: &Image, stage: &str, key: &Priva
         stage: stage.to_owned(),
         repository: name("shop/web"),
         tag: None,
+        nonce: None,
     };
     let bundle = Bundle::sign(&trust::stage::build(&subject.digest, &said).unwrap(), key)
         .unwrap()
