@@ -3,7 +3,11 @@
 //!
 //! Evidence is never deleted, only withdrawn. Its time is when its bytes were first stored for that digest: bytes that come
 //! again keep their first time, also after a withdrawal, so that nobody makes an early signature a late one.
+//!
+//! Several manifests may carry the same evidence: cosign adds a signature by a new manifest under the tag `sha256-….sig` that
+//! repeats the older ones. It is withdrawn with the last of them.
 
+mod carriers;
 mod reverify;
 
 use oci::Digest;
@@ -12,6 +16,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use trust::KeyId;
 
+pub(crate) use self::carriers::withdraw;
 pub use self::reverify::{Reverified, UNKNOWN_MAX, UnknownEvidence, set_verdict, unknown};
 use crate::Store;
 use crate::db::{RowExt, Tx};
@@ -128,31 +133,10 @@ pub(crate) async fn attach(
         .execute(tx.conn())
         .await?
         .rows_affected();
+        carriers::add(tx, repository_id, new, manifest).await?;
         if written > 0 {
             facts::touch(tx, repository_id, &new.attached_to, now).await?;
         }
-    }
-    Ok(())
-}
-
-/// Withdraws all evidence that a manifest carries: it no longer counts, and stays as what once was there.
-pub(crate) async fn withdraw(
-    tx: &mut Tx,
-    repository_id: i64,
-    manifest: &Digest,
-    now: i64,
-) -> Result<()> {
-    let rows = sqlx::query(
-        "UPDATE evidence SET withdrawn_at = $3 WHERE repository_id = $1 AND manifest = $2 AND withdrawn_at IS NULL \
-         RETURNING attached_to",
-    )
-    .bind(repository_id)
-    .bind(manifest.as_str())
-    .bind(now)
-    .fetch_all(tx.conn())
-    .await?;
-    for row in &rows {
-        facts::touch(tx, repository_id, &row.digest("attached_to")?, now).await?;
     }
     Ok(())
 }

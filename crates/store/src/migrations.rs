@@ -8,7 +8,10 @@ use crate::db::{Backend, Db, RowExt, Tx};
 use crate::error::{Error, Result};
 
 /// Every file, in the order of its number. A file that was released is never edited.
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_start.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../migrations/0001_start.sql")),
+    (2, include_str!("../migrations/0002_evidence_carriers.sql")),
+];
 
 /// The advisory lock that keeps two processes from migrating one PostgreSQL database at once; an arbitrary number.
 const POSTGRES_LOCK: i64 = 0x636f_756e_7465_7273;

@@ -5,7 +5,7 @@ use store::catalogue::{Deleter, delete_manifest};
 use store::evidence::{self, NewEvidence, Reverified};
 
 use super::world::{ADMIN, JOB, World, repository_id, signature};
-use crate::fixture::{Image, NOW, name, permit};
+use crate::fixture::{Image, NOW, name, permit, tag};
 
 fn unknown(subject: &Image, seed: &str) -> NewEvidence {
     NewEvidence {
@@ -105,6 +105,125 @@ async fn bytes_that_come_again_keep_their_first_time() {
         (NOW + 1, false),
         "an early signature stays early"
     );
+}
+
+/// cosign's way: maria signs under the `.sig` tag, then jonas, whose manifest repeats her signature and takes the tag.
+async fn signed_twice(world: &World) -> (Image, Image, Image) {
+    let image = Image::new("web");
+    let tag = tag(&format!("sha256-{}.sig", image.digest.hex()));
+    world.fixture.push("shop/web", &["1"], &image).await;
+    let by = |key| signature(&image.digest, "ci", key);
+    let (maria, jonas) = (
+        by(&world.key(world.maria).await),
+        by(&world.key(world.jonas).await),
+    );
+    let older = Image::evidence(&image, "older");
+    let newer = Image::evidence(&image, "newer");
+    let tags = [tag];
+    world
+        .carry(&older, "shop/web", &tags, &[maria.clone()], NOW + 1)
+        .await;
+    world
+        .carry(&newer, "shop/web", &tags, &[maria, jonas], NOW + 2)
+        .await;
+    (image, older, newer)
+}
+
+/// When each signature of an image was stored, what carries it, and whether it is withdrawn.
+async fn kept(world: &World, image: &Image) -> Vec<(i64, oci::Digest, bool)> {
+    let id = repository_id(world.store(), &name("shop/web")).await;
+    let mut kept: Vec<_> = evidence::for_image(world.store(), id, &image.digest)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|evidence| (evidence.stored_at, evidence.manifest, evidence.withdrawn))
+        .collect();
+    kept.sort();
+    kept
+}
+
+async fn delete(world: &World, carrier: &Image, now: i64) {
+    let delete = permit(ADMIN, "shop/web");
+    delete_manifest(
+        world.store(),
+        &Deleter::Evidence(&delete),
+        &carrier.digest,
+        now,
+    )
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_signature_goes_with_the_last_manifest_that_carries_it() {
+    for old_first in [true, false] {
+        let world = World::new().await;
+        let (image, older, newer) = signed_twice(&world).await;
+        let (a, b) = (older.digest.clone(), newer.digest.clone());
+        assert_eq!(
+            kept(&world, &image).await,
+            [(NOW + 1, a.clone(), false), (NOW + 2, b.clone(), false)],
+            "a tag that moves withdraws nothing"
+        );
+        if old_first {
+            delete(&world, &older, NOW + 3).await;
+            let both = [(NOW + 1, b.clone(), false), (NOW + 2, b.clone(), false)];
+            assert_eq!(kept(&world, &image).await, both);
+            delete(&world, &newer, NOW + 4).await;
+            let none = [(NOW + 1, b.clone(), true), (NOW + 2, b, true)];
+            assert_eq!(kept(&world, &image).await, none);
+        } else {
+            delete(&world, &newer, NOW + 3).await;
+            let one = [(NOW + 1, a, false), (NOW + 2, b, true)];
+            assert_eq!(kept(&world, &image).await, one);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_elsewhere_does_not_keep_a_signature() {
+    let world = World::new().await;
+    let key = world.key(world.maria).await;
+    let image = Image::new("web");
+    for repository in ["shop/web", "shop/copy"] {
+        world.fixture.push(repository, &["1"], &image).await;
+    }
+    let said = signature(&image.digest, "ci", &key);
+    let carrier = world.attach(&image, "shop/web", said.clone(), NOW).await;
+    world.attach(&image, "shop/copy", said, NOW).await;
+    delete(&world, &carrier, NOW + 1).await;
+    assert_eq!(kept(&world, &image).await, [(NOW, carrier.digest, true)]);
+    let copy = repository_id(world.store(), &name("shop/copy")).await;
+    let there = evidence::for_image(world.store(), copy, &image.digest)
+        .await
+        .unwrap();
+    assert!(!there[0].withdrawn);
+}
+
+#[tokio::test]
+async fn a_store_from_before_carriers_were_noted_knows_those_it_had() {
+    let world = World::new().await;
+    let key = world.key(world.maria).await;
+    let image = Image::new("web");
+    world.fixture.push("shop/web", &["1"], &image).await;
+    let carrier = world.sign(&image, "ci", &key, NOW).await;
+    for text in [
+        "DROP TABLE evidence_carriers",
+        "DELETE FROM schema_migrations WHERE version >= 2",
+    ] {
+        world.fixture.edit(text).await;
+    }
+    let world = World {
+        fixture: world.fixture.restart().await,
+        ..world
+    };
+    let repeats = Image::evidence(&image, "repeats");
+    let said = signature(&image.digest, "ci", &key);
+    world
+        .carry(&repeats, "shop/web", &[], &[said], NOW + 1)
+        .await;
+    delete(&world, &repeats, NOW + 2).await;
+    assert_eq!(kept(&world, &image).await, [(NOW, carrier.digest, false)]);
 }
 
 #[tokio::test]

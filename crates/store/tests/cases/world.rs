@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use advisories::{Advisory, Affected, Ecosystem, PackageKey, Range, Severity, Status};
-use oci::{Digest, RepositoryName};
+use oci::{Digest, RepositoryName, Tag};
 use policy::{Decision, Grantee, Kind, Pattern, PrincipalId, Role, Verdict};
 use sbom::{Component, Distro, ImageInventory, Package, PackageKind, SourcePackage};
 use secrecy::SecretString;
@@ -139,6 +139,20 @@ impl World {
         now: i64,
     ) -> Image {
         let carrier = Image::evidence(subject, &format!("{:?}", evidence.raw));
+        self.carry(&carrier, repository, &[], &[evidence], now)
+            .await;
+        carrier
+    }
+
+    /// Pushes a manifest, in which this evidence was found, under some tags.
+    pub(crate) async fn carry(
+        &self,
+        carrier: &Image,
+        repository: &str,
+        tags: &[Tag],
+        evidence: &[NewEvidence],
+        now: i64,
+    ) {
         let push = permit(ADMIN, repository);
         let writer = Writer::Push(&push);
         for blob in &carrier.blobs {
@@ -152,14 +166,13 @@ impl World {
             media_type: carrier.manifest.media_type(),
             manifest: &carrier.manifest,
             shape: carrier.shape,
-            tags: &[],
-            evidence: &[evidence],
+            tags,
+            evidence,
             stage_record: None,
         };
         put_manifest(self.store(), &writer, &put, now)
             .await
             .unwrap();
-        carrier
     }
 
     /// Keeps what an image holds.

@@ -1,0 +1,64 @@
+//! The manifests that carry a piece of evidence: noted when one comes, taken off when one goes. Deliberately no look at what the
+//! evidence says.
+
+use oci::Digest;
+
+use super::NewEvidence;
+use crate::db::{RowExt, Tx};
+use crate::error::Result;
+use crate::facts;
+
+/// Notes that a manifest carries evidence that is kept.
+pub(super) async fn add(
+    tx: &mut Tx,
+    repository_id: i64,
+    evidence: &NewEvidence,
+    manifest: &Digest,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO evidence_carriers (evidence_id, manifest) \
+         SELECT id, $4 FROM evidence WHERE repository_id = $1 AND attached_to = $2 AND fingerprint = $3 \
+         ON CONFLICT (evidence_id, manifest) DO NOTHING",
+    )
+    .bind(repository_id)
+    .bind(evidence.attached_to.as_str())
+    .bind(evidence.fingerprint().as_str())
+    .bind(manifest.as_str())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes that a manifest goes. Evidence that it alone carried is withdrawn: it no longer counts, and stays as what once was
+/// there. Evidence that names it names another of its carriers from now on.
+pub(crate) async fn withdraw(
+    tx: &mut Tx,
+    repository_id: i64,
+    manifest: &Digest,
+    now: i64,
+) -> Result<()> {
+    sqlx::query(
+        "DELETE FROM evidence_carriers WHERE manifest = $2 \
+         AND evidence_id IN (SELECT id FROM evidence WHERE repository_id = $1)",
+    )
+    .bind(repository_id)
+    .bind(manifest.as_str())
+    .execute(tx.conn())
+    .await?;
+    let named = sqlx::query(
+        "UPDATE evidence SET manifest = COALESCE(\
+           (SELECT MIN(c.manifest) FROM evidence_carriers c WHERE c.evidence_id = evidence.id), manifest), \
+         withdrawn_at = CASE WHEN EXISTS (SELECT 1 FROM evidence_carriers c WHERE c.evidence_id = evidence.id) \
+           THEN NULL ELSE $3 END \
+         WHERE repository_id = $1 AND manifest = $2 AND withdrawn_at IS NULL RETURNING attached_to",
+    )
+    .bind(repository_id)
+    .bind(manifest.as_str())
+    .bind(now)
+    .fetch_all(tx.conn())
+    .await?;
+    for row in &named {
+        facts::touch(tx, repository_id, &row.digest("attached_to")?, now).await?;
+    }
+    Ok(())
+}
