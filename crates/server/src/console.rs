@@ -125,7 +125,7 @@ async fn image_page(asker: &Asker, reference: &str) -> ApiResult<ImagePage> {
         _ => view::decisions(asker, &manifest.repository, &manifest.digest).await?,
     };
     Ok(ImagePage {
-        image: view::image(store, &manifest, &inside).await?,
+        image: view::image(asker, &manifest, &inside).await?,
         decisions,
         evidence: view::evidence(asker, &manifest).await?,
         components: inside

@@ -3,26 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::{Method, Request, StatusCode, header};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use identity::Identity;
-use registry::Registry;
-use secrecy::SecretString;
+#[path = "world/world.rs"]
+mod world;
+
+use axum::http::StatusCode;
 use serde_json::{Value, json};
-use server::{App, AppOptions, Clock, router};
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
-use store::{Options, Store};
-use tempfile::TempDir;
-use tower::ServiceExt;
+use world::World;
 
-const PASSWORD: &str = "correct horse battery staple";
-const NOW: i64 = 1_800_000_000_000;
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// Callers, in the order of the columns: nobody, a person without any grant, and one person for each role on `**`.
 const ACTORS: &[&str] = &[
@@ -207,120 +196,45 @@ fn distribution() -> Vec<Asked> {
     ]
 }
 
-/// A server without a network, on a store of its own.
-struct World {
-    router: Router,
-    store: Store,
-    _folder: TempDir,
+/// A server with everyone of `ACTORS`; the first `admin` keeps all roles and is not one of the columns.
+async fn world() -> World {
+    let world = World::new().await;
+    for actor in ACTORS.iter().filter(|actor| **actor != "anonymous") {
+        let name = format!("the-{actor}");
+        world.person(&name).await;
+        if *actor != "stranger" {
+            let grant = json!({"to": {"principal": name}, "role": actor, "pattern": "**"});
+            world.must("admin", "POST", "/api/v1/grants", grant).await;
+        }
+    }
+    world
 }
 
-impl World {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&Options::embedded(folder.path()))
-            .await
-            .unwrap();
-        let identity = Identity::new(store.clone(), identity::Options::default()).unwrap();
-        identity
-            .bootstrap_admin(Some(SecretString::from(PASSWORD)), NOW)
-            .await
-            .unwrap();
-        let clock = Clock::Set(Arc::new(AtomicI64::new(NOW)));
-        let app = App::new(
-            store.clone(),
-            Registry::new(store.clone()),
-            identity,
-            clock,
-            AppOptions::default(),
-        );
-        let world = Self {
-            router: router::build(app),
-            store,
-            _folder: folder,
-        };
-        world.people().await;
-        world
-    }
-
-    /// Everyone of `ACTORS`; the first `admin` keeps all roles and is not one of the columns.
-    async fn people(&self) {
-        for actor in ACTORS.iter().filter(|actor| **actor != "anonymous") {
-            let name = format!("the-{actor}");
-            self.must(
-                "POST",
-                "/api/v1/users",
-                json!({"name": name, "password": PASSWORD}),
-            )
-            .await;
-            if *actor != "stranger" {
-                self.must(
-                    "POST",
-                    "/api/v1/grants",
-                    json!({"to": {"principal": name}, "role": actor, "pattern": "**"}),
-                )
+async fn matrix(world: &World, routes: Vec<Asked>) -> String {
+    let mut text = format!("{:<52}", "");
+    ACTORS
+        .iter()
+        .for_each(|actor| write!(text, "{actor:<11}").unwrap());
+    for asked in routes {
+        write!(
+            text,
+            "\n{:<52}",
+            format!("{} {}", asked.method, asked.route)
+        )
+        .unwrap();
+        for actor in ACTORS {
+            let user = (*actor != "anonymous").then(|| format!("the-{actor}"));
+            let path = asked.path.replace("DIGEST", DIGEST);
+            let (status, _) = world
+                .ask(user.as_deref(), asked.method, &path, asked.body.as_ref())
                 .await;
-            }
+            write!(text, "{:<11}", word(status)).unwrap();
         }
     }
-
-    async fn must(&self, method: &str, path: &str, body: Value) {
-        let status = self
-            .ask(Some("admin"), method, path, Some(body.to_string()))
-            .await;
-        assert!(status.is_success(), "{method} {path}: {status}");
-    }
-
-    async fn ask(
-        &self,
-        user: Option<&str>,
-        method: &str,
-        path: &str,
-        body: Option<String>,
-    ) -> StatusCode {
-        let mut request = Request::builder()
-            .method(Method::from_bytes(method.as_bytes()).unwrap())
-            .uri(path.replace("DIGEST", DIGEST));
-        if let Some(user) = user {
-            request = request.header(
-                header::AUTHORIZATION,
-                format!("Basic {}", STANDARD.encode(format!("{user}:{PASSWORD}"))),
-            );
-        }
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-        }
-        let request = request
-            .body(body.map_or(Body::empty(), Body::from))
-            .unwrap();
-        self.router.clone().oneshot(request).await.unwrap().status()
-    }
-
-    async fn matrix(&self, routes: Vec<Asked>) -> String {
-        let mut text = format!("{:<52}", "");
-        ACTORS
-            .iter()
-            .for_each(|actor| write!(text, "{actor:<11}").unwrap());
-        for asked in routes {
-            write!(
-                text,
-                "\n{:<52}",
-                format!("{} {}", asked.method, asked.route)
-            )
-            .unwrap();
-            for actor in ACTORS {
-                let user = (*actor != "anonymous").then(|| format!("the-{actor}"));
-                let body = asked.body.as_ref().map(Value::to_string);
-                let status = self
-                    .ask(user.as_deref(), asked.method, asked.path, body)
-                    .await;
-                write!(text, "{:<11}", word(status)).unwrap();
-            }
-        }
-        text.lines()
-            .map(str::trim_end)
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
+    text.lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// What a status says about access: past it, a request may still be wrong or name what is not there.
@@ -336,15 +250,15 @@ fn word(status: StatusCode) -> &'static str {
 
 #[tokio::test]
 async fn the_matrix_of_the_api() {
-    let world = World::new().await;
-    insta::assert_snapshot!(world.matrix(api()).await);
+    let world = world().await;
+    insta::assert_snapshot!(matrix(&world, api()).await);
     world.store.close().await;
 }
 
 #[tokio::test]
 async fn the_matrix_of_the_distribution_api() {
-    let world = World::new().await;
-    insta::assert_snapshot!(world.matrix(distribution()).await);
+    let world = world().await;
+    insta::assert_snapshot!(matrix(&world, distribution()).await);
     world.store.close().await;
 }
 

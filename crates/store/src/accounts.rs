@@ -21,10 +21,10 @@ use self::directory::owner_of;
 pub use self::grants::{GrantRecord, NewGrant, add_grant, grants, remove_grant};
 pub(crate) use self::names::check_name;
 pub use self::principals::{
-    Login, NewPrincipal, PrincipalRecord, bootstrap, create_principal, principal_password,
-    principals, set_password, set_principal_active,
+    Login, NewPrincipal, PrincipalRecord, bootstrap, create_principal, principal,
+    principal_password, principals, set_password, set_principal_active,
 };
-pub use self::teams::{TeamPermits, add_member, create_team, remove_member};
+pub use self::teams::{TeamPermits, TeamRecord, add_member, create_team, remove_member, teams};
 use crate::db::Tx;
 use crate::decisions::DECIDE_ALL;
 use crate::error::{Error, Result};

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use oci::{Digest, Reference, RepositoryName, Shape, Tag};
+use policy::PrincipalId;
 use sqlx::any::AnyRow;
 
 use crate::Store;
@@ -50,12 +51,14 @@ pub struct StoredManifest {
     pub annotations: BTreeMap<String, String>,
     /// When it was first pushed to this repository (milliseconds since the epoch).
     pub pushed_at: i64,
+    /// By whom; `None` when the server made it itself. Who first brought its bytes to the server may be somebody else.
+    pub pushed_by: Option<PrincipalId>,
     /// Counts the changes of what a gate may see of it.
     pub facts_revision: i64,
 }
 
 const COLUMNS: &str = "m.repository_id, r.name AS repository, m.digest, m.media_type, m.shape, m.content, m.subject, \
-                       m.artifact_type, m.annotations, m.pushed_at, m.facts_revision";
+                       m.artifact_type, m.annotations, m.pushed_at, m.pushed_by, m.facts_revision";
 
 /// The manifest that a tag or a digest names in a repository.
 pub async fn manifest(
@@ -174,6 +177,7 @@ fn stored(row: &AnyRow) -> Result<StoredManifest> {
         artifact_type: row.opt_text("artifact_type")?,
         annotations: row.json("annotations")?,
         pushed_at: row.int("pushed_at")?,
+        pushed_by: row.opt_int("pushed_by")?.map(PrincipalId),
         facts_revision: row.int("facts_revision")?,
     })
 }

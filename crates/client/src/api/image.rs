@@ -20,9 +20,9 @@ pub struct Image {
     pub media_type: String,
     /// `image`, `index`, `evidence` or `other`.
     pub shape: String,
-    /// When it was pushed to this repository.
+    /// When it was first pushed to this repository.
     pub pushed_at: i64,
-    /// Who pushed it.
+    /// Who did that; absent for what the server put there itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_by: Option<String>,
     /// The manifests of an index; empty for anything else.

@@ -46,7 +46,7 @@ pub(crate) async fn show(call: Call) -> Answer<Image> {
     let asker = &call.asker;
     let manifest = view::find(asker, call.required("ref")?).await?;
     let inside = Inside::of(asker.store(), &manifest).await?;
-    Ok(Json(view::image(asker.store(), &manifest, &inside).await?))
+    Ok(Json(view::image(asker, &manifest, &inside).await?))
 }
 
 /// `GET /image/findings?ref`

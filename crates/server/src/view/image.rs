@@ -132,10 +132,11 @@ impl Matched {
 
 /// All that is known about a manifest at a glance.
 pub(crate) async fn image(
-    store: &Store,
+    asker: &Asker,
     manifest: &StoredManifest,
     inside: &Inside,
 ) -> ApiResult<Image> {
+    let store = asker.store();
     let tags = catalogue::tags_of(store, manifest.repository_id, &manifest.digest).await?;
     Ok(Image {
         repository: manifest.repository.clone(),
@@ -144,7 +145,7 @@ pub(crate) async fn image(
         media_type: manifest.media_type.clone(),
         shape: shape(manifest.shape).to_owned(),
         pushed_at: manifest.pushed_at,
-        pushed_by: None,
+        pushed_by: manifest.pushed_by.map(|id| asker.name_of(id)),
         children: children(store, manifest).await?,
         inventory: summary(manifest, inside),
         findings: count(&inside.findings),

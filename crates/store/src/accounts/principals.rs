@@ -193,21 +193,32 @@ pub async fn principals(
     )
     .fetch_all(store.db().read())
     .await?;
-    rows.iter()
-        .map(|row| {
-            let principal = policy::Principal {
-                id: PrincipalId(row.int("id")?),
-                kind: kind_of(row)?,
-                name: row.text("name")?,
-                owner: row.opt_int("owner_id")?.map(PrincipalId),
-                active: row.flag("active")?,
-            };
-            Ok(PrincipalRecord {
-                principal,
-                created_at: row.int("created_at")?,
-            })
-        })
-        .collect()
+    rows.iter().map(record).collect()
+}
+
+/// One account. Whether the caller may see it is decided before.
+pub async fn principal(store: &Store, id: PrincipalId) -> Result<Option<PrincipalRecord>> {
+    let row = sqlx::query(
+        "SELECT id, kind, name, owner_id, active, created_at FROM principals WHERE id = $1",
+    )
+    .bind(id.0)
+    .fetch_optional(store.db().read())
+    .await?;
+    row.as_ref().map(record).transpose()
+}
+
+fn record(row: &sqlx::any::AnyRow) -> Result<PrincipalRecord> {
+    let principal = policy::Principal {
+        id: PrincipalId(row.int("id")?),
+        kind: kind_of(row)?,
+        name: row.text("name")?,
+        owner: row.opt_int("owner_id")?.map(PrincipalId),
+        active: row.flag("active")?,
+    };
+    Ok(PrincipalRecord {
+        principal,
+        created_at: row.int("created_at")?,
+    })
 }
 
 async fn insert_principal(

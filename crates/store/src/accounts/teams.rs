@@ -19,6 +19,30 @@ pub struct TeamPermits<'a> {
     pub teams: Option<&'a Permit<ManageTeams>>,
 }
 
+/// A team as it is kept; its members are in the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TeamRecord {
+    /// Its name.
+    pub name: String,
+    /// When it was made, in milliseconds since the epoch.
+    pub created_at: i64,
+}
+
+/// Every team, by name.
+pub async fn teams(store: &Store) -> Result<Vec<TeamRecord>> {
+    let rows = sqlx::query("SELECT name, created_at FROM teams ORDER BY name")
+        .fetch_all(store.db().read())
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(TeamRecord {
+                name: row.text("name")?,
+                created_at: row.int("created_at")?,
+            })
+        })
+        .collect()
+}
+
 /// Makes a team without members.
 pub async fn create_team(
     store: &Store,

@@ -9,12 +9,9 @@ use client::api::accounts::{
 };
 use client::api::{Page, Secret};
 use policy::verb::ManageAccounts;
-use policy::{Directory, Grantee, Kind, Permit, Principal, PrincipalId};
+use policy::{Directory, Grantee, Kind, Principal, PrincipalId};
 use std::collections::BTreeSet;
 use store::accounts::{self, By, NewPrincipal, PrincipalRecord};
-
-/// The time of what the store has no time for to tell the caller.
-const NOT_TOLD_AT: i64 = 0;
 
 /// `GET /whoami`
 pub(crate) async fn whoami(call: Call) -> Answer<Whoami> {
@@ -225,7 +222,7 @@ async fn changed(
         // Asked before the name is looked up: who may not change accounts does not learn which there are.
         Some(asker.permit::<ManageAccounts>()?)
     };
-    let mut principal = of_kind(asker, kind, name)?.clone();
+    let principal = of_kind(asker, kind, name)?;
     if let Some(password) = change.password {
         let by = match &permit {
             Some(permit) if principal.id != own => By::Accounts(permit),
@@ -245,9 +242,9 @@ async fn changed(
     if let (Some(active), Some(permit)) = (change.active, &permit) {
         accounts::set_principal_active(asker.store(), permit, principal.id, active, asker.now())
             .await?;
-        principal.active = active;
     }
-    record(asker, permit.as_ref(), principal).await
+    let record = accounts::principal(asker.store(), principal.id).await?;
+    Ok(record.ok_or_else(|| store::Error::not_found("account", shown(name)))?)
 }
 
 fn of_kind<'a>(asker: &'a Asker, kind: Kind, name: &str) -> ApiResult<&'a Principal> {
@@ -255,29 +252,4 @@ fn of_kind<'a>(asker: &'a Asker, kind: Kind, name: &str) -> ApiResult<&'a Princi
         .directory()
         .by_name(kind, name)
         .ok_or_else(|| ApiError::not_found(format!("there is no {kind} `{}`", shown(name))))
-}
-
-/// The account with the time it was made, which the store tells those who manage accounts.
-async fn record(
-    asker: &Asker,
-    permit: Option<&Permit<ManageAccounts>>,
-    principal: Principal,
-) -> ApiResult<PrincipalRecord> {
-    let Some(permit) = permit else {
-        return Ok(PrincipalRecord {
-            principal,
-            created_at: NOT_TOLD_AT,
-        });
-    };
-    let records = accounts::principals(asker.store(), permit, asker.now()).await?;
-    let found = records
-        .into_iter()
-        .find(|record| record.principal.id == principal.id);
-    found.ok_or_else(|| {
-        ApiError::not_found(format!(
-            "there is no {} `{}`",
-            principal.kind,
-            shown(&principal.name)
-        ))
-    })
 }

@@ -8,10 +8,7 @@ use axum::Json;
 use client::api::Page;
 use client::api::accounts::{Member, NewTeam, Team};
 use policy::verb::{ManageAccounts, ManageTeams, ReadAudit};
-use store::accounts::{self, TeamPermits};
-
-/// When a team was made is kept, but not told by the store.
-const NOT_TOLD_AT: i64 = 0;
+use store::accounts::{self, TeamPermits, TeamRecord};
 
 /// `GET /teams`
 pub(crate) async fn teams(call: Call) -> Answer<Page<Team>> {
@@ -20,23 +17,22 @@ pub(crate) async fn teams(call: Call) -> Answer<Page<Team>> {
         asker.permit::<ManageAccounts>()?;
     }
     let directory = asker.directory();
-    let team = |name: &String| {
-        let ids = directory.teams.get(name).into_iter().flatten();
+    let records = accounts::teams(asker.store()).await?;
+    let team = |record: TeamRecord| {
+        let ids = directory.teams.get(&record.name).into_iter().flatten();
         let members = ids.filter_map(|id| directory.principal(*id));
         Team {
-            name: name.clone(),
-            created_at: NOT_TOLD_AT,
+            created_at: record.created_at,
             members: members
                 .map(|member| Member {
                     kind: kind(member.kind),
                     name: member.name.clone(),
                 })
                 .collect(),
+            name: record.name,
         }
     };
-    Ok(Json(Page::whole(
-        directory.teams.keys().map(team).collect(),
-    )))
+    Ok(Json(Page::whole(records.into_iter().map(team).collect())))
 }
 
 /// `POST /teams`

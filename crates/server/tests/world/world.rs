@@ -1,0 +1,99 @@
+//! A server without a network, on a store of its own, asked as clients ask it.
+
+use axum::Router;
+use axum::body::{self, Body};
+use axum::http::{Method, Request, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use identity::Identity;
+use registry::Registry;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use server::{App, AppOptions, Clock, router};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use store::{Options, Store};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// Everybody's password.
+const PASSWORD: &str = "correct horse battery staple";
+/// What the server's clock says.
+pub(crate) const NOW: i64 = 1_800_000_000_000;
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+pub(crate) struct World {
+    router: Router,
+    pub(crate) store: Store,
+    _folder: TempDir,
+}
+
+impl World {
+    /// A server on which only `admin` is, with every role.
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Options::embedded(folder.path()))
+            .await
+            .unwrap();
+        let identity = Identity::new(store.clone(), identity::Options::default()).unwrap();
+        identity
+            .bootstrap_admin(Some(SecretString::from(PASSWORD)), NOW)
+            .await
+            .unwrap();
+        let clock = Clock::Set(Arc::new(AtomicI64::new(NOW)));
+        let app = App::new(
+            store.clone(),
+            Registry::new(store.clone()),
+            identity,
+            clock,
+            AppOptions::default(),
+        );
+        Self {
+            router: router::build(app),
+            store,
+            _folder: folder,
+        }
+    }
+
+    /// Makes a person without any grant.
+    pub(crate) async fn person(&self, name: &str) {
+        let person = json!({"name": name, "password": PASSWORD});
+        self.must("admin", "POST", "/api/v1/users", person).await;
+    }
+
+    /// Does what has to succeed.
+    pub(crate) async fn must(&self, user: &str, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.ask(Some(user), method, path, Some(&body)).await;
+        assert!(status.is_success(), "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// Asks as somebody, or as nobody. The body's type is what it says itself, or else JSON.
+    pub(crate) async fn ask(
+        &self,
+        user: Option<&str>,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (StatusCode, Value) {
+        let mut request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).unwrap())
+            .uri(path);
+        if let Some(user) = user {
+            let basic = STANDARD.encode(format!("{user}:{PASSWORD}"));
+            request = request.header(header::AUTHORIZATION, format!("Basic {basic}"));
+        }
+        if let Some(body) = body {
+            let media_type = body["mediaType"].as_str().unwrap_or("application/json");
+            request = request.header(header::CONTENT_TYPE, media_type);
+        }
+        let body = body.map_or(Body::empty(), |body| Body::from(body.to_string()));
+        let request = request.body(body).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = body::to_bytes(response.into_body(), ANSWER_BYTES_MAX)
+            .await
+            .unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+}
