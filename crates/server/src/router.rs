@@ -58,6 +58,7 @@ fn api_routes() -> Router<App> {
             "/teams",
             get(api::accounts::teams).post(api::accounts::create_team),
         )
+        .route("/teams/{name}", delete(api::accounts::delete_team))
         .route(
             "/teams/{name}/members/{principal}",
             post(api::accounts::add_member).delete(api::accounts::remove_member),

@@ -73,6 +73,7 @@ fn api() -> Vec<Asked> {
         asked("DELETE", "/robots/{name}", "/api/v1/robots/nobody"),
         asked("GET", "/teams", "/api/v1/teams"),
         with("POST", "/teams", "/api/v1/teams", nobody.clone()),
+        asked("DELETE", "/teams/{name}", "/api/v1/teams/none"),
         asked(
             "POST",
             "/teams/{name}/members/{principal}",

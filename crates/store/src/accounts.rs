@@ -24,7 +24,9 @@ pub use self::principals::{
     Login, NewPrincipal, PrincipalRecord, bootstrap, create_principal, principal,
     principal_password, principals, set_password, set_principal_active,
 };
-pub use self::teams::{TeamPermits, TeamRecord, add_member, create_team, remove_member, teams};
+pub use self::teams::{
+    TeamPermits, TeamRecord, add_member, create_team, delete_team, remove_member, teams,
+};
 use crate::db::Tx;
 use crate::decisions::DECIDE_ALL;
 use crate::error::{Error, Result};

@@ -66,7 +66,7 @@ impl Client {
         self.write(Method::POST, self.api(&["teams"])?, team).await
     }
 
-    /// Removes a team.
+    /// Removes a team with its memberships and grants; one that a policy names is refused.
     pub async fn delete_team(&self, name: &str) -> Result<(), Error> {
         self.act(Method::DELETE, self.api(&["teams", name])?).await
     }

@@ -30,6 +30,11 @@ pub(crate) enum Team {
         #[arg(required = true)]
         members: Vec<String>,
     },
+    /// Remove a team with its memberships and grants. One that a policy names stays.
+    Delete {
+        /// Its name.
+        name: String,
+    },
     /// List teams with their members.
     List {
         /// How to print it.
@@ -57,6 +62,12 @@ impl Team {
                     client.remove_member(&team, &member).await?;
                     output::line(format!("{member} is no longer in {team}."));
                 }
+            }
+            Self::Delete { name } => {
+                client.delete_team(&name).await?;
+                output::line(format!(
+                    "Team {name} is gone, with its memberships and grants."
+                ));
             }
             Self::List { output } => {
                 let row = |team: &client::api::accounts::Team| {

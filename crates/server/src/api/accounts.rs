@@ -10,5 +10,5 @@ pub(crate) use self::people::{
     change_robot, change_user, close_robot, close_user, create_robot, create_user, robots, users,
     whoami,
 };
-pub(crate) use self::teams::{add_member, create_team, remove_member, teams};
+pub(crate) use self::teams::{add_member, create_team, delete_team, remove_member, teams};
 pub(crate) use self::tokens::{create_token, revoke_token, tokens};

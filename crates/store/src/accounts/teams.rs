@@ -73,6 +73,70 @@ pub async fn create_team(
     })
 }
 
+/// Removes a team with its memberships and grants, each of which is an act of its own. One that a policy names stays: whoever
+/// made a team of that name again would choose who signs, or who is held.
+pub async fn delete_team(
+    store: &Store,
+    permit: &Permit<ManageAccounts>,
+    name: &str,
+    now: i64,
+) -> Result<()> {
+    let actor = permit::actor(permit, now)?;
+    write_tx!(store.db(), |tx| {
+        directory_changed(tx, true, now).await?;
+        let id = team_id(tx, name).await?;
+        let (_, policies) = policies::current_in(store, tx.conn()).await?;
+        if policy::lint::names_team(&policies, name) {
+            return Err(Error::Conflict {
+                kind: "team",
+                name: name.to_owned(),
+                why: "is named by a policy: apply the policy without it first",
+            });
+        }
+        clear(tx, id, name, &actor, now).await?;
+        sqlx::query("DELETE FROM teams WHERE id = $1")
+            .bind(id)
+            .execute(tx.conn())
+            .await?;
+        super::principals::require_admin(tx).await?;
+        audit::record(tx, &actor, "team.delete", name, json!({"name": name}), now).await
+    })
+}
+
+/// Takes everybody out of a team, and every grant away from it.
+async fn clear(tx: &mut Tx, id: i64, team: &str, actor: &Actor, now: i64) -> Result<()> {
+    let members = removed(
+        tx,
+        "DELETE FROM team_members WHERE team_id = $1 RETURNING principal_id AS removed",
+        id,
+    );
+    for principal in members.await? {
+        let detail = json!({"team": team, "principal": principal});
+        audit::record(tx, actor, "team.remove-member", team, detail, now).await?;
+    }
+    let grants = removed(
+        tx,
+        "DELETE FROM grants WHERE team_id = $1 RETURNING id AS removed",
+        id,
+    );
+    for grant in grants.await? {
+        let (object, detail) = (grant.to_string(), json!({"id": grant}));
+        audit::record(tx, actor, "grant.remove", &object, detail, now).await?;
+    }
+    Ok(())
+}
+
+/// The numbers that a deletion answers, in order.
+async fn removed(tx: &mut Tx, text: &'static str, id: i64) -> Result<Vec<i64>> {
+    let rows = sqlx::query(text).bind(id).fetch_all(tx.conn()).await?;
+    let mut numbers = rows
+        .iter()
+        .map(|row| row.int("removed"))
+        .collect::<Result<Vec<_>>>()?;
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
 /// Puts a principal into a team; one who is in it already stays.
 pub async fn add_member(
     store: &Store,

@@ -2,8 +2,8 @@
 
 use policy::{Grantee, Kind, PrincipalId, Role};
 use secrecy::{ExposeSecret, SecretString};
-use store::Error;
 use store::accounts::{self, By, NewPrincipal, TeamPermits};
+use store::{Error, policies};
 
 use super::world::{ADMIN, JOB, SHOP, World, grant, person, robot};
 use crate::fixture::{Fixture, NOW, server_permit};
@@ -295,6 +295,64 @@ async fn a_team_asks_for_the_permit_of_whoever_answers_for_it() {
     accounts::remove_member(world.store(), &both, "qa", anna, NOW)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_team_goes_with_its_grants_unless_a_policy_names_it_or_nobody_would_be_left() {
+    let world = World::new().await;
+    let (store, permit) = (world.store(), server_permit(ADMIN));
+    let delete = async |name: &str| accounts::delete_team(store, &permit, name, NOW).await;
+    let given = async |team: &str, role| {
+        grant(store, Grantee::Team(team.to_owned()), role, "**").await;
+    };
+    given("qa", Role::Writer).await;
+    given("qa", Role::Reader).await;
+    given("hosts", Role::Reader).await;
+    world.apply(SHOP).await;
+    for named in ["qa", "hosts"] {
+        let refused = delete(named).await;
+        assert!(
+            matches!(refused, Err(Error::Conflict { .. })),
+            "{refused:?}"
+        );
+    }
+    policies::remove(store, &server_permit(ADMIN), "shop", NOW)
+        .await
+        .unwrap();
+    delete("qa").await.unwrap();
+    let directory = accounts::directory(store).await.unwrap();
+    assert_eq!(directory.teams.keys().collect::<Vec<_>>(), ["hosts"]);
+    let of_teams: Vec<&Grantee> = directory
+        .grants
+        .iter()
+        .map(|grant| &grant.to)
+        .filter(|to| matches!(to, Grantee::Team(_)))
+        .collect();
+    assert_eq!(of_teams, [&Grantee::Team("hosts".to_owned())]);
+    for (act, times) in [
+        ("team.delete", 1),
+        ("team.remove-member", 2),
+        ("grant.remove", 2),
+    ] {
+        assert_eq!(world.acts(act).await, times, "{act}");
+    }
+    let gone = delete("qa").await;
+    assert!(matches!(gone, Err(Error::NotFound { .. })), "{gone:?}");
+    // Made again, it has nobody in it and may do nothing.
+    accounts::create_team(store, &permit, "qa", NOW)
+        .await
+        .unwrap();
+    let directory = accounts::directory(store).await.unwrap();
+    assert!(directory.teams["qa"].is_empty());
+
+    world.join("qa", world.maria).await;
+    given("qa", Role::Admin).await;
+    accounts::set_principal_active(store, &permit, PrincipalId(ADMIN), false, NOW)
+        .await
+        .unwrap();
+    let last = delete("qa").await;
+    assert!(matches!(last, Err(Error::Conflict { .. })), "{last:?}");
+    assert_eq!(world.acts("team.delete").await, 1);
 }
 
 #[tokio::test]

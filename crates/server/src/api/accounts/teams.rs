@@ -48,6 +48,14 @@ pub(crate) async fn create_team(mut call: Call) -> Created<Team> {
     })
 }
 
+/// `DELETE /teams/{name}`
+pub(crate) async fn delete_team(call: Call) -> Done {
+    let permit = call.asker.permit::<ManageAccounts>()?;
+    let (asker, team) = (&call.asker, call.name("name")?);
+    accounts::delete_team(asker.store(), &permit, team, asker.now()).await?;
+    Ok(DONE)
+}
+
 /// `POST /teams/{name}/members/{principal}`
 pub(crate) async fn add_member(call: Call) -> Done {
     let permits = Permits::of(&call.asker)?;

@@ -237,6 +237,10 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     get("/teams", "All teams with their members.", "Page Team"),
     make("/teams", "Make a team.", "NewTeam", "Team"),
+    delete(
+        "/teams/{name}",
+        "Remove a team with its memberships and grants; not one that a policy names.",
+    ),
     route(
         "POST",
         "/teams/{name}/members/{principal}",

@@ -118,6 +118,21 @@ async fn a_long_life_of_changes_is_accounted_for() {
     accounts::remove_grant(store, &accounts, id, NOW)
         .await
         .unwrap();
+    accounts::create_team(store, &accounts, "cooks", NOW)
+        .await
+        .unwrap();
+    world.join("cooks", world.maria).await;
+    let cooks = NewGrant {
+        to: Grantee::Team("cooks".to_owned()),
+        role: Role::Writer,
+        pattern: "shop/**".parse().unwrap(),
+    };
+    accounts::add_grant(store, &accounts, &cooks, NOW)
+        .await
+        .unwrap();
+    accounts::delete_team(store, &accounts, "cooks", NOW)
+        .await
+        .unwrap();
     for active in [false, true, false] {
         accounts::set_principal_active(store, &accounts, world.jonas, active, NOW)
             .await
