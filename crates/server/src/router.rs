@@ -79,13 +79,14 @@ fn api_routes() -> Router<App> {
         .route("/keys/{id}", delete(api::keys::revoke))
         // Policies and gates
         .route("/policies", get(api::policies::list))
-        .route("/policies/lint", post(api::policies::lint))
         .route(
             "/policies/{name}",
             get(api::policies::show)
                 .put(api::policies::apply)
                 .delete(api::policies::remove),
         )
+        // Not below `/policies/`: what stands there is a policy's name, and any may be chosen.
+        .route("/lint", post(api::policies::lint))
         .route("/gate", get(api::images::gate))
         // What is in stock
         .route("/repositories", get(api::images::repositories))

@@ -100,12 +100,6 @@ fn api() -> Vec<Asked> {
         ),
         asked("DELETE", "/keys/{id}", "/api/v1/keys/none"),
         asked("GET", "/policies", "/api/v1/policies"),
-        with(
-            "POST",
-            "/policies/lint",
-            "/api/v1/policies/lint",
-            nobody.clone(),
-        ),
         asked("GET", "/policies/{name}", "/api/v1/policies/none"),
         with(
             "PUT",
@@ -114,6 +108,7 @@ fn api() -> Vec<Asked> {
             nobody.clone(),
         ),
         asked("DELETE", "/policies/{name}", "/api/v1/policies/none"),
+        with("POST", "/lint", "/api/v1/lint", nobody.clone()),
         asked(
             "GET",
             "/gate",

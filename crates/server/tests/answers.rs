@@ -5,6 +5,7 @@
 #[path = "world/world.rs"]
 mod world;
 
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 use world::{NOW, World};
 
@@ -69,5 +70,22 @@ async fn accounts_and_teams_say_when_they_were_made() {
         maria["createdAt"], NOW,
         "also to those who manage no accounts"
     );
+    world.store.close().await;
+}
+
+#[tokio::test]
+async fn a_policy_may_have_any_name() {
+    let world = World::new().await;
+    let policy = json!({"document": "version: 1\nrepositories: ['shop/**']\n\
+        stages: {ci: {signers: [{person: admin}]}}\n\
+        gates: {production: {holds-for: everyone, require: [ci]}}\n"});
+    for name in ["lint", "policies", "gate"] {
+        let path = format!("/api/v1/policies/{name}");
+        world.must("admin", "PUT", &path, policy.clone()).await;
+        assert_eq!(get(&world, "admin", &path).await["name"], name);
+        world.must("admin", "DELETE", &path, json!({})).await;
+        let (status, _) = world.ask(Some("admin"), "GET", &path, None).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{name}");
+    }
     world.store.close().await;
 }

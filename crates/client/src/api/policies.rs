@@ -45,7 +45,7 @@ pub struct PutPolicy {
     pub document: String,
 }
 
-/// `POST /policies/lint`.
+/// `POST /lint`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LintRequest {
@@ -55,7 +55,7 @@ pub struct LintRequest {
     pub document: String,
 }
 
-/// The answer to `POST /policies/lint`.
+/// The answer to `POST /lint`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LintReport {

@@ -47,7 +47,7 @@ impl Client {
 
     /// Checks a policy against the people, teams and policies that the server knows.
     pub async fn lint_policy(&self, request: &LintRequest) -> Result<LintReport, Error> {
-        self.write(Method::POST, self.api(&["policies", "lint"])?, request)
+        self.write(Method::POST, self.api(&["lint"])?, request)
             .await
     }
 

@@ -1,4 +1,4 @@
-//! Policies: `/policies`. Documents come and go unchanged; what one means, and what is wrong with it, `policy` says.
+//! Policies: `/policies` and `/lint`. Documents come and go unchanged; what one means, and what is wrong with it, `policy` says.
 
 mod trial;
 
@@ -72,7 +72,7 @@ fn summary(asker: &Asker, record: &PolicyRecord) -> ApiResult<PolicySummary> {
     })
 }
 
-/// `POST /policies/lint`
+/// `POST /lint`
 pub(crate) async fn lint(mut call: Call) -> Answer<LintReport> {
     call.asker.permit::<ManagePolicy>()?;
     let LintRequest { name, document } = call.json().await?;

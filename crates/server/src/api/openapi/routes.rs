@@ -289,15 +289,6 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     delete("/keys/{id}", "Revoke a key for ever."),
     get("/policies", "The policies in force.", "Page PolicySummary"),
-    Route {
-        creates: false,
-        ..make(
-            "/policies/lint",
-            "Check a policy.",
-            "LintRequest",
-            "LintReport",
-        )
-    },
     get("/policies/{name}", "One policy with its text.", "Policy"),
     Route {
         parameters: DRY_RUN,
@@ -310,6 +301,10 @@ pub(super) const ROUTES: &[Route] = &[
         )
     },
     delete("/policies/{name}", "Take a policy out of force."),
+    Route {
+        creates: false,
+        ..make("/lint", "Check a policy.", "LintRequest", "LintReport")
+    },
     asked("/gate", GATE, "May an image pass?", "GateAnswer"),
     asked(
         "/repositories",
