@@ -7,6 +7,7 @@ mod world;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use trust::{Algorithm, PrivateKey, Signer};
 use world::{NOW, World};
 
 async fn get(world: &World, user: &str, path: &str) -> Value {
@@ -87,5 +88,25 @@ async fn a_policy_may_have_any_name() {
         let (status, _) = world.ask(Some("admin"), "GET", &path, None).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{name}");
     }
+    world.store.close().await;
+}
+
+#[tokio::test]
+async fn what_proves_no_key_is_answered_with_the_command_that_does() {
+    let world = World::new().await;
+    let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+    let unproved = json!({
+        "nonce": "00", "publicKeyPem": key.public_key().to_pem(), "signature": "AAAA", "name": "laptop",
+        "scope": ["shop/**"],
+    });
+    let (status, answer) = world
+        .ask(Some("admin"), "POST", "/api/v1/keys", Some(&unproved))
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(answer["error"]["code"], "no-proof");
+    assert_eq!(
+        answer["error"]["next"],
+        "countersign key prove --key FILE CHALLENGE.json"
+    );
     world.store.close().await;
 }

@@ -89,7 +89,7 @@ pub(crate) async fn register(mut call: Call) -> Created<Key> {
     let proof = challenge.verify(&signature, &public_key).map_err(|error| {
         let message = format!("the proof of possession is not one: {error}");
         ApiError::new(StatusCode::BAD_REQUEST, "no-proof", message)
-            .next("countersign key prove --key FILE")
+            .next("countersign key prove --key FILE CHALLENGE.json")
     })?;
     let id = public_key.id().clone();
     let registration = Registration {
