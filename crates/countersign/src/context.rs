@@ -2,14 +2,13 @@
 //! A context holds a token, never a password; its file is readable by its owner only.
 
 use anyhow::{Context as _, Result, bail};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use client::docker_config::{DOCKER_CONFIG_BYTES_MAX, DockerConfig, Found};
 use client::{Client, ClientOptions, Credentials};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "contexts.json";
@@ -218,38 +217,52 @@ fn docker_login(host: &str) -> Result<Option<Credentials>> {
         (None, Some(home)) => Path::new(&home).join(".docker"),
         (None, None) => return Ok(None),
     };
-    let Ok(bytes) = fs::read(folder.join("config.json")) else {
+    let Ok(file) = fs::File::open(folder.join("config.json")) else {
         return Ok(None);
     };
-    let config: DockerConfig =
-        serde_json::from_slice(&bytes).context("docker's config.json cannot be read")?;
-    let Some(entry) = config
-        .auths
-        .get(host)
-        .and_then(|entry| entry.auth.as_deref())
-    else {
-        return Ok(None);
-    };
-    let decoded = STANDARD
-        .decode(entry)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
-    let Some((user, password)) = decoded.as_deref().and_then(|text| text.split_once(':')) else {
-        return Ok(None);
-    };
-    Ok(Some(Credentials::Basic {
-        user: user.to_owned(),
-        password: SecretString::from(password.to_owned()),
-    }))
+    let mut bytes = Vec::new();
+    file.take(DOCKER_CONFIG_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .context("docker's config.json cannot be read")?;
+    log_in_of(host, &bytes)
 }
 
-#[derive(Deserialize)]
-struct DockerConfig {
-    #[serde(default)]
-    auths: BTreeMap<String, DockerAuth>,
+/// The log-in for a host in docker's file.
+fn log_in_of(host: &str, config: &[u8]) -> Result<Option<Credentials>> {
+    Ok(match DockerConfig::parse(config)?.find(host) {
+        Found::Credentials(credentials) => Some(credentials),
+        Found::Helper { .. } | Found::Nothing => None,
+    })
 }
 
-#[derive(Deserialize)]
-struct DockerAuth {
-    auth: Option<String>,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dockers_log_in_is_found_however_docker_wrote_it() {
+        let config = br#"{
+            "auths": {
+                "https://index.docker.io/v1/": {"auth": "bWFyaWE6YTpi"},
+                "http://127.0.0.1:5000": {"username": "ci", "password": "pw"},
+                "helped.example": {}
+            },
+            "credHelpers": {"helped.example": "pass"}
+        }"#;
+        for (host, expect) in [
+            ("docker.io", Some(("maria", "a:b"))),
+            ("registry-1.docker.io", Some(("maria", "a:b"))),
+            ("127.0.0.1:5000", Some(("ci", "pw"))),
+            ("helped.example", None),
+            ("other.example", None),
+        ] {
+            let found = log_in_of(host, config).unwrap();
+            let found = found.as_ref().map(|credentials| match credentials {
+                Credentials::Basic { user, password } => (user.as_str(), password.expose_secret()),
+                Credentials::Token(_) => panic!("docker keeps no tokens of ours"),
+            });
+            assert_eq!(found, expect, "{host}");
+        }
+        assert!(log_in_of("docker.io", b"{").is_err());
+    }
 }
