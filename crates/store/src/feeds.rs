@@ -65,8 +65,8 @@ pub struct NewSet {
     pub allow_older: bool,
 }
 
-/// The name under which the list of known exploited weaknesses is kept when it comes without records.
-pub const KNOWN_EXPLOITED_SOURCE: &str = "known-exploited";
+/// The name of CISA's list of known exploited weaknesses, which comes without records.
+pub const KNOWN_EXPLOITED_SOURCE: &str = "kev";
 
 impl NewSet {
     /// What was read from files, one set for each source in it.

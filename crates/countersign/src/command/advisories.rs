@@ -14,13 +14,12 @@ use client::api::advisories::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use store::feeds::KNOWN_EXPLOITED_SOURCE;
 
 /// Lines that are sent in one piece.
 const LINES_A_PIECE: usize = 256;
 /// Skipped files that are named; the rest is counted.
 const SKIPPED_SHOWN: usize = 10;
-/// The source under which known exploited weaknesses are kept.
-const EXPLOITED_SOURCE: &str = "kev";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Advisories {
@@ -122,7 +121,7 @@ pub(crate) fn by_source(batch: Batch, named: Option<&str>) -> BTreeMap<String, B
         parts.entry(name).or_default().advisories.push(advisory);
     }
     if !batch.known_exploited.is_empty() {
-        let name = named.unwrap_or(EXPLOITED_SOURCE).to_owned();
+        let name = named.unwrap_or(KNOWN_EXPLOITED_SOURCE).to_owned();
         parts.entry(name).or_default().known_exploited = batch.known_exploited;
     }
     parts
@@ -224,5 +223,26 @@ fn listed(names: &[String]) -> String {
     match names {
         [] => "nothing that can be matched".to_owned(),
         names => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use advisories::read_bytes;
+    use store::feeds::{Extent, NewSet};
+
+    const CATALOGUE: &[u8] =
+        br#"{"catalogVersion": "1", "vulnerabilities": [{"cveID": "CVE-2021-44228"}]}"#;
+
+    #[test]
+    fn the_catalogue_has_one_name_wherever_it_is_read() {
+        let batch = read_bytes("known_exploited_vulnerabilities.json", CATALOGUE);
+        assert_eq!(batch.skipped, []);
+        let sets = NewSet::of_batch(batch.clone(), Extent::Full, false);
+        let sets: Vec<&str> = sets.iter().map(|set| set.source.as_str()).collect();
+        let parts = by_source(batch, None);
+        assert_eq!(parts.keys().collect::<Vec<_>>(), ["kev"]);
+        assert_eq!(sets, ["kev"]);
     }
 }
