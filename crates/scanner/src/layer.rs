@@ -28,13 +28,23 @@ pub fn scan_layer(
     media_type: &str,
     limits: &Limits,
 ) -> LayerInventory {
-    let mut collector = Collector::layer(limits);
     let algorithm = expected_diff_id.map_or(Algorithm::Sha256, Digest::algorithm);
+    read_layer(read, algorithm, limits).named(digest, expected_diff_id, media_type)
+}
+
+/// Reads a layer blob whose digest is not known yet, as [`scan_layer`] reads one whose digest is: an upload, say.
+/// `algorithm` is that of its diffID.
+pub fn read_layer(read: impl Read, algorithm: Algorithm, limits: &Limits) -> ReadLayer {
+    let mut collector = Collector::layer(limits);
     let stream = match LayerStream::open(read, algorithm, limits) {
         Ok(stream) => stream,
         Err(error) => {
-            note(&TarError::Source(error), media_type, &mut collector);
-            return collector.finish(digest.clone(), Digest::sha256(&[]));
+            return ReadLayer {
+                collector,
+                bytes: 0,
+                diff_id: Digest::sha256(&[]),
+                outcome: Err(TarError::Source(error)),
+            };
         }
     };
     let mut archive = Reader::new(stream, limits);
@@ -46,26 +56,62 @@ pub fn scan_layer(
         );
     }
     let stream = archive.into_source();
-    let bytes = stream.uncompressed();
-    let diff_id = stream.finish();
-    match outcome {
-        Err(error) => note(&error, media_type, &mut collector),
-        Ok(()) if bytes == 0 && media::is_foreign_layer(media_type) => {
-            collector.add_problem(
-                ProblemKind::ForeignLayer,
-                "the layer is kept elsewhere and was not read",
-            );
-        }
-        Ok(()) => {
-            if let Some(expected) = expected_diff_id.filter(|expected| **expected != diff_id) {
-                let detail = format!("the uncompressed layer is {diff_id}, not {expected}");
-                collector.add_problem(ProblemKind::DiffIdMismatch, detail);
+    ReadLayer {
+        collector,
+        bytes: stream.uncompressed(),
+        diff_id: stream.finish(),
+        outcome,
+    }
+}
+
+/// A layer that was read, and lacks only its name to be an inventory.
+pub struct ReadLayer {
+    collector: Collector,
+    bytes: u64,
+    diff_id: Digest,
+    outcome: Result<(), TarError>,
+}
+
+impl ReadLayer {
+    /// Whether it is an archive that was read to the end of its blob. What the blob is called then changes nothing.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.outcome.is_ok() && self.bytes > 0
+    }
+
+    /// The inventory of the blob with this digest, which the caller has checked.
+    #[must_use]
+    pub fn named(
+        self,
+        digest: &Digest,
+        expected_diff_id: Option<&Digest>,
+        media_type: &str,
+    ) -> LayerInventory {
+        let Self {
+            mut collector,
+            bytes,
+            diff_id,
+            outcome,
+        } = self;
+        match outcome {
+            Err(error) => note(&error, media_type, &mut collector),
+            Ok(()) if bytes == 0 && media::is_foreign_layer(media_type) => {
+                collector.add_problem(
+                    ProblemKind::ForeignLayer,
+                    "the layer is kept elsewhere and was not read",
+                );
+            }
+            Ok(()) => {
+                if let Some(expected) = expected_diff_id.filter(|expected| **expected != diff_id) {
+                    let detail = format!("the uncompressed layer is {diff_id}, not {expected}");
+                    collector.add_problem(ProblemKind::DiffIdMismatch, detail);
+                }
             }
         }
-    }
-    LayerInventory {
-        bytes,
-        ..collector.finish(digest.clone(), diff_id)
+        LayerInventory {
+            bytes,
+            ..collector.finish(digest.clone(), diff_id)
+        }
     }
 }
 

@@ -31,6 +31,6 @@ mod tar;
 mod testing;
 
 pub use collector::{Collector, EntryKind};
-pub use layer::{SCANNER_VERSION, scan_layer};
+pub use layer::{ReadLayer, SCANNER_VERSION, read_layer, scan_layer};
 pub use limits::Limits;
 pub use merge::merge;

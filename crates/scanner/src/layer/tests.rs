@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use sbom::{LayerInventory, Problem, ProblemKind};
 
 use crate::testing::{Archive, gzip, metadata, scan, status};
-use crate::{Limits, SCANNER_VERSION, scan_layer};
+use crate::{Limits, SCANNER_VERSION, read_layer, scan_layer};
 
 fn layer() -> Vec<u8> {
     Archive::new()
@@ -85,6 +85,19 @@ fn the_diff_id_is_checked_in_its_own_algorithm() {
     let wrong = scan(&Digest::sha256(b"another"));
     assert_eq!(only_problem(&wrong).kind, ProblemKind::DiffIdMismatch);
     assert_eq!(wrong.packages.len(), 1);
+}
+
+#[test]
+fn only_an_archive_that_was_read_to_its_end_is_whole() {
+    let whole = |blob: &[u8]| read_layer(blob, Algorithm::Sha256, &Limits::default()).is_whole();
+    let blob = gzip(&layer());
+    assert!(whole(&layer()) && whole(&blob));
+    assert!(!whole(&blob[..blob.len() - 1]));
+    assert!(!whole(&gzip(&b"text".repeat(200))));
+    assert!(
+        !whole(&gzip(&[])),
+        "the media type tells whether this is a layer that is kept elsewhere"
+    );
 }
 
 #[test]
