@@ -14,7 +14,7 @@ use crate::folder::{Folder, sync_folder};
 use crate::keys::Signers;
 use crate::master::MasterKey;
 use crate::migrations;
-use crate::uploads::OpenUploads;
+use crate::uploads::{Growths, OpenUploads};
 
 /// Where the state is.
 #[derive(Debug, Clone)]
@@ -49,6 +49,7 @@ struct Inner {
     caches: Caches,
     signers: Signers,
     uploads: OpenUploads,
+    growths: Arc<Growths>,
     sealer: Sealer,
     /// Held while the store is open; the lock ends with the file.
     _lock: File,
@@ -73,6 +74,7 @@ impl Store {
             caches: Caches::default(),
             signers: Signers::default(),
             uploads: OpenUploads::default(),
+            growths: Arc::default(),
             sealer: Sealer::default(),
             _lock: lock,
         };
@@ -120,6 +122,10 @@ impl Store {
 
     pub(crate) fn open_uploads(&self) -> &OpenUploads {
         &self.inner.uploads
+    }
+
+    pub(crate) fn growths(&self) -> &Arc<Growths> {
+        &self.inner.growths
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {

@@ -19,8 +19,11 @@ use crate::error::{Error, Result};
 use crate::{Store, Writer, catalogue, random};
 
 mod expire;
+mod growth;
 
 pub use expire::expire;
+pub(crate) use growth::Growths;
+pub use growth::{Growing, Growth, follow, offer_again, offered};
 
 /// Bytes that are gathered before they are written.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -110,6 +113,7 @@ impl Drop for Guard {
 #[derive(Debug)]
 pub struct UploadFile {
     shared: Arc<Shared>,
+    growths: Arc<Growths>,
     repository_id: i64,
     written: u64,
     buffer: Vec<u8>,
@@ -174,6 +178,7 @@ pub async fn open(
         return Err(unknown(id));
     }
     let guard = store.open_uploads().enter(id)?;
+    let growths = Arc::clone(store.growths());
     let path = store.folder().uploads().join(id.as_str());
     let repository_id = row.int("repository_id")?;
     blocking(move || {
@@ -184,6 +189,7 @@ pub async fn open(
         let written = file.metadata().map_err(Error::io(&path))?.len();
         Ok(UploadFile {
             shared: Arc::new(Shared { file, path, guard }),
+            growths,
             repository_id,
             written,
             buffer: Vec::new(),
@@ -232,6 +238,7 @@ impl UploadFile {
         })
         .await?;
         self.written = self.written.saturating_add(length);
+        self.growths.grown(self.id(), self.written);
         Ok(())
     }
 }
@@ -274,12 +281,14 @@ pub async fn commit(
         record(tx, upload.repository_id, &info, now).await?;
         forget(tx, upload.id()).await
     })?;
+    store.growths().ended(upload.id(), Some(expected));
     Ok(info)
 }
 
 /// Ends an upload and drops its bytes.
 pub async fn cancel(store: &Store, upload: UploadFile) -> Result<()> {
     write_tx!(store.db(), |tx| forget(tx, upload.id()).await)?;
+    store.growths().ended(upload.id(), None);
     let shared = Arc::clone(&upload.shared);
     blocking(move || remove(&shared.path)).await
 }

@@ -1,6 +1,7 @@
 //! Uploads that nobody will finish: sessions that began long ago, and files that a cut left without a session.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::{UploadId, forget, remove};
@@ -29,6 +30,7 @@ pub async fn expire(store: &Store, before: i64) -> Result<u64> {
             continue;
         };
         write_tx!(store.db(), |tx| forget(tx, &id).await)?;
+        store.growths().ended(&id, None);
         let path = store.folder().uploads().join(id.as_str());
         blocking(move || remove(&path)).await?;
         removed = removed.saturating_add(1);
@@ -40,7 +42,22 @@ pub async fn expire(store: &Store, before: i64) -> Result<u64> {
             removed = removed.saturating_add(1);
         }
     }
+    forget_growths(store).await?;
     Ok(removed)
+}
+
+/// Forgets how far uploads were that another process ended.
+async fn forget_growths(store: &Store) -> Result<()> {
+    let (growths, folder) = (Arc::clone(store.growths()), store.folder().uploads());
+    blocking(move || {
+        for id in growths.ids() {
+            if !folder.join(id.as_str()).exists() {
+                growths.ended(&id, None);
+            }
+        }
+        Ok(())
+    })
+    .await
 }
 
 async fn is_session(store: &Store, name: &str) -> Result<bool> {

@@ -390,3 +390,82 @@ async fn a_request_dropped_at_any_instant_blocks_nobody_and_loses_nothing() {
     }
     assert!(dropped > 5, "only {dropped} were dropped on their way");
 }
+
+#[tokio::test]
+async fn a_large_upload_is_offered_to_one_reader_who_is_told_its_end() {
+    let fixture = Fixture::new().await;
+    let permit = permit::<Push>(1, "shop/web");
+    let writer = Writer::Push(&permit);
+    let begin = async |bytes: usize| {
+        let id = uploads::start(&fixture.store, &writer, NOW).await.unwrap();
+        let mut upload = uploads::open(&fixture.store, &writer, &id, NOW)
+            .await
+            .unwrap();
+        upload.append(&vec![7; bytes]).await.unwrap();
+        upload.flush().await.unwrap();
+        upload
+    };
+    let commit = async |upload, bytes: usize| {
+        let digest = Digest::sha256(&vec![7; bytes]);
+        uploads::commit(
+            &fixture.store,
+            &writer,
+            upload,
+            &digest,
+            Hashed::NotYet,
+            NOW,
+        )
+        .await
+        .unwrap();
+        digest
+    };
+    const MIB: usize = 1 << 20;
+    let small = begin(4 * MIB - 1).await;
+    assert!(uploads::follow(&fixture.store).await.is_none());
+    let large = begin(4 * MIB).await;
+    let larger = begin(5 * MIB).await;
+    uploads::offered(&fixture.store).await;
+    let first = uploads::follow(&fixture.store).await.unwrap();
+    let mut second = uploads::follow(&fixture.store).await.unwrap();
+    assert_eq!((&first.id, &second.id), (larger.id(), large.id()));
+    assert!(uploads::follow(&fixture.store).await.is_none());
+
+    uploads::offer_again(&fixture.store, first);
+    let first = uploads::follow(&fixture.store).await.unwrap();
+    let digest = commit(larger, 5 * MIB).await;
+    let growth = first.growth.borrow().clone();
+    assert_eq!(
+        (growth.bytes, growth.committed),
+        (5 * MIB as u64, Some(digest))
+    );
+    assert_eq!(first.file.metadata().unwrap().len(), growth.bytes);
+
+    uploads::cancel(&fixture.store, large).await.unwrap();
+    assert!(second.growth.changed().await.is_ok());
+    assert_eq!(second.growth.borrow().committed, None);
+    assert!(second.growth.changed().await.is_err());
+
+    commit(small, 4 * MIB - 1).await;
+    commit(begin(6 * MIB).await, 6 * MIB).await;
+    assert!(
+        uploads::follow(&fixture.store).await.is_none(),
+        "what is over is offered no more"
+    );
+}
+
+#[tokio::test]
+async fn an_upload_that_another_process_ended_is_forgotten() {
+    let fixture = Fixture::new().await;
+    let permit = permit::<Push>(1, "shop/web");
+    let writer = Writer::Push(&permit);
+    let id = uploads::start(&fixture.store, &writer, NOW).await.unwrap();
+    let mut upload = uploads::open(&fixture.store, &writer, &id, NOW)
+        .await
+        .unwrap();
+    upload.append(&vec![7; 5 << 20]).await.unwrap();
+    upload.flush().await.unwrap();
+    let growing = uploads::follow(&fixture.store).await.unwrap();
+    std::fs::remove_file(fixture.path("uploads").join(id.as_str())).unwrap();
+    uploads::expire(&fixture.store, 0).await.unwrap();
+    assert!(growing.growth.has_changed().is_err());
+}
