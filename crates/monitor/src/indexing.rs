@@ -1,5 +1,5 @@
 //! Indexing: each new layer is read once, as a stream, on a thread of its own; the image's inventory is its layers merged.
-//! A layer that another image shares is not read again.
+//! A layer that another image shares is not read again, nor one that was read while it arrived (`following`).
 
 use crate::{Context, Error, Result};
 use oci::{Descriptor, Digest, ImageConfig, ImageManifest, Manifest, Reference, media};
@@ -108,10 +108,12 @@ async fn layer_inventory(
     layer: &Descriptor,
     diff_id: Option<&Digest>,
 ) -> Result<LayerInventory> {
-    if let Some(known) =
-        inventories::layer(&context.store, &layer.digest, scanner::SCANNER_VERSION).await?
-        && diff_id.is_none_or(|diff_id| known.diff_id == *diff_id)
-    {
+    if let Some(known) = known(context, layer, diff_id).await? {
+        return Ok(known);
+    }
+    let _turn = context.turns.need().await;
+    // Whoever had the turn before may have read this very layer.
+    if let Some(known) = known(context, layer, diff_id).await? {
         return Ok(known);
     }
     let file = match blobs::open(&context.store, &layer.digest).await {
@@ -125,6 +127,16 @@ async fn layer_inventory(
         inventories::put_layer(&context.store, &inventory, context.now()).await?;
     }
     Ok(inventory)
+}
+
+/// What was kept of a layer, if it fits this image's configuration.
+async fn known(
+    context: &Context,
+    layer: &Descriptor,
+    diff_id: Option<&Digest>,
+) -> Result<Option<LayerInventory>> {
+    let kept = inventories::layer(&context.store, &layer.digest, scanner::SCANNER_VERSION).await?;
+    Ok(kept.filter(|kept| diff_id.is_none_or(|diff_id| kept.diff_id == *diff_id)))
 }
 
 async fn read(

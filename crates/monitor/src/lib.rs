@@ -6,11 +6,13 @@
 
 mod deciding;
 mod delivering;
+mod following;
 mod indexing;
 pub mod jobs;
 mod matching;
 mod runner;
 mod stages;
+mod turns;
 
 use registry::Registry;
 use scanner::Limits;
@@ -30,6 +32,7 @@ pub struct Context {
     registry: Registry,
     now: Now,
     limits: Limits,
+    turns: turns::Turns,
     deliverer: Arc<client::webhook::Deliverer>,
 }
 
@@ -48,6 +51,7 @@ impl Context {
             registry,
             now,
             limits,
+            turns: turns::Turns::default(),
             deliverer: Arc::new(deliverer),
         }
     }

@@ -1,13 +1,13 @@
 //! Runs the tables of `jobs.rs`: workers that claim, rounds that come by the clock, and `drain`, which does all that is due now.
 
 use crate::jobs::{Job, Round};
-use crate::{Context, Result, delivering};
+use crate::{Context, Result, delivering, following};
 use std::time::Duration;
 use store::jobs::{self as queue, Job as Claimed};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Workers of one process; one layer is read by one worker.
+/// Workers of one process. Layers are read one at a time, by whichever has the turn.
 const WORKERS: usize = 2;
 /// How long a claim holds: a job that takes longer is run by someone else as well, which gives the same state.
 const LEASE_MILLISECONDS: i64 = 15 * 60 * 1_000;
@@ -36,7 +36,7 @@ impl Monitor {
         Self { context }
     }
 
-    /// Starts workers and rounds.
+    /// Starts workers, rounds, and the following of uploads.
     #[must_use]
     pub fn start(self) -> Handle {
         let stop = CancellationToken::new();
@@ -44,6 +44,7 @@ impl Monitor {
         for _ in 0..WORKERS {
             tasks.spawn(work(self.context.clone(), stop.clone()));
         }
+        tasks.spawn(following::follow(self.context.clone(), stop.clone()));
         for round in Round::ALL {
             tasks.spawn(go_round(*round, self.context.clone(), stop.clone()));
         }
