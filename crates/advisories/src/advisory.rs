@@ -15,7 +15,7 @@ use crate::{Ecosystem, PackageKey, Score, Severity, version};
 pub struct Advisory {
     /// The feed's own id, such as `GHSA-…`, `PYSEC-…` or `CVE-…`; unique within `source`.
     pub id: String,
-    /// The feed: `pypa`, `osv` or `debian`.
+    /// The feed: `pypa`, `debian`, `osv-npm` and so on, or `osv` where no package says more.
     pub source: String,
     /// Other ids of the same weakness.
     #[serde(default)]

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 pub use debian::{Tracker, debian_tracker};
 pub use kev::{KnownExploited, kev};
+pub(crate) use osv::OSV;
 pub use osv::{osv_json, osv_yaml};
 
 use crate::Advisory;

@@ -5,6 +5,7 @@
 //! at, so that readme files and licences are not reported. Nothing is written or fetched.
 
 mod archive;
+mod source;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,6 +120,10 @@ struct Import {
     bytes_left: u64,
     files_left: u64,
     batch: Batch,
+    /// The archive, folder or file that is read from.
+    container: String,
+    /// OSV's records by container: what they have in common names their source.
+    osv: BTreeMap<String, Vec<Advisory>>,
     skipped_more: u64,
 }
 
@@ -130,6 +135,8 @@ impl Import {
             bytes_left: limits.total_bytes_max,
             files_left: limits.files_max,
             batch: Batch::default(),
+            container: source.to_owned(),
+            osv: BTreeMap::new(),
             skipped_more: 0,
         }
     }
@@ -159,6 +166,8 @@ impl Import {
     }
 
     fn file_of_folder(&mut self, path: &Path, name: &Path) -> Result<(), ImportError> {
+        let folder = name.parent().unwrap_or(Path::new(""));
+        self.container = folder.display().to_string();
         match self.file(path, &name.display().to_string()) {
             Err(ImportError::Archive { name, source }) => {
                 self.skip(
@@ -180,7 +189,10 @@ impl Import {
             Ok((file, read))
         });
         match opened {
-            Ok((file, 4)) if is_zip(magic) => archive::read_into(self, file, name),
+            Ok((file, 4)) if is_zip(magic) => {
+                self.container = name.to_owned();
+                archive::read_into(self, file, name)
+            }
             Ok((file, _)) => self.member(name, file),
             Err(error) => {
                 self.skip(name.to_owned(), error.to_string());
@@ -217,6 +229,10 @@ impl Import {
             Some(_) => decode::osv_yaml(bytes).map(|record| Document::Osv(Box::new(record))),
         };
         match decoded {
+            Ok(Document::Osv(record)) if record.source == decode::OSV => {
+                let container = self.osv.entry(self.container.clone());
+                container.or_default().push(*record);
+            }
             Ok(Document::Osv(record)) => self.batch.advisories.push(*record),
             Ok(Document::Tracker(mut tracker)) => {
                 self.batch.advisories.append(&mut tracker.advisories);
@@ -266,7 +282,13 @@ impl Import {
     }
 
     fn finish(mut self) -> Batch {
-        let advisories = std::mem::take(&mut self.batch.advisories);
+        let mut advisories = std::mem::take(&mut self.batch.advisories);
+        for records in std::mem::take(&mut self.osv).into_values() {
+            // An old revision plays no part in the name.
+            let mut records = newest(records);
+            source::name(&mut records);
+            advisories.append(&mut records);
+        }
         self.batch.advisories = newest(advisories);
         for advisory in &self.batch.advisories {
             for family in unmatched_families(advisory) {

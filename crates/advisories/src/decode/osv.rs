@@ -25,6 +25,11 @@ pub fn osv_yaml(bytes: &[u8]) -> Result<Advisory, DecodeError> {
     record.into_advisory()
 }
 
+/// The source of a record that OSV itself publishes; an import makes it that of an ecosystem.
+pub(crate) const OSV: &str = "osv";
+/// The source of the Python advisory database, whose records have ids of their own.
+const PYPA: &str = "pypa";
+
 #[derive(Deserialize)]
 struct Record {
     id: String,
@@ -128,12 +133,7 @@ impl Record {
             .iter()
             .filter_map(|entry| entry.decode(&id).transpose());
         Ok(Advisory {
-            source: if id.starts_with("PYSEC-") {
-                "pypa"
-            } else {
-                "osv"
-            }
-            .to_owned(),
+            source: if id.starts_with("PYSEC-") { PYPA } else { OSV }.to_owned(),
             aliases: aliases(&id, &self.aliases),
             withdrawn: self.withdrawn.is_some(),
             summary: summary_line(&self.summary, &self.details),

@@ -75,7 +75,7 @@ fn a_folder_with_everything_in_it() {
     let batch = read_path(folder.path(), &Limits::default()).unwrap();
     assert_eq!(
         ids(&batch),
-        ["CVE-1", "GHSA-1", "GHSA-2", "GHSA-3", "PYSEC-1"]
+        ["CVE-1", "GHSA-2", "GHSA-3", "GHSA-1", "PYSEC-1"]
     );
     assert_eq!(batch.known_exploited, BTreeSet::from(["CVE-1".to_owned()]));
     assert_eq!(
@@ -111,6 +111,101 @@ fn a_single_file_needs_no_fitting_name() {
     ));
     let absent = read_path(&folder.path().join("absent"), &Limits::default()).unwrap_err();
     assert!(matches!(absent, ImportError::Read { .. }));
+}
+
+fn about(id: &str, ecosystems: &[&str]) -> String {
+    let entry = |ecosystem: &&str| {
+        format!(r#"{{"package": {{"ecosystem": "{ecosystem}", "name": "p"}}, "versions": ["1"]}}"#)
+    };
+    let affected: Vec<String> = ecosystems.iter().map(entry).collect();
+    format!(r#"{{"id": "{id}", "affected": [{}]}}"#, affected.join(", "))
+}
+
+fn sources(batch: &Batch) -> Vec<(&str, &str)> {
+    let advisories = batch.advisories.iter();
+    advisories
+        .map(|advisory| (advisory.source.as_str(), advisory.id.as_str()))
+        .collect()
+}
+
+fn zip_of(records: &[(&str, &[&str])]) -> Vec<u8> {
+    let records: Vec<(String, String)> = records
+        .iter()
+        .map(|(id, ecosystems)| (format!("{id}.json"), about(id, ecosystems)))
+        .collect();
+    let members: Vec<(&str, &[u8])> = records
+        .iter()
+        .map(|(name, record)| (name.as_str(), record.as_bytes()))
+        .collect();
+    archive(&members)
+}
+
+#[test]
+fn an_archive_of_one_ecosystem_is_a_source_of_its_own() {
+    let read = |records: &[(&str, &[&str])]| {
+        read_zip("all.zip", Cursor::new(zip_of(records)), &Limits::default()).unwrap()
+    };
+    let both: (&str, &[&str]) = ("GHSA-2", &["npm", "PyPI"]);
+    let python = read(&[
+        ("GHSA-1", &["PyPI"]),
+        both,
+        ("GHSA-3", &[]),
+        ("PYSEC-1", &["PyPI"]),
+    ]);
+    assert_eq!(
+        sources(&python),
+        [
+            ("osv-pypi", "GHSA-1"),
+            ("osv-pypi", "GHSA-2"),
+            ("osv-pypi", "GHSA-3"),
+            ("pypa", "PYSEC-1")
+        ]
+    );
+    // What is about both is in both: each source is whole without the other.
+    let npm = read(&[both, ("GHSA-4", &["npm"])]);
+    assert_eq!(
+        sources(&npm),
+        [("osv-npm", "GHSA-2"), ("osv-npm", "GHSA-4")]
+    );
+    let debian = read(&[
+        ("DSA-1", &["Debian:12", "Debian:11"]),
+        ("DSA-2", &["Debian"]),
+    ]);
+    assert_eq!(
+        sources(&debian),
+        [("osv-debian", "DSA-1"), ("osv-debian", "DSA-2")]
+    );
+    let actions = read(&[("GHSA-5", &["GitHub Actions"])]);
+    assert_eq!(sources(&actions), [("osv-github-actions", "GHSA-5")]);
+    assert_eq!(sources(&read(&[("GHSA-6", &[])])), [("osv", "GHSA-6")]);
+}
+
+#[test]
+fn records_with_nothing_in_common_are_of_the_first_ecosystem_that_each_is_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    };
+    write("mixed/a.json", about("GHSA-1", &["npm", "PyPI"]).as_bytes());
+    write("mixed/b.json", about("GHSA-2", &["PyPI", "npm"]).as_bytes());
+    write("mixed/c.json", about("GHSA-3", &["Go"]).as_bytes());
+    write("npm/d.json", about("GHSA-4", &["PyPI", "npm"]).as_bytes());
+    write("npm/e.json", about("GHSA-5", &["npm"]).as_bytes());
+    write("npm/all.zip", &zip_of(&[("GHSA-6", &["crates.io"])]));
+    let batch = read_path(folder.path(), &Limits::default()).unwrap();
+    assert_eq!(
+        sources(&batch),
+        [
+            ("osv-crates.io", "GHSA-6"),
+            ("osv-go", "GHSA-3"),
+            ("osv-npm", "GHSA-1"),
+            ("osv-npm", "GHSA-4"),
+            ("osv-npm", "GHSA-5"),
+            ("osv-pypi", "GHSA-2"),
+        ]
+    );
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub(super) const KNOWN_FINDINGS: [(&str, &str); 14] = [
 /// The weakness that becomes known later.
 pub(super) const LATER: &str = "CVE-2021-35042";
 /// The source that brings it.
-pub(super) const LATER_SOURCE: &str = "osv";
+pub(super) const LATER_SOURCE: &str = "osv-pypi";
 
 const OSV_FILES: [(&str, &[u8]); 6] = [
     (
