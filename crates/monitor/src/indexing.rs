@@ -2,7 +2,9 @@
 //! A layer that another image shares is not read again, nor one that was read while it arrived (`following`).
 
 use crate::{Context, Error, Result};
-use oci::{Descriptor, Digest, ImageConfig, ImageManifest, Manifest, Reference, media};
+use oci::{
+    Descriptor, Digest, ImageConfig, ImageManifest, Manifest, Reference, RepositoryName, media,
+};
 use sbom::{LayerInventory, Problem, ProblemKind};
 use scanner::{Collector, Limits};
 use serde::Deserialize;
@@ -24,19 +26,10 @@ pub(crate) struct Image {
 
 /// Takes one image apart, if this version of the scanner has not done so, and matches its components.
 pub(crate) async fn index(context: &Context, payload: &Image) -> Result<()> {
-    let Some(holder) = catalogue::holders(&context.store, &payload.digest)
-        .await?
-        .into_iter()
-        .next()
-    else {
-        return Ok(());
-    };
-    let reference = Reference::Digest(payload.digest.clone());
-    let Some(found) = catalogue::manifest(&context.store, &holder.repository, &reference).await?
-    else {
-        return Ok(());
-    };
-    let Ok(Manifest::Image(manifest)) = Manifest::parse(&found.content, Some(&found.media_type))
+    let Some(Whole {
+        repository,
+        manifest,
+    }) = whole(context, &payload.digest).await?
     else {
         return Ok(());
     };
@@ -46,7 +39,7 @@ pub(crate) async fn index(context: &Context, payload: &Image) -> Result<()> {
         let diff_id = config
             .as_ref()
             .and_then(|config| config.rootfs.diff_ids.get(index));
-        layers.push(layer_inventory(context, layer, diff_id).await?);
+        layers.push(layer_inventory(context, &repository, layer, diff_id).await?);
     }
     let mut inventory = scanner::merge(&layers, config.as_ref());
     inventory
@@ -65,6 +58,56 @@ pub(crate) async fn index(context: &Context, payload: &Image) -> Result<()> {
     )
     .await?;
     Ok(())
+}
+
+/// An image, and a repository that holds its layers.
+struct Whole {
+    repository: RepositoryName,
+    manifest: ImageManifest,
+}
+
+/// The repository that holds most of an image's layers; `None` while there is none that holds all but foreign ones. What a
+/// repository does not hold is not read on its behalf, wherever else the bytes are.
+async fn whole(context: &Context, digest: &Digest) -> Result<Option<Whole>> {
+    let reference = Reference::Digest(digest.clone());
+    let mut best: Option<(usize, Whole)> = None;
+    for holder in catalogue::holders(&context.store, digest).await? {
+        let repository = holder.repository;
+        let Some(found) = catalogue::manifest(&context.store, &repository, &reference).await?
+        else {
+            continue;
+        };
+        let Ok(Manifest::Image(manifest)) =
+            Manifest::parse(&found.content, Some(&found.media_type))
+        else {
+            return Ok(None);
+        };
+        let mut absent = 0;
+        let mut is_whole = true;
+        for layer in &manifest.layers {
+            if catalogue::blob(&context.store, &repository, &layer.digest)
+                .await?
+                .is_none()
+            {
+                absent += 1;
+                is_whole &= media::is_foreign_layer(&layer.media_type);
+            }
+        }
+        let is_better = best.as_ref().is_none_or(|(least, _)| absent < *least);
+        if is_whole && is_better {
+            best = Some((
+                absent,
+                Whole {
+                    repository,
+                    manifest,
+                },
+            ));
+        }
+        if absent == 0 {
+            break;
+        }
+    }
+    Ok(best.map(|(_, whole)| whole))
 }
 
 /// What the configuration should say and does not.
@@ -105,9 +148,16 @@ async fn config(context: &Context, manifest: &ImageManifest) -> Result<Option<Im
 
 async fn layer_inventory(
     context: &Context,
+    repository: &RepositoryName,
     layer: &Descriptor,
     diff_id: Option<&Digest>,
 ) -> Result<LayerInventory> {
+    if catalogue::blob(&context.store, repository, &layer.digest)
+        .await?
+        .is_none()
+    {
+        return Ok(absent(layer, &context.limits));
+    }
     if let Some(known) = known(context, layer, diff_id).await? {
         return Ok(known);
     }
@@ -179,3 +229,6 @@ fn absent(layer: &Descriptor, limits: &Limits) -> LayerInventory {
     });
     inventory
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,13 +45,15 @@ pub struct Stored {
     pub digest: Digest,
     /// The digest that it refers to, if any.
     pub subject: Option<Digest>,
+    /// Layers that are not there yet, without which the image cannot be run.
+    pub absent_layers: Vec<Digest>,
 }
 
 impl Registry {
     /// Stores a manifest (distribution-spec end-7), durable before this returns.
     ///
     /// # Errors
-    /// `DIGEST_INVALID`, `MANIFEST_INVALID`, `MANIFEST_BLOB_UNKNOWN`; `DENIED` for an image by someone who may only attach evidence.
+    /// `DIGEST_INVALID`, `MANIFEST_INVALID`; `MANIFEST_BLOB_UNKNOWN` for all but the layers of an image; `DENIED` for an image by someone who may only attach evidence.
     pub async fn put_manifest(
         &self,
         permits: &PushPermits,
@@ -79,9 +81,13 @@ impl Registry {
             .push
             .as_ref()
             .map_or(Writer::Attach(&permits.attach), Writer::Push);
-        catalogue::put_manifest(&self.store, &writer, &put, now).await?;
+        let put = catalogue::put_manifest(&self.store, &writer, &put, now).await?;
         let subject = manifest.subject().map(|subject| subject.digest.clone());
-        Ok(Stored { digest, subject })
+        Ok(Stored {
+            digest,
+            subject,
+            absent_layers: put.absent_layers,
+        })
     }
 
     /// Deletes a tag, or a manifest with its tags (end-9).

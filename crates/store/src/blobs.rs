@@ -89,9 +89,9 @@ pub(crate) async fn record(
     link(tx, repository_id, &info.digest, now).await
 }
 
-/// Notes that the repository holds a blob that is stored.
+/// Notes that the repository holds a blob that is stored, and tells the images that were pushed before it.
 pub(crate) async fn link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: i64) -> Result<()> {
-    sqlx::query(
+    let linked = sqlx::query(
         "INSERT INTO repository_blobs (repository_id, digest, linked_at) VALUES ($1, $2, $3) \
          ON CONFLICT (repository_id, digest) DO NOTHING",
     )
@@ -100,7 +100,10 @@ pub(crate) async fn link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: 
     .bind(now)
     .execute(tx.conn())
     .await?;
-    Ok(())
+    if linked.rows_affected() == 0 {
+        return Ok(());
+    }
+    catalogue::arrived(tx, repository_id, digest, now).await
 }
 
 /// The blob as this repository holds it.

@@ -18,12 +18,14 @@ mod delete;
 mod list;
 mod put;
 mod referrers;
+mod required;
 
-pub use blobs::{blob, link_blob, manifests_referring, unlink_blob};
+pub use blobs::{blob, blob_holders, link_blob, manifests_referring, unlink_blob};
 pub use delete::{Deleter, delete_manifest, delete_tag};
 pub use list::{Held, TagRecord, holders, manifests, repositories, tag_records, tags, tags_of};
 pub use put::{INDEX_IMAGE, Put, PutManifest, StageRecord, TagMove, put_manifest};
 pub use referrers::{Referrers, referrers};
+pub(crate) use required::{arrived, awaits_layers};
 
 /// The most entries one call lists.
 pub const LIST_MAX: u32 = 10_000;

@@ -121,15 +121,23 @@ pub async fn components_under(store: &Store, keys: &[PackageKey]) -> Result<Vec<
     Ok(components)
 }
 
-/// The findings of an image, in the order of its components; one at several places is there several times.
-pub async fn for_image(store: &Store, digest: &Digest) -> Result<Vec<ImageFinding>> {
+/// The findings of an image in a repository, in the order of its components; one at several places is there several times.
+/// None while layers of it are not there.
+pub async fn for_image(
+    store: &Store,
+    repository_id: i64,
+    digest: &Digest,
+) -> Result<Vec<ImageFinding>> {
     let rows = sqlx::query(
         "SELECT c.purl, c.package, i.layer, i.layer_index, i.instruction, i.path, i.owner, f.group_id, f.ids, \
          f.advisory_ids, f.severity, f.cvss, f.fixed_version, f.known_exploited, f.summary, f.affected_range, \
          f.first_held_at, f.found_at FROM image_components i JOIN findings f ON f.component_id = i.component_id \
-         JOIN components c ON c.id = i.component_id WHERE i.image = $1 AND i.owner IS NULL ORDER BY i.position, f.group_id",
+         JOIN components c ON c.id = i.component_id WHERE i.image = $1 AND i.owner IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM awaited_layers a WHERE a.repository_id = $2 AND a.manifest = $1) \
+         ORDER BY i.position, f.group_id",
     )
     .bind(digest.as_str())
+    .bind(repository_id)
     .fetch_all(store.db().read())
     .await?;
     rows.iter()

@@ -36,8 +36,9 @@ impl Inside {
         if manifest.shape != Shape::Image {
             return Ok(Self::default());
         }
-        let stored = inventories::image(store, &manifest.digest).await?;
-        let mut found = findings::for_image(store, &manifest.digest).await?;
+        let stored = inventories::image(store, manifest.repository_id, &manifest.digest).await?;
+        let mut found =
+            findings::for_image(store, manifest.repository_id, &manifest.digest).await?;
         found.sort_by_cached_key(|each| {
             let ImageFinding { component, finding } = each;
             let place = (

@@ -33,6 +33,23 @@ pub async fn blob(
     .transpose()
 }
 
+/// Repositories that hold a blob, by name, at most `limit` of them.
+pub async fn blob_holders(
+    store: &Store,
+    digest: &Digest,
+    limit: u32,
+) -> Result<Vec<RepositoryName>> {
+    let rows = sqlx::query(
+        "SELECT n.name FROM repositories n JOIN repository_blobs r ON r.repository_id = n.id \
+         WHERE r.digest = $1 ORDER BY n.name LIMIT $2",
+    )
+    .bind(digest.as_str())
+    .bind(i64::from(limit))
+    .fetch_all(store.db().read())
+    .await?;
+    rows.iter().map(|row| row.parsed("name")).collect()
+}
+
 /// Mounts a blob of the repository of `from` into the writer's. `None` when that one does not hold it.
 pub async fn link_blob(
     store: &Store,

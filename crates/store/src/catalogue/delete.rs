@@ -6,7 +6,7 @@ use policy::verb::{Delete, DeleteEvidence};
 use policy::{Actor, Permit};
 use serde_json::json;
 
-use super::{lock, parse_shape, shape_name};
+use super::{lock, parse_shape, required, shape_name};
 use crate::db::{RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::outbox::{self, NewEvent};
@@ -173,6 +173,7 @@ async fn remove(tx: &mut Tx, repository_id: i64, digest: &Digest) -> Result<Vec<
         .map(|row| row.text("name"))
         .collect::<Result<Vec<_>>>()?;
     tags.sort();
+    required::forget(tx, repository_id, digest).await?;
     for text in [
         "DELETE FROM manifest_references WHERE repository_id = $1 AND manifest = $2",
         "DELETE FROM decisions WHERE repository_id = $1 AND digest = $2",

@@ -1,11 +1,12 @@
 //! Storing a manifest: it, its references, tags, evidence, event, audit row and the work that follows are one transaction.
-//! What it refers to must be there already. Nothing here waits for a scan. distribution-spec "Pushing manifests".
+//! Which of what it refers to must be there already is `required`'s. Nothing here waits for a scan. distribution-spec
+//! "Pushing manifests".
 
-use oci::{Descriptor, Digest, Hasher, Manifest, RepositoryName, Shape, Tag, media};
+use oci::{Descriptor, Digest, Hasher, Manifest, RepositoryName, Shape, Tag};
 use policy::Actor;
 use serde_json::{Value, json};
 
-use super::{lock, repository_id, shape_name};
+use super::{lock, repository_id, required, shape_name};
 use crate::db::{RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::evidence::{self, NewEvidence};
@@ -54,6 +55,8 @@ pub struct Put {
     pub created: bool,
     /// The tags that are new or were on another manifest.
     pub tags_moved: Vec<TagMove>,
+    /// Layers that the repository does not hold yet: the image cannot be run before they are there.
+    pub absent_layers: Vec<Digest>,
 }
 
 /// A tag that was set.
@@ -93,11 +96,12 @@ async fn write(
 ) -> Result<Put> {
     repository_id(tx, repository, now).await?;
     let id = lock(tx, repository).await?;
-    check_references(tx, id, put.manifest).await?;
+    let absent_layers = required::check(tx, id, put.manifest, put.shape).await?;
     let pushed_by = writer.principal();
     let created = insert(tx, id, put, pushed_by.map(|id| id.0), now).await?;
     if created {
         insert_references(tx, id, put).await?;
+        required::wait(tx, id, put.digest, &absent_layers).await?;
     }
     let mut tags_moved = Vec::new();
     for tag in put.tags {
@@ -111,6 +115,7 @@ async fn write(
     let outcome = Put {
         created,
         tags_moved,
+        absent_layers,
     };
     if outcome.created || !outcome.tags_moved.is_empty() {
         tell(tx, actor, repository, put, &outcome, now).await?;
@@ -119,11 +124,21 @@ async fn write(
     if created && put.shape != Shape::Evidence {
         facts::touch(tx, id, put.digest, now).await?;
         if put.shape == Shape::Image {
-            let payload = json!({"repository_id": id, "digest": put.digest});
-            jobs::enqueue(tx, INDEX_IMAGE, put.digest.as_str(), payload, now).await?;
+            ask_for_index(tx, id, put.digest, now).await?;
         }
     }
     Ok(outcome)
+}
+
+/// Has an image taken apart.
+pub(super) async fn ask_for_index(
+    tx: &mut Tx,
+    repository_id: i64,
+    digest: &Digest,
+    now: i64,
+) -> Result<()> {
+    let payload = json!({"repository_id": repository_id, "digest": digest});
+    jobs::enqueue(tx, INDEX_IMAGE, digest.as_str(), payload, now).await
 }
 
 /// The event and the audit row.
@@ -195,31 +210,6 @@ fn check_digest(put: &PutManifest<'_>) -> Result<()> {
         expected: put.digest.clone(),
         found,
     })
-}
-
-/// Configuration and layers must be blobs of this repository; layers that may not be distributed, or that name another place
-/// to fetch them from, need not. What an index lists may be absent: it may come later, or never.
-async fn check_references(tx: &mut Tx, repository_id: i64, manifest: &Manifest) -> Result<()> {
-    let Manifest::Image(image) = manifest else {
-        return Ok(());
-    };
-    let required = std::iter::once(&image.config)
-        .chain(image.layers.iter().filter(|layer| !is_elsewhere(layer)));
-    let mut seen = std::collections::BTreeSet::new();
-    for descriptor in required {
-        if seen.insert(&descriptor.digest)
-            && crate::blobs::held(tx, repository_id, &descriptor.digest)
-                .await?
-                .is_none()
-        {
-            return Err(Error::MissingReference(descriptor.digest.clone()));
-        }
-    }
-    Ok(())
-}
-
-fn is_elsewhere(layer: &Descriptor) -> bool {
-    media::is_foreign_layer(&layer.media_type)
 }
 
 async fn insert(

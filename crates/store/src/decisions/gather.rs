@@ -76,7 +76,7 @@ async fn target(conn: &mut AnyConnection, repository_id: i64, digest: &Digest) -
         Shape::Evidence => Ok(Target::Evidence),
         Shape::Other => Ok(Target::Unscannable { kind: kind()? }),
         Shape::Index => Ok(Target::Index(children(conn, repository_id, digest).await?)),
-        Shape::Image => match image::inside(conn, digest).await? {
+        Shape::Image => match image::inside(conn, repository_id, digest).await? {
             Inside::Image(facts) => Ok(Target::Image(facts)),
             Inside::Unscannable { kind } => Ok(Target::Unscannable { kind }),
         },
@@ -100,13 +100,13 @@ async fn children(
     .await?;
     let mut children = Vec::with_capacity(rows.len());
     for row in &rows {
-        children.push(child(conn, row).await?);
+        children.push(child(conn, repository_id, row).await?);
     }
     Ok(children)
 }
 
 /// One entry of an index. It can be run if this repository holds it as an image; an index inside an index is none.
-async fn child(conn: &mut AnyConnection, row: &AnyRow) -> Result<Child> {
+async fn child(conn: &mut AnyConnection, repository_id: i64, row: &AnyRow) -> Result<Child> {
     let (digest, platform) = (row.digest("digest")?, row.opt_text("platform")?);
     let held = row
         .opt_text("shape")?
@@ -114,7 +114,7 @@ async fn child(conn: &mut AnyConnection, row: &AnyRow) -> Result<Child> {
         .transpose()?;
     let is_image = held == Some(Shape::Image) && platform.as_deref() != Some(NO_PLATFORM);
     let inside = if is_image {
-        Some(image::inside(conn, &digest).await?)
+        Some(image::inside(conn, repository_id, &digest).await?)
     } else {
         None
     };

@@ -7,6 +7,7 @@ use policy::{FindingFact, ImageFacts};
 use sbom::{Distro, Package, Problem};
 use sqlx::AnyConnection;
 
+use crate::catalogue;
 use crate::db::RowExt;
 use crate::error::Result;
 use crate::feeds;
@@ -21,13 +22,18 @@ pub(super) enum Inside {
     Unscannable { kind: String },
 }
 
-/// Reads the inside of an image.
-pub(super) async fn inside(conn: &mut AnyConnection, digest: &Digest) -> Result<Inside> {
+/// Reads the inside of an image of a repository. Where layers of it are not there it is not indexed, whatever others know.
+pub(super) async fn inside(
+    conn: &mut AnyConnection,
+    repository_id: i64,
+    digest: &Digest,
+) -> Result<Inside> {
     let row = sqlx::query("SELECT state, kind, problems FROM images WHERE digest = $1")
         .bind(digest.as_str())
         .fetch_optional(&mut *conn)
         .await?;
-    let Some(row) = row else {
+    let awaits = catalogue::awaits_layers(conn, repository_id, digest).await?;
+    let Some(row) = row.filter(|_| !awaits) else {
         let facts = ImageFacts {
             inventory: InventoryState::NotIndexed,
             matching: Matching::default(),

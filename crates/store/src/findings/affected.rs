@@ -203,7 +203,8 @@ async fn places_of(store: &Store, components: &[i64]) -> Result<Vec<Place>> {
         "SELECT i.component_id, r.id AS repository_id, r.name, m.digest, c.purl, c.package, i.layer, i.layer_index, \
          i.instruction, i.path, i.owner FROM image_components i JOIN components c ON c.id = i.component_id \
          JOIN manifests m ON m.digest = i.image JOIN repositories r ON r.id = m.repository_id \
-         WHERE i.owner IS NULL AND i.component_id IN ({}) ORDER BY r.name, m.digest, i.position LIMIT ${}",
+         WHERE i.owner IS NULL AND i.component_id IN ({}) AND NOT EXISTS (SELECT 1 FROM awaited_layers a \
+         WHERE a.repository_id = m.repository_id AND a.manifest = m.digest) ORDER BY r.name, m.digest, i.position LIMIT ${}",
         markers(1, components.len()),
         components.len() + 1
     ));

@@ -429,7 +429,8 @@ async fn holders(tx: &mut Tx, ids: &[i64]) -> Result<BTreeMap<i64, Vec<Holder>>>
         let mut select = query(format!(
             "SELECT DISTINCT i.component_id, r.id AS repository_id, r.name, m.digest FROM image_components i \
              JOIN manifests m ON m.digest = i.image JOIN repositories r ON r.id = m.repository_id \
-             WHERE i.owner IS NULL AND i.component_id IN ({}) ORDER BY i.component_id, r.name, m.digest",
+             WHERE i.owner IS NULL AND i.component_id IN ({}) AND NOT EXISTS (SELECT 1 FROM awaited_layers a \
+             WHERE a.repository_id = m.repository_id AND a.manifest = m.digest) ORDER BY i.component_id, r.name, m.digest",
             markers(1, chunk.len())
         ));
         for id in chunk {

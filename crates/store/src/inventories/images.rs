@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::feeds::{MATCH, MatchWork};
 use crate::outbox::{self, NewEvent};
 use crate::permit::System;
-use crate::{Store, audit, facts, jobs};
+use crate::{Store, audit, catalogue, facts, jobs};
 
 /// What a worker found out about an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,9 +113,16 @@ pub async fn put_image(
     })
 }
 
-/// What is known of an image; `None` while it is not indexed.
-pub async fn image(store: &Store, digest: &Digest) -> Result<Option<StoredImage>> {
+/// What is known of an image in a repository; `None` while it is not indexed, and while layers of it are not there.
+pub async fn image(
+    store: &Store,
+    repository_id: i64,
+    digest: &Digest,
+) -> Result<Option<StoredImage>> {
     let mut conn = store.db().read().acquire().await?;
+    if catalogue::awaits_layers(&mut conn, repository_id, digest).await? {
+        return Ok(None);
+    }
     let row = sqlx::query("SELECT scanner_version, state, kind, distro, problems, indexed_at FROM images WHERE digest = $1")
         .bind(digest.as_str())
         .fetch_optional(&mut *conn)
@@ -348,7 +355,7 @@ async fn replace(
     Ok(())
 }
 
-/// Tells every repository that holds the image, and marks it there as changed.
+/// Tells every repository that holds the image whole, and marks it there as changed.
 async fn tell(
     tx: &mut Tx,
     system: System,
@@ -382,10 +389,12 @@ async fn tell(
     .await
 }
 
-/// The repositories that hold a manifest.
+/// The repositories that hold a manifest, and all layers that it was pushed without.
 async fn holders(conn: &mut AnyConnection, digest: &Digest) -> Result<Vec<(i64, RepositoryName)>> {
     let rows = sqlx::query(
-        "SELECT r.id, r.name FROM manifests m JOIN repositories r ON r.id = m.repository_id WHERE m.digest = $1 ORDER BY r.id",
+        "SELECT r.id, r.name FROM manifests m JOIN repositories r ON r.id = m.repository_id WHERE m.digest = $1 \
+         AND NOT EXISTS (SELECT 1 FROM awaited_layers a WHERE a.repository_id = m.repository_id AND a.manifest = m.digest) \
+         ORDER BY r.id",
     )
     .bind(digest.as_str())
     .fetch_all(conn)

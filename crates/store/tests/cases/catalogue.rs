@@ -2,6 +2,7 @@
 
 mod deletion;
 mod lists;
+mod sparse;
 
 use oci::{Descriptor, Digest, Manifest, Reference, Shape, media};
 use policy::verb::{Attach, Delete, Push};
@@ -95,27 +96,32 @@ async fn what_is_missing_is_named_and_what_may_be_absent_is_not_asked_for() {
         missing(put(&fixture.store, &writer, &[], &image).await),
         Digest::sha256(&image.blobs[0])
     );
-    blobs::put(&fixture.store, &writer, image.blobs[0].clone(), NOW)
-        .await
-        .unwrap();
-    assert_eq!(
-        missing(put(&fixture.store, &writer, &[], &image).await),
-        Digest::sha256(&image.blobs[1])
-    );
     // Another repository's blob does not count.
     let elsewhere = permit::<Push>(1, "shop/api");
     blobs::put(
         &fixture.store,
         &Writer::Push(&elsewhere),
-        image.blobs[1].clone(),
+        image.blobs[0].clone(),
         NOW,
     )
     .await
     .unwrap();
     assert_eq!(
         missing(put(&fixture.store, &writer, &[], &image).await),
-        Digest::sha256(&image.blobs[1])
+        Digest::sha256(&image.blobs[0])
     );
+    // Evidence is read when it arrives: all of it must be there.
+    let signature = Image::evidence(&image, "s");
+    blobs::put(&fixture.store, &writer, signature.blobs[0].clone(), NOW)
+        .await
+        .unwrap();
+    assert_eq!(
+        missing(put(&fixture.store, &writer, &[], &signature).await),
+        Digest::sha256(&signature.blobs[1])
+    );
+    blobs::put(&fixture.store, &writer, image.blobs[0].clone(), NOW)
+        .await
+        .unwrap();
 
     let mut foreign = image.clone();
     if let Manifest::Image(manifest) = &mut foreign.manifest {

@@ -43,9 +43,7 @@ async fn matching_again_gives_the_same_and_tells_nobody() {
             retracted: 0
         }
     );
-    let found = findings::for_image(world.store(), &image.digest)
-        .await
-        .unwrap();
+    let found = world.findings(&image).await;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].component.package, python("django", "3.2.0"));
     assert_eq!(
@@ -74,12 +72,7 @@ async fn matching_again_gives_the_same_and_tells_nobody() {
         rematch(world.store(), &keys, NOW + 5).await.unwrap(),
         Replaced::default()
     );
-    assert_eq!(
-        findings::for_image(world.store(), &image.digest)
-            .await
-            .unwrap(),
-        found
-    );
+    assert_eq!(world.findings(&image).await, found);
     assert_eq!(world.events(&image).await, events);
     assert_eq!(world.fixture.number(revision).await, before);
 }
@@ -118,12 +111,7 @@ async fn what_changes_is_told_to_the_images_that_hold_it_and_no_other() {
     record.withdrawn = true;
     world.import(vec![record]).await;
     assert_eq!(world.run_matches(NOW).await.retracted, 1);
-    assert!(
-        findings::for_image(world.store(), &image.digest)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(world.findings(&image).await.is_empty());
 
     let mine: Vec<(String, String)> = outbox::events(world.store(), 0, 1_000)
         .await
@@ -163,9 +151,7 @@ async fn a_weakness_that_gets_its_cve_later_is_the_same_finding() {
             retracted: 0
         }
     );
-    let found = findings::for_image(world.store(), &image.digest)
-        .await
-        .unwrap();
+    let found = world.findings(&image).await;
     assert_eq!(found.len(), 1);
     let finding = &found[0].finding;
     assert_eq!(
@@ -218,9 +204,7 @@ async fn grace_runs_from_the_first_record_of_the_group_for_that_package() {
         )
         .await;
     world.run_matches(NOW + 4).await;
-    let found = findings::for_image(world.store(), &image.digest)
-        .await
-        .unwrap();
+    let found = world.findings(&image).await;
     let held: Vec<(&str, i64)> = found
         .iter()
         .map(|found| {
@@ -269,13 +253,7 @@ async fn matches_from_an_older_set_are_refused() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Conflict { .. }), "{error}");
-    assert_eq!(
-        findings::for_image(world.store(), &image.digest)
-            .await
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(world.findings(&image).await.len(), 2);
 }
 
 #[tokio::test]
@@ -386,11 +364,5 @@ async fn a_batch_of_known_matches_is_written_in_pieces() {
         .await
         .unwrap();
     assert_eq!(world.run_matches(NOW).await.new, 450);
-    assert_eq!(
-        findings::for_image(world.store(), &image.digest)
-            .await
-            .unwrap()
-            .len(),
-        450
-    );
+    assert_eq!(world.findings(&image).await.len(), 450);
 }

@@ -79,21 +79,13 @@ async fn an_inventory_comes_back_as_it_was_read() {
         ..inventory(&packages)
     };
     assert!(put(world.store(), &image, &inventory, NOW).await.changed);
-    let kept = inventories::image(world.store(), &image.digest)
-        .await
-        .unwrap()
-        .unwrap();
+    let kept = world.stored(&image).await.unwrap();
     assert_eq!(kept.inventory, inventory);
     assert_eq!(
         (kept.state, kept.scanner_version, kept.indexed_at),
         (ImageState::Incomplete, 1, NOW)
     );
-    assert_eq!(
-        inventories::image(world.store(), &Image::new("other").digest)
-            .await
-            .unwrap(),
-        None
-    );
+    assert_eq!(world.stored(&Image::new("other")).await, None);
 }
 
 #[tokio::test]
@@ -123,9 +115,9 @@ async fn the_same_inventory_again_changes_nothing() {
     );
     assert!(world.index(&image, &packages[..1]).await.changed);
     assert_eq!(
-        inventories::image(world.store(), &image.digest)
+        world
+            .stored(&image)
             .await
-            .unwrap()
             .unwrap()
             .inventory
             .components
@@ -213,19 +205,8 @@ async fn a_package_that_the_operating_system_owns_has_no_findings_of_its_own() {
         )])
         .await;
     world.run_matches(NOW).await;
-    assert_eq!(
-        findings::for_image(world.store(), &free.digest)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
-    assert!(
-        findings::for_image(world.store(), &owned.digest)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!(world.findings(&free).await.len(), 1);
+    assert!(world.findings(&owned).await.is_empty());
     assert!(
         world
             .events(&owned)
@@ -245,10 +226,7 @@ async fn what_cannot_be_taken_apart_is_kept_as_such() {
     inventories::put_image(world.store(), JOB, &image.digest, &indexed, 1, NOW)
         .await
         .unwrap();
-    let kept = inventories::image(world.store(), &image.digest)
-        .await
-        .unwrap()
-        .unwrap();
+    let kept = world.stored(&image).await.unwrap();
     assert_eq!(kept.state, ImageState::Unscannable { kind });
 }
 
@@ -263,9 +241,9 @@ async fn many_components_are_kept_and_asked_to_be_matched() {
     packages.push(python("django", "3.2.0"));
     assert_eq!(world.index(&image, &packages).await.unmatched.len(), 1_501);
     assert_eq!(
-        inventories::image(world.store(), &image.digest)
+        world
+            .stored(&image)
             .await
-            .unwrap()
             .unwrap()
             .inventory
             .components

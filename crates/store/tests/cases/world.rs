@@ -9,12 +9,12 @@ use policy::{Decision, Grantee, Kind, Pattern, PrincipalId, Role, Verdict};
 use sbom::{Component, Distro, ImageInventory, Package, PackageKind, SourcePackage};
 use secrecy::SecretString;
 use store::accounts::{self, NewGrant, NewPrincipal, TeamPermits};
-use store::catalogue::{PutManifest, put_manifest};
+use store::catalogue::{self, PutManifest, put_manifest};
 use store::decisions::{self, GateName};
 use store::evidence::NewEvidence;
 use store::feeds::{self, Extent, Imported, MATCH, MatchWork, NewSet};
-use store::findings::{self, Matched, Replaced};
-use store::inventories::{self, Indexed, PutImage};
+use store::findings::{self, ImageFinding, Matched, Replaced};
+use store::inventories::{self, Indexed, PutImage, StoredImage};
 use store::signing_keys::{self, Registration};
 use store::{Store, System, Writer, blobs, jobs, outbox, policies};
 use trust::possession::Challenge;
@@ -178,6 +178,29 @@ impl World {
     /// Keeps what an image holds.
     pub(crate) async fn index(&self, image: &Image, packages: &[Package]) -> PutImage {
         put(self.store(), image, &inventory(packages), NOW).await
+    }
+
+    /// What is known of an image in the first repository that holds it; where none does, in none.
+    pub(crate) async fn stored(&self, image: &Image) -> Option<StoredImage> {
+        let id = self.holder(image).await;
+        inventories::image(self.store(), id, &image.digest)
+            .await
+            .unwrap()
+    }
+
+    /// The findings of an image in the first repository that holds it.
+    pub(crate) async fn findings(&self, image: &Image) -> Vec<ImageFinding> {
+        let id = self.holder(image).await;
+        findings::for_image(self.store(), id, &image.digest)
+            .await
+            .unwrap()
+    }
+
+    async fn holder(&self, image: &Image) -> i64 {
+        let holders = catalogue::holders(self.store(), &image.digest)
+            .await
+            .unwrap();
+        holders.first().map_or(0, |holder| holder.repository_id)
     }
 
     /// Imports records from source `pypa`.

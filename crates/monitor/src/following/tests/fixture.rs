@@ -12,7 +12,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use store::inventories::ImageState;
-use store::{Options, Store};
+use store::{Options, Store, catalogue};
 use tokio::task::JoinHandle;
 
 const NOW: i64 = 1_780_000_000_000;
@@ -116,7 +116,10 @@ impl Fixture {
 
     /// The image's inventory is there, and holds the package of [`layer`].
     pub(super) async fn assert_complete(&self, image: &Digest) {
-        let found = inventories::image(&self.context.store, image).await;
+        let store = &self.context.store;
+        let repository = permit::<Push>().repository().unwrap().clone();
+        let id = catalogue::repository(store, &repository).await.unwrap();
+        let found = inventories::image(store, id.unwrap(), image).await;
         let found = found.unwrap().expect("the image is indexed");
         assert_eq!(found.state, ImageState::Complete, "{:?}", found.inventory);
         assert_eq!(found.inventory.components.len(), 1);

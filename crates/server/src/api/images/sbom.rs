@@ -48,7 +48,7 @@ pub(crate) async fn sbom(call: Call) -> ApiResult<Response> {
     let manifest = view::find(asker, call.required("ref")?).await?;
     let manifest = view::runnable(asker, manifest).await?;
     let stored = stored(
-        inventories::image(asker.store(), &manifest.digest).await?,
+        inventories::image(asker.store(), manifest.repository_id, &manifest.digest).await?,
         &manifest,
     )?;
     let document = match format {

@@ -1,0 +1,175 @@
+//! Whose bytes are read: an image is taken apart for the repositories that hold it, from what they hold.
+
+use std::sync::Arc;
+
+use policy::access::{Ceiling, access};
+use policy::verb::Push;
+use policy::{Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Who};
+use registry::Registry;
+use store::catalogue::{PutManifest, put_manifest};
+use store::inventories::{ImageState, StoredImage};
+use store::{Options, Store, Writer};
+use tempfile::TempDir;
+
+use super::*;
+
+const NOW: i64 = 1_800_000_000_000;
+const FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+
+struct World {
+    context: Context,
+    _folder: TempDir,
+}
+
+fn permit(repository: &str) -> Permit<Push> {
+    let id = PrincipalId(1);
+    let mut directory = Directory::default();
+    let person = Principal {
+        id,
+        kind: Kind::Person,
+        name: "someone".to_owned(),
+        owner: None,
+        active: true,
+    };
+    directory.principals.insert(id, person);
+    directory.grants.push(Grant {
+        to: Grantee::Principal(id),
+        role: Role::Writer,
+        pattern: Pattern::everything(),
+    });
+    let repository = repository.parse().unwrap();
+    let who = Who::Principal(id);
+    access(
+        &directory,
+        &who,
+        Some(&repository),
+        &Ceiling::All,
+        false,
+        NOW,
+    )
+    .unwrap()
+}
+
+impl World {
+    async fn new() -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Options::embedded(folder.path()))
+            .await
+            .unwrap();
+        let context = Context::new(
+            store.clone(),
+            Registry::new(store),
+            Arc::new(|| NOW),
+            Limits::default(),
+            client::webhook::Deliverer::new(&[]).unwrap(),
+        );
+        Self {
+            context,
+            _folder: folder,
+        }
+    }
+
+    async fn blob(&self, repository: &str, content: &[u8]) {
+        let permit = permit(repository);
+        let writer = Writer::Push(&permit);
+        blobs::put(&self.context.store, &writer, content.to_vec(), NOW)
+            .await
+            .unwrap();
+    }
+
+    /// Stores the manifest of an image with one layer, and its configuration, but not the layer.
+    async fn image(&self, repository: &str, layer_type: &str, layer: &[u8]) -> Digest {
+        let diff_id = Digest::sha256(layer);
+        let config = format!(
+            r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":["{diff_id}"]}}}}"#
+        );
+        self.blob(repository, config.as_bytes()).await;
+        let manifest = Manifest::Image(ImageManifest::new(
+            Descriptor::of(media::OCI_CONFIG, config.as_bytes()),
+            vec![Descriptor::of(layer_type, layer)],
+        ));
+        let content = manifest.to_bytes();
+        let digest = Digest::sha256(&content);
+        let put = PutManifest {
+            digest: &digest,
+            content: &content,
+            media_type: manifest.media_type(),
+            manifest: &manifest,
+            shape: manifest.shape(),
+            tags: &[],
+            evidence: &[],
+            stage_record: None,
+        };
+        let permit = permit(repository);
+        put_manifest(&self.context.store, &Writer::Push(&permit), &put, NOW)
+            .await
+            .unwrap();
+        digest
+    }
+
+    /// Does the work, and answers what is then known in a repository.
+    async fn indexed(&self, repository: &str, digest: &Digest) -> Option<StoredImage> {
+        let store = &self.context.store;
+        let payload = Image {
+            digest: digest.clone(),
+        };
+        index(&self.context, &payload).await.unwrap();
+        let name = repository.parse().unwrap();
+        let id = catalogue::repository(store, &name).await.unwrap().unwrap();
+        inventories::image(store, id, digest).await.unwrap()
+    }
+}
+
+fn problems(image: &StoredImage) -> Vec<ProblemKind> {
+    let problems = image.inventory.problems.iter();
+    problems.map(|problem| problem.kind).collect()
+}
+
+/// Two empty blocks: an archive without entries, which is a complete layer.
+fn layer() -> Vec<u8> {
+    vec![0; 1_024]
+}
+
+#[tokio::test]
+async fn an_image_without_its_layer_is_not_taken_apart_before_the_layer_is_in_its_repository() {
+    let world = World::new().await;
+    let image = world
+        .image("shop/web", media::OCI_LAYER_TAR, &layer())
+        .await;
+    world.blob("secret/web", &layer()).await;
+    assert_eq!(world.indexed("shop/web", &image).await, None);
+    world.blob("shop/web", &layer()).await;
+    let indexed = world.indexed("shop/web", &image).await.unwrap();
+    assert_eq!(indexed.state, ImageState::Complete);
+}
+
+#[tokio::test]
+async fn a_foreign_layer_is_read_only_from_a_repository_that_holds_the_image() {
+    let world = World::new().await;
+    let image = world.image("shop/web", FOREIGN, &layer()).await;
+    // Another repository has the bytes, and another image with them was read.
+    world.blob("secret/web", &layer()).await;
+    let other = world
+        .image("secret/web", media::OCI_LAYER_TAR, &layer())
+        .await;
+    let whole = world.indexed("secret/web", &other).await.unwrap();
+    assert_eq!(whole.state, ImageState::Complete);
+
+    let indexed = world.indexed("shop/web", &image).await.unwrap();
+    assert_eq!(problems(&indexed), [ProblemKind::ForeignLayer]);
+    world.blob("shop/web", &layer()).await;
+    let indexed = world.indexed("shop/web", &image).await.unwrap();
+    assert_eq!(problems(&indexed), []);
+}
+
+#[tokio::test]
+async fn of_several_repositories_the_one_that_holds_most_is_read() {
+    // Whoever pushes the manifest alone elsewhere makes no image of others incomplete.
+    let world = World::new().await;
+    let image = world.image("shop/web", FOREIGN, &layer()).await;
+    world.blob("shop/web", &layer()).await;
+    world.image("a/copy", FOREIGN, &layer()).await;
+    let indexed = world.indexed("shop/web", &image).await.unwrap();
+    assert_eq!(problems(&indexed), []);
+}
