@@ -26,6 +26,9 @@ pub struct Caller {
     pub who: Who,
     /// What the credentials allow at most.
     pub ceiling: Ceiling,
+    /// What the best session of theirs would allow at most: the ceiling of the credentials that the session was asked for
+    /// with, and outside sessions `ceiling` itself. It gives no rights; it tells whether asking for more can help.
+    pub widest: Ceiling,
     /// How they proved it.
     pub via: Via,
 }
@@ -53,6 +56,7 @@ impl Caller {
         Self {
             who: Who::Anonymous,
             ceiling: Ceiling::All,
+            widest: Ceiling::All,
             via: Via::Nothing,
         }
     }

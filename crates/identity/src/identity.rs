@@ -117,6 +117,7 @@ impl Identity {
         let caller = |id| Caller {
             who: Who::Principal(id),
             ceiling: Ceiling::All,
+            widest: Ceiling::All,
             via: Via::Password,
         };
         let entry = open
@@ -174,7 +175,8 @@ impl Identity {
         let via = Via::Token { id: record.id };
         Ok(Caller {
             who: Who::Principal(record.principal),
-            ceiling: record.ceiling,
+            ceiling: record.ceiling.clone(),
+            widest: record.ceiling,
             via,
         })
     }
@@ -183,8 +185,11 @@ impl Identity {
         let Inner {
             store, sessions, ..
         } = &*self.inner;
-        let Session { who, ceiling } =
-            sessions.verify(store, token, now).ok_or(AuthError::Token)?;
+        let Session {
+            who,
+            ceiling,
+            widest,
+        } = sessions.verify(store, token, now).ok_or(AuthError::Token)?;
         if let Who::Principal(id) = who
             && !accounts::directory(store).await?.is_active(id)
         {
@@ -193,6 +198,7 @@ impl Identity {
         Ok(Caller {
             who,
             ceiling,
+            widest,
             via: Via::Session,
         })
     }
@@ -250,6 +256,7 @@ impl Identity {
         let session = Session {
             who: caller.who.clone(),
             ceiling: Ceiling::Only(granted),
+            widest: caller.widest.clone(),
         };
         Ok(sessions.sign(store, &session, now)?)
     }

@@ -38,6 +38,7 @@ pub struct Issued {
 pub(crate) struct Session {
     pub(crate) who: Who,
     pub(crate) ceiling: Ceiling,
+    pub(crate) widest: Ceiling,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,7 @@ struct Claims {
     exp: i64,
     jti: String,
     ceiling: Ceiling,
+    widest: Ceiling,
 }
 
 /// Makes and reads session tokens of one service.
@@ -98,6 +100,7 @@ impl Sessions {
             exp: now_s.saturating_add(SESSION_SECONDS),
             jti: hex::encode(jti),
             ceiling: session.ceiling.clone(),
+            widest: session.widest.clone(),
         };
         let key = self.keys.current(store, now)?;
         let header = Header {
@@ -141,6 +144,7 @@ impl Sessions {
         Some(Session {
             who,
             ceiling: claims.ceiling,
+            widest: claims.widest,
         })
     }
 

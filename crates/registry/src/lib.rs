@@ -8,6 +8,7 @@ mod error;
 mod evidence;
 mod gatekeeper;
 mod listing;
+mod mount;
 mod pull;
 mod push;
 mod record;

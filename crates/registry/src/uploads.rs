@@ -3,18 +3,16 @@
 
 use crate::Registry;
 use crate::error::{Error, Result};
-use crate::gatekeeper;
-use crate::pull::repository;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use oci::{Algorithm, Digest, ErrorCode, Hasher};
+use oci::{Algorithm, Digest, Hasher};
 use policy::Permit;
-use policy::verb::{Attach, Pull};
+use policy::verb::Attach;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
+use store::Writer;
 use store::uploads::{self, Hashed, UploadFile, UploadId};
-use store::{Writer, catalogue};
 
 /// The running hashes of uploads that this process has written to, each with the bytes it has seen.
 #[derive(Default)]
@@ -24,6 +22,15 @@ pub(crate) struct Sessions(Mutex<HashMap<UploadId, Progress>>);
 struct Progress {
     held: u64,
     hasher: Hasher,
+}
+
+impl Progress {
+    fn begin(algorithm: Algorithm) -> Self {
+        Self {
+            held: 0,
+            hasher: Hasher::new(algorithm),
+        }
+    }
 }
 
 impl Sessions {
@@ -36,10 +43,7 @@ impl Sessions {
             .remove(id);
         match known {
             Some(progress) if progress.held == held => Some(progress),
-            _ if held == 0 => Some(Progress {
-                held,
-                hasher: Hasher::new(Algorithm::Sha256),
-            }),
+            _ if held == 0 => Some(Progress::begin(Algorithm::Sha256)),
             _ => None,
         }
     }
@@ -55,12 +59,23 @@ impl Sessions {
 }
 
 impl Registry {
-    /// Begins an upload (end-4).
+    /// Begins an upload (end-4). Its bytes are hashed with `algorithm` while they arrive; a digest of another one is found at
+    /// the end all the same, by reading the file once more.
     ///
     /// # Errors
     /// The store's failures.
-    pub async fn start_upload(&self, permit: &Permit<Attach>, now: i64) -> Result<UploadId> {
-        Ok(uploads::start(&self.store, &Writer::Attach(permit), now).await?)
+    pub async fn start_upload(
+        &self,
+        permit: &Permit<Attach>,
+        algorithm: Algorithm,
+        now: i64,
+    ) -> Result<UploadId> {
+        let id = uploads::start(&self.store, &Writer::Attach(permit), now).await?;
+        // Without an entry an empty upload is hashed with SHA-256: most uploads need none.
+        if algorithm != Algorithm::Sha256 {
+            self.sessions.keep(&id, Some(Progress::begin(algorithm)));
+        }
+        Ok(id)
     }
 
     /// Bytes that the upload holds (end-13).
@@ -115,9 +130,10 @@ impl Registry {
         now: i64,
     ) -> Result<()> {
         let file = self.open(permit, id, now).await?;
-        let hashed = match (digest.algorithm(), self.sessions.take(id, file.size())) {
-            (Algorithm::Sha256, Some(progress)) => Hashed::Already(progress.hasher.finish()),
-            _ => Hashed::NotYet,
+        // The store reads the file again where this is a hash of another algorithm.
+        let hashed = match self.sessions.take(id, file.size()) {
+            Some(progress) => Hashed::Already(progress.hasher.finish()),
+            None => Hashed::NotYet,
         };
         uploads::commit(
             &self.store,
@@ -144,46 +160,6 @@ impl Registry {
         let file = self.open(permit, id, now).await?;
         self.sessions.take(id, 0);
         Ok(uploads::cancel(&self.store, file).await?)
-    }
-
-    /// Makes a blob of another repository one of this repository too (end-11), where the caller may read it there and no gate
-    /// holds it back. `false`: upload it instead; whether it exists is not told.
-    ///
-    /// # Errors
-    /// The store's failures.
-    pub async fn mount(
-        &self,
-        to: &Permit<Attach>,
-        from: Option<&Permit<Pull>>,
-        digest: &Digest,
-        now: i64,
-    ) -> Result<bool> {
-        let Some(from) = from else {
-            return Ok(false);
-        };
-        let source = repository(from.repository())?;
-        if catalogue::blob(&self.store, source, digest)
-            .await?
-            .is_none()
-        {
-            return Ok(false);
-        }
-        match gatekeeper::blob(&self.store, from.who(), source, digest, now).await {
-            Ok(()) => {}
-            Err(
-                Error::Refused(_)
-                | Error::Protocol {
-                    code: ErrorCode::Denied,
-                    ..
-                },
-            ) => return Ok(false),
-            Err(error) => return Err(error),
-        }
-        Ok(
-            catalogue::link_blob(&self.store, &Writer::Attach(to), from, digest, now)
-                .await?
-                .is_some(),
-        )
     }
 
     async fn open(&self, permit: &Permit<Attach>, id: &UploadId, now: i64) -> Result<UploadFile> {

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use identity::{AuthError, Caller, Presented, Via};
 use oci::{ErrorCode, RepositoryName};
-use policy::verb::{Verb, VerbKind};
+use policy::verb::{Pull, Verb, VerbKind};
 use policy::{Ceiling, Directory, Permit, Refused, Who};
 use secrecy::SecretString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -153,6 +153,16 @@ fn actions_of(method: &Method) -> &'static [&'static str] {
     }
 }
 
+/// Whether a blob may be mounted from a repository.
+pub(crate) enum Source {
+    /// The caller may read there.
+    Readable(Permit<Pull>),
+    /// The caller's session does not cover it; another session of the same credentials would.
+    Reachable,
+    /// The caller may not, or there is nothing to tell them.
+    Closed,
+}
+
 /// Asks `policy::access` on behalf of one request.
 pub(crate) struct Access<'a> {
     presenter: &'a Presenter,
@@ -214,9 +224,7 @@ impl<'a> Access<'a> {
             ));
         }
         // A session token that was asked for with too little: the client can get a better one.
-        let token_is_short = matches!(caller.via, Via::Session)
-            && self.decide::<V>(repository, &Ceiling::All).is_ok();
-        if token_is_short {
+        if self.wider::<V>(repository) {
             return Err(self.presenter.challenge.answer(
                 actions,
                 Some("insufficient_scope"),
@@ -224,6 +232,28 @@ impl<'a> Access<'a> {
             ));
         }
         Err(forbidden())
+    }
+
+    /// Whether another session of the same credentials would cover it.
+    fn wider<V: Verb>(&self, repository: Option<&RepositoryName>) -> bool {
+        let caller = &self.presenter.caller;
+        matches!(caller.via, Via::Session) && self.decide::<V>(repository, &caller.widest).is_ok()
+    }
+
+    /// Whether a blob of this repository may be mounted elsewhere.
+    pub(crate) fn source(&self, from: &RepositoryName) -> Source {
+        match self.may::<Pull>(from) {
+            Some(permit) => Source::Readable(permit),
+            None if self.wider::<Pull>(Some(from)) => Source::Reachable,
+            None => Source::Closed,
+        }
+    }
+
+    /// Asks for a session that covers the target of a mount and its source: one scope for each, separated by a space
+    /// (distribution `token` specification, "Requesting a token").
+    pub(crate) fn mount_challenge(&self, from: &RepositoryName) -> V2Error {
+        let challenge = &self.presenter.challenge;
+        challenge.answer_with_source(scope_actions(VerbKind::Push), from)
     }
 
     fn decide<V: Verb>(
@@ -270,18 +300,36 @@ struct Challenge {
 
 impl Challenge {
     fn answer(&self, actions: &[&str], error: Option<&str>, message: &str) -> V2Error {
+        let scope = match &self.repository {
+            Some(name) if !actions.is_empty() => Some(repository_scope(name, actions)),
+            None if actions == ["*"] => Some("registry:catalog:*".to_owned()),
+            _ => None,
+        };
+        self.scoped(scope.as_deref(), error, message)
+    }
+
+    fn answer_with_source(&self, actions: &[&str], from: &RepositoryName) -> V2Error {
+        let scopes: Vec<String> = self
+            .repository
+            .iter()
+            .map(|name| repository_scope(name, actions))
+            .chain([repository_scope(from, scope_actions(VerbKind::Pull))])
+            .collect();
+        self.scoped(
+            Some(&scopes.join(" ")),
+            Some("insufficient_scope"),
+            "the token does not cover the repository to mount from",
+        )
+    }
+
+    fn scoped(&self, scope: Option<&str>, error: Option<&str>, message: &str) -> V2Error {
         let mut value = format!(
             "Bearer realm=\"{}\",service=\"{}\"",
             self.realm,
             identity::SERVICE
         );
-        match &self.repository {
-            Some(name) if !actions.is_empty() => value.push_str(&format!(
-                ",scope=\"repository:{name}:{}\"",
-                actions.join(",")
-            )),
-            None if actions == ["*"] => value.push_str(",scope=\"registry:catalog:*\""),
-            _ => {}
+        if let Some(scope) = scope {
+            value.push_str(&format!(",scope=\"{scope}\""));
         }
         if let Some(error) = error {
             value.push_str(&format!(",error=\"{error}\""));
@@ -289,6 +337,10 @@ impl Challenge {
         V2Error::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
             .with_header(header::WWW_AUTHENTICATE, &value)
     }
+}
+
+fn repository_scope(name: &RepositoryName, actions: &[&str]) -> String {
+    format!("repository:{name}:{}", actions.join(","))
 }
 
 /// Who sent a request to `/api/v1` or the console.

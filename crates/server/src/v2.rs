@@ -4,6 +4,7 @@
 pub(crate) mod answer;
 mod blobs;
 mod manifests;
+mod mount;
 pub(crate) mod path;
 mod tags;
 mod uploads;

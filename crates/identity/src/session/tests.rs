@@ -38,6 +38,7 @@ fn session() -> Session {
     Session {
         who: Who::Principal(PrincipalId(7)),
         ceiling: Ceiling::Only(vec![scope]),
+        widest: Ceiling::All,
     }
 }
 
@@ -145,7 +146,7 @@ async fn claims_cannot_be_changed() {
     let sessions = world.sessions("here");
     let issued = sessions.sign(&world.store, &session(), NOW).unwrap();
     let [header, claims, signature]: [String; 3] = parts(&issued.token).try_into().unwrap();
-    let changes: [(&str, Value); 4] = [
+    let changes: [(&str, Value); 5] = [
         ("sub", json!("1")),
         ("exp", json!(i64::MAX)),
         ("ceiling", json!("all")),
@@ -153,6 +154,7 @@ async fn claims_cannot_be_changed() {
             "ceiling",
             json!({"only": [{"pattern": "**", "verbs": ["pull", "push"]}]}),
         ),
+        ("widest", json!({"only": []})),
     ];
     for (claim, value) in changes {
         let mut forged = json_of(&claims);
@@ -221,7 +223,7 @@ async fn every_claim_and_header_is_looked_at() {
     let now_s = NOW / 1_000;
     let honest = json!({
         "iss": "here", "aud": "here", "sub": "7", "iat": now_s, "nbf": now_s, "exp": now_s + 300, "jti": "x",
-        "ceiling": "all"
+        "ceiling": "all", "widest": "all"
     });
     assert!(
         sessions
@@ -240,7 +242,7 @@ async fn every_claim_and_header_is_looked_at() {
             "{alg} {typ}"
         );
     }
-    let wrong: [(&str, Value); 10] = [
+    let wrong: [(&str, Value); 11] = [
         ("iss", json!("there")),
         ("aud", json!("there")),
         ("aud", json!(["here"])),
@@ -250,6 +252,7 @@ async fn every_claim_and_header_is_looked_at() {
         ("exp", json!(now_s)),
         ("exp", json!(now_s + 301)),
         ("ceiling", Value::Null),
+        ("widest", Value::Null),
         ("admin", json!(true)),
     ];
     for (claim, value) in wrong {
@@ -258,7 +261,9 @@ async fn every_claim_and_header_is_looked_at() {
         let token = sign(&world, &sessions, &claims.to_string());
         assert_eq!(sessions.verify(&world.store, &token, NOW), None, "{claims}");
     }
-    for claim in ["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "ceiling"] {
+    for claim in [
+        "iss", "aud", "sub", "iat", "nbf", "exp", "jti", "ceiling", "widest",
+    ] {
         let mut claims = honest.clone();
         claims.as_object_mut().unwrap().remove(claim);
         let token = sign(&world, &sessions, &claims.to_string());

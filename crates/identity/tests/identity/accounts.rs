@@ -136,11 +136,13 @@ async fn a_stolen_token_cannot_make_itself_a_longer_life() {
     let of_robot = Caller {
         who: Who::Principal(robot),
         ceiling: Ceiling::All,
+        widest: Ceiling::All,
         via: Via::Token { id: 1 },
     };
     let ceiling = Ceiling::Only(vec![Scope::everywhere([VerbKind::Pull])]);
     let limited = Caller {
         who: Who::Principal(maria),
+        widest: ceiling.clone(),
         ceiling,
         via: Via::Token { id: 2 },
     };

@@ -44,6 +44,7 @@ async fn a_session_holds_what_was_asked_and_granted() {
     assert!(verbs(&caller.ceiling, "other/x").is_empty());
     assert!(verbs(&caller.ceiling, "shop/other").is_empty());
     assert!(!caller.ceiling.allows(VerbKind::ManageAccounts, None));
+    assert_eq!(caller.widest, Ceiling::All);
 }
 
 #[tokio::test]
@@ -122,6 +123,9 @@ async fn a_limited_token_cannot_be_traded_for_more() {
     )
     .await;
     assert_eq!(second.ceiling, first.ceiling);
+    // What a session says of the credentials behind it is what they are limited to, also when it is passed on.
+    assert_eq!(first.widest, with_token.ceiling);
+    assert_eq!(second.widest, with_token.ceiling);
 }
 
 #[tokio::test]

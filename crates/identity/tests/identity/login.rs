@@ -180,6 +180,7 @@ async fn tokens_work_as_bearer_and_in_the_password_s_place_under_their_own_name_
     let token = world.token(robot, ceiling.clone()).await;
     let expected = Caller {
         who: Who::Principal(robot),
+        widest: ceiling.clone(),
         ceiling,
         via: Via::Token { id: token.id },
     };

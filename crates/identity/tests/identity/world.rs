@@ -160,6 +160,7 @@ pub(crate) fn person(id: PrincipalId) -> Caller {
     Caller {
         who: Who::Principal(id),
         ceiling: Ceiling::All,
+        widest: Ceiling::All,
         via: Via::Password,
     }
 }

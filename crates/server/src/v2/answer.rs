@@ -2,8 +2,8 @@
 
 use crate::error::V2Error;
 use crate::query::{self, encoded};
-use axum::http::{HeaderMap, StatusCode, header};
-use oci::ErrorCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use oci::{Digest, ErrorCode};
 
 /// The header that names what is sent.
 pub(crate) const CONTENT_DIGEST: &str = "docker-content-digest";
@@ -84,6 +84,47 @@ pub(crate) fn page(text: Option<&str>) -> Result<Page, V2Error> {
     })
 }
 
+/// A sentence as the value of a `Warning` header (distribution-spec "Warnings").
+pub(crate) fn warning(sentence: &str) -> HeaderValue {
+    text(&format!("299 - \"{}\"", quotable(sentence)))
+}
+
+/// A header's quoted text: visible ASCII without quotes.
+fn quotable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_ascii_graphic() || c == ' ' {
+                c
+            } else {
+                '?'
+            }
+        })
+        .filter(|c| *c != '"' && *c != '\\')
+        .take(1_000)
+        .collect()
+}
+
+/// A header value from text that has been validated before; an empty one where it has not.
+pub(crate) fn text(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The entity tag of what a digest names: its bytes never change (RFC 9110 8.8.3).
+pub(crate) fn entity_tag(digest: &Digest) -> String {
+    format!("\"{digest}\"")
+}
+
+/// Whether the client holds this already: `If-None-Match` is a list, compared weakly (RFC 9110 13.1.2).
+pub(crate) fn is_held(headers: &HeaderMap, entity_tag: &str) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|held| held == "*" || held.strip_prefix("W/").unwrap_or(held) == entity_tag)
+}
+
 /// The `Link` header to the next page.
 pub(crate) fn next_link(path: &str, limit: u32, last: &str) -> String {
     format!("<{path}?n={limit}&last={}>; rel=\"next\"", encoded(last))
@@ -92,7 +133,6 @@ pub(crate) fn next_link(path: &str, limit: u32, last: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     fn with(value: &str, size: u64) -> String {
         let mut headers = HeaderMap::new();
@@ -123,6 +163,30 @@ mod tests {
             assert_eq!(with(value, 1000), expected, "{value}");
         }
         assert_eq!(with("bytes=0-0", 0), "416");
+    }
+
+    #[test]
+    fn what_the_client_holds_is_recognised_in_a_list_and_weakly() {
+        let tag = "\"sha256:ab\"";
+        let held = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::IF_NONE_MATCH, HeaderValue::from_str(value).unwrap());
+            }
+            is_held(&headers, tag)
+        };
+        for values in [
+            &[tag][..],
+            &["W/\"sha256:ab\""],
+            &["\"other\", \"sha256:ab\""],
+            &["\"other\"", tag],
+            &["*"],
+        ] {
+            assert!(held(values), "{values:?}");
+        }
+        for values in [&[][..], &["\"sha256:abc\""], &["sha256:ab"], &["\"W/\""]] {
+            assert!(!held(values), "{values:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Blobs: served as they came, as streams, whole or in part (end-2, end-10).
 
-use super::answer::{self, ByteRange, CONTENT_DIGEST};
+use super::answer::{self, ByteRange, CONTENT_DIGEST, text};
 use crate::app::App;
 use crate::caller::{Access, Asked};
 use crate::error::V2Result;
@@ -27,8 +27,12 @@ pub(crate) async fn pull(
 ) -> V2Result<Response> {
     let permit = access.repository::<Pull>(&name)?;
     let blob = app.registry().blob(&permit, &digest, app.now()).await?;
-    let range = answer::range(&asked.headers, blob.size)?;
     let mut headers = content_headers(&digest);
+    // RFC 9110 13.2.2: before any range.
+    if answer::is_held(&asked.headers, &answer::entity_tag(&digest)) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    let range = answer::range(&asked.headers, blob.size)?;
     if let Some(ByteRange { first, last }) = range {
         headers.insert(
             header::CONTENT_RANGE,
@@ -80,13 +84,8 @@ fn content_headers(digest: &Digest) -> HeaderMap {
         HeaderValue::from_static("application/octet-stream"),
     );
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::ETAG, text(&format!("\"{digest}\"")));
+    headers.insert(header::ETAG, text(&answer::entity_tag(digest)));
     headers
-}
-
-/// A header value from text that has been validated before; an empty one where it has not.
-pub(crate) fn text(value: &str) -> HeaderValue {
-    HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// end-10: takes the blob out of this repository.

@@ -1,8 +1,7 @@
 //! Manifests and indexes, by tag or by digest (end-3, end-7, end-9). GET and HEAD are answered by the same code, so a gate that
 //! refuses one refuses the other.
 
-use super::answer::CONTENT_DIGEST;
-use super::blobs::text;
+use super::answer::{self, CONTENT_DIGEST, text};
 use crate::app::App;
 use crate::caller::{Access, Asked};
 use crate::error::{V2Error, V2Result};
@@ -31,21 +30,14 @@ pub(crate) async fn pull(
         .registry()
         .manifest(&permit, &reference, app.now())
         .await?;
-    let etag = format!("\"{}\"", pulled.manifest.digest);
+    let entity_tag = answer::entity_tag(&pulled.manifest.digest);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_DIGEST, text(pulled.manifest.digest.as_str()));
-    headers.insert(header::ETAG, text(&etag));
+    headers.insert(header::ETAG, text(&entity_tag));
     for warning in &pulled.warnings {
-        headers.append(
-            header::WARNING,
-            text(&format!("299 - \"{}\"", quotable(warning))),
-        );
+        headers.append(header::WARNING, answer::warning(warning));
     }
-    if asked
-        .headers
-        .get(header::IF_NONE_MATCH)
-        .is_some_and(|held| held.as_bytes() == etag.as_bytes())
-    {
+    if answer::is_held(&asked.headers, &entity_tag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     headers.insert(header::CONTENT_TYPE, text(&pulled.manifest.media_type));
@@ -59,21 +51,6 @@ pub(crate) async fn pull(
         Body::from(pulled.manifest.content)
     };
     Ok((StatusCode::OK, headers, body).into_response())
-}
-
-/// A header's quoted text: visible ASCII without quotes.
-fn quotable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_ascii_graphic() || c == ' ' {
-                c
-            } else {
-                '?'
-            }
-        })
-        .filter(|c| *c != '"' && *c != '\\')
-        .take(1_000)
-        .collect()
 }
 
 /// end-7: PUT by tag or by digest.
@@ -117,6 +94,13 @@ pub(crate) async fn push(
     }
     for tag in &extra {
         headers.append("oci-tag", text(tag.as_str()));
+    }
+    if let Some(layer) = stored.absent_layers.first() {
+        let sentence = format!(
+            "{} of its layers are not in this repository, such as {layer}: nobody can run it before they are pushed",
+            stored.absent_layers.len()
+        );
+        headers.append(header::WARNING, answer::warning(&sentence));
     }
     Ok((StatusCode::CREATED, headers).into_response())
 }

@@ -1,7 +1,6 @@
 //! Lists: tags, referrers, repositories (end-8, end-12, Docker's `_catalog`). Names only; a gate does not hide them.
 
-use super::answer::{self, next_link};
-use super::blobs::text;
+use super::answer::{self, next_link, text};
 use super::path;
 use crate::app::App;
 use crate::caller::Access;

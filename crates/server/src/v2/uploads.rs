@@ -1,8 +1,8 @@
 //! Uploads: monolithic, streamed without a length, in chunks, or mounted from another repository (end-4 to end-6, end-11, end-13, end-14).
 
-use super::answer::CONTENT_DIGEST;
-use super::blobs::text;
+use super::answer::{CONTENT_DIGEST, text};
 use super::manifests::digest_parameter;
+use super::mount::mount;
 use crate::app::App;
 use crate::caller::Access;
 use crate::error::{V2Error, V2Result};
@@ -11,8 +11,8 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
-use oci::{Digest, ErrorCode, RepositoryName};
-use policy::verb::{Attach, Pull};
+use oci::{Algorithm, Digest, ErrorCode, RepositoryName};
+use policy::verb::Attach;
 use registry::UploadId;
 
 const UPLOAD_UUID: &str = "docker-upload-uuid";
@@ -26,34 +26,28 @@ pub(crate) async fn start(
 ) -> V2Result<Response> {
     let permit = access.repository::<Attach>(&name)?;
     let parameters = query::map(request.uri().query());
+    let mut algorithm = algorithm(parameters.get("digest-algorithm"))?;
     if let Some(digest) = digest_parameter(parameters.get("mount"))? {
-        if let Some(from) = parameters.get("from") {
-            let from: RepositoryName = from.parse().map_err(|error| {
-                V2Error::new(
-                    StatusCode::BAD_REQUEST,
-                    ErrorCode::NameInvalid,
-                    format!("{error}"),
-                )
-            })?;
-            let source = access.may::<Pull>(&from);
-            if app
-                .registry()
-                .mount(&permit, source.as_ref(), &digest, app.now())
-                .await?
-            {
-                return Ok(created(&name, &digest));
-            }
+        if mount(app, access, &permit, &digest, parameters.get("from")).await? {
+            return Ok(created(&name, &digest));
         }
         // distribution-spec end-11: a mount that cannot be made becomes an upload, which also hides whether the blob exists.
+        algorithm = digest.algorithm();
     } else if let Some(digest) = digest_parameter(parameters.get("digest"))? {
-        let id = app.registry().start_upload(&permit, app.now()).await?;
+        let id = app
+            .registry()
+            .start_upload(&permit, digest.algorithm(), app.now())
+            .await?;
         write(app, &permit, &id, None, request).await?;
         app.registry()
             .finish_upload(&permit, &id, &digest, app.now())
             .await?;
         return Ok(created(&name, &digest));
     }
-    let id = app.registry().start_upload(&permit, app.now()).await?;
+    let id = app
+        .registry()
+        .start_upload(&permit, algorithm, app.now())
+        .await?;
     Ok((StatusCode::ACCEPTED, session_headers(&name, &id, 0)).into_response())
 }
 
@@ -144,6 +138,19 @@ async fn write(
         .registry()
         .write_upload(permit, id, start, stream, app.now())
         .await?)
+}
+
+/// `digest-algorithm`: what the client will hash with (end-4c).
+fn algorithm(value: Option<&String>) -> V2Result<Algorithm> {
+    value.map_or(Ok(Algorithm::Sha256), |text| {
+        text.parse().map_err(|error| {
+            V2Error::new(
+                StatusCode::BAD_REQUEST,
+                ErrorCode::DigestInvalid,
+                format!("{error}"),
+            )
+        })
+    })
 }
 
 fn with_location(error: V2Error, name: &RepositoryName, id: &UploadId) -> V2Error {
