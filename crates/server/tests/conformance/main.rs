@@ -1,0 +1,16 @@
+//! The distribution API as its specification has it, section by section, asked without a network. The suite that its authors
+//! keep is run by `.ci/conformance`; what stands here also holds where there is no such suite, and goes on to who may do what.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod listing;
+mod manifests;
+mod mounts;
+mod pull;
+mod uploads;
+mod world;
