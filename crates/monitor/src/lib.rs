@@ -2,7 +2,8 @@
 //! events delivered, the audit log sealed. Start at [`jobs`], which lists it.
 //!
 //! Every job is a reconciler: started by a signal *and* a period, safe to run twice, one code path. It answers no requests, and
-//! what it finds it tells through the store's events only.
+//! what it finds it tells through the store's events only. Layers are also read while they are uploaded (`following`), which is no job:
+//! it only saves jobs work, and everything comes about without it.
 
 mod deciding;
 mod delivering;
