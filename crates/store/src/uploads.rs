@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
@@ -80,17 +80,20 @@ impl OpenUploads {
     fn enter(&self, id: &UploadId) -> Result<Guard> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !open.insert(id.clone()) {
-            let why = "is being written to by another request: wait for it to end";
-            return Err(Error::Conflict {
-                kind: "upload",
-                name: id.to_string(),
-                why,
-            });
+            return Err(in_use(id));
         }
         Ok(Guard {
             open: Arc::clone(&self.0),
             id: id.clone(),
         })
+    }
+}
+
+fn in_use(id: &UploadId) -> Error {
+    Error::Conflict {
+        kind: "upload",
+        name: id.to_string(),
+        why: "is being written to by another request: wait for it to end",
     }
 }
 
@@ -186,6 +189,12 @@ pub async fn open(
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(unknown(&guard.id)),
             outcome => outcome.map_err(Error::io(&path))?,
         };
+        // Another process with the same folder may have it open too; its writes are not in this one's running hash.
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use(&guard.id)),
+            Err(TryLockError::Error(error)) => return Err(Error::io(&path)(error)),
+        }
         let written = file.metadata().map_err(Error::io(&path))?.len();
         Ok(UploadFile {
             shared: Arc::new(Shared { file, path, guard }),

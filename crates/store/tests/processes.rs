@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 use oci::Reference;
+use policy::verb::Push;
 use serde_json::json;
 use store::keys::{self, Purpose};
-use store::{Store, audit, catalogue, jobs, outbox};
+use store::{Error, Store, Writer, audit, catalogue, jobs, outbox, uploads};
 use trust::Signer;
 
-use crate::fixture::{Fixture, Image, NOW, name, push};
+use crate::fixture::{Fixture, Image, NOW, name, permit, push};
 
 async fn with_second() -> (Fixture, Store) {
     let fixture = Fixture::new().await;
@@ -87,6 +88,19 @@ async fn parallel_pushes_through_two_processes_all_land() {
         1 + 1 + 40,
         "raised by its own push and by each index that lists it"
     );
+}
+
+#[tokio::test]
+async fn two_processes_do_not_write_to_one_upload() {
+    let (fixture, second) = with_second().await;
+    let permit = permit::<Push>(1, "shop/web");
+    let writer = Writer::Push(&permit);
+    let id = uploads::start(&fixture.store, &writer, NOW).await.unwrap();
+    let open = async |store: &Store| uploads::open(store, &writer, &id, NOW).await;
+    let first = open(&fixture.store).await.unwrap();
+    assert!(matches!(open(&second).await, Err(Error::Conflict { .. })));
+    drop(first);
+    open(&second).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

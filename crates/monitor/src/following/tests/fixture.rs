@@ -47,7 +47,11 @@ impl Fixture {
     /// Begins an upload that arrives in pieces of so many bytes.
     pub(super) async fn upload(&self, piece: usize) -> Pushing<'_> {
         let permit = permit::<Attach>();
-        let started = self.context.registry.start_upload(&permit, oci::Algorithm::Sha256, NOW).await;
+        let started = self
+            .context
+            .registry
+            .start_upload(&permit, oci::Algorithm::Sha256, NOW)
+            .await;
         Pushing {
             registry: &self.context.registry,
             permit,
