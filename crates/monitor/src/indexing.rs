@@ -156,7 +156,14 @@ async fn layer_inventory(
         .await?
         .is_none()
     {
-        return Ok(absent(layer, &context.limits));
+        if media::is_foreign_layer(&layer.media_type) {
+            return Ok(absent(layer, &context.limits));
+        }
+        // It was there a moment ago: another try finds another repository, or none, and says nothing about the image.
+        return Err(Error::Store(store::Error::NotFound {
+            kind: "blob",
+            name: layer.digest.to_string(),
+        }));
     }
     if let Some(known) = known(context, layer, diff_id).await? {
         return Ok(known);

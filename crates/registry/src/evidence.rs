@@ -2,13 +2,13 @@
 //! Whether it counts is the gate's affair. Formats that the registry does not read stay what they are: manifests.
 
 use crate::error::Result;
-use oci::{Descriptor, Digest, ImageManifest, Manifest, Shape, Tag, media};
+use oci::{Descriptor, Digest, ImageManifest, Manifest, RepositoryName, Shape, Tag, media};
 use policy::Verdict;
 use serde::de::IgnoredAny;
 use std::collections::BTreeSet;
 use std::io::BufReader;
 use store::evidence::{NewEvidence, Reverified};
-use store::{Store, System, blobs};
+use store::{Store, System, blobs, catalogue};
 use tokio::io::AsyncReadExt;
 use trust::evidence::{Reading, Untrusted, read_bundle, read_simple_signing};
 use trust::{KeyId, PublicKey};
@@ -25,9 +25,15 @@ const COSIGN_SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 
 /// The shape that counts: evidence only if every blob is small and JSON, so that no layer of an image passes as evidence. What
 /// claims to be evidence and is not counts as an image where a client would run it.
-pub(crate) async fn shape(store: &Store, manifest: &Manifest) -> Result<Shape> {
+pub(crate) async fn shape(
+    store: &Store,
+    repository: &RepositoryName,
+    manifest: &Manifest,
+) -> Result<Shape> {
     match (manifest.shape(), manifest) {
-        (Shape::Evidence, Manifest::Image(image)) if !all_json(store, image).await? => {
+        (Shape::Evidence, Manifest::Image(image))
+            if !all_json(store, repository, image).await? =>
+        {
             Ok(if media::is_image_config(&image.config.media_type) {
                 Shape::Image
             } else {
@@ -38,7 +44,12 @@ pub(crate) async fn shape(store: &Store, manifest: &Manifest) -> Result<Shape> {
     }
 }
 
-async fn all_json(store: &Store, image: &ImageManifest) -> Result<bool> {
+/// Only what the repository holds is looked at: the answer must not tell what others hold.
+async fn all_json(
+    store: &Store,
+    repository: &RepositoryName,
+    image: &ImageManifest,
+) -> Result<bool> {
     let digests: BTreeSet<&Digest> = image
         .layers
         .iter()
@@ -46,6 +57,9 @@ async fn all_json(store: &Store, image: &ImageManifest) -> Result<bool> {
         .map(|descriptor| &descriptor.digest)
         .collect();
     for digest in digests {
+        if catalogue::blob(store, repository, digest).await?.is_none() {
+            return Ok(false);
+        }
         let (file, size) = match blobs::open(store, digest).await {
             Ok(opened) => opened,
             Err(store::Error::NotFound { .. }) => return Ok(false),

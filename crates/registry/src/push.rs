@@ -64,7 +64,8 @@ impl Registry {
         let manifest = Manifest::parse(&new.content, new.content_type)
             .map_err(|error| Error::protocol(ErrorCode::ManifestInvalid, error.to_string()))?;
         let tags = tags(new.reference, new.extra_tags);
-        let shape = evidence::shape(&self.store, &manifest).await?;
+        let repository = repository(permits.attach.repository())?;
+        let shape = evidence::shape(&self.store, repository, &manifest).await?;
         let keys = evidence::public_keys(&self.store).await?;
         let evidence = evidence::read(&self.store, &manifest, &tags, &keys).await?;
         let put = PutManifest {

@@ -22,7 +22,7 @@ pub(crate) use self::aliases::names_of;
 pub use self::import::{Imported, import};
 pub use self::matchable::{Matchable, for_keys};
 use crate::Store;
-use crate::db::RowExt;
+use crate::db::{Backend, RowExt, Tx};
 use crate::error::Result;
 
 /// The kind of the job that matches components again; its payload is a [`MatchWork`].
@@ -141,6 +141,20 @@ pub async fn status(store: &Store) -> Result<Status> {
 /// Whether there is anything to match with: at least one source with a record in force.
 pub async fn ready(store: &Store) -> Result<bool> {
     Ok(status(store).await?.ready)
+}
+
+/// The state of the advisory set, which no import changes until the transaction ends.
+pub(crate) async fn hold_generation(tx: &mut Tx) -> Result<i64> {
+    // SQLite has one writer at a time.
+    let text = match tx.backend() {
+        Backend::Sqlite => "SELECT value FROM revisions WHERE name = $1",
+        Backend::Postgres => "SELECT value FROM revisions WHERE name = $1 FOR SHARE",
+    };
+    sqlx::query(text)
+        .bind(GENERATION)
+        .fetch_one(tx.conn())
+        .await?
+        .int("value")
 }
 
 /// The matched ecosystems that advisories are held about.

@@ -11,7 +11,7 @@ use oci::Digest;
 use sbom::LayerInventory;
 
 pub use self::images::{ImageState, Indexed, PutImage, StoredImage, image, put_image};
-pub(crate) use self::images::{component_of, state_of};
+pub(crate) use self::images::{component_of, hold_components, state_of};
 use crate::Store;
 use crate::db::{RowExt, write_tx};
 use crate::error::{Error, Result};

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -195,7 +195,15 @@ pub async fn open(
             Err(TryLockError::WouldBlock) => return Err(in_use(&guard.id)),
             Err(TryLockError::Error(error)) => return Err(Error::io(&path)(error)),
         }
-        let written = file.metadata().map_err(Error::io(&path))?.len();
+        let metadata = file.metadata().map_err(Error::io(&path))?;
+        // Before the lock it may have become a blob, or have been given up.
+        match fs::metadata(&path) {
+            Ok(there) if there.ino() == metadata.ino() && there.dev() == metadata.dev() => {}
+            Ok(_) => return Err(unknown(&guard.id)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(unknown(&guard.id)),
+            Err(error) => return Err(Error::io(&path)(error)),
+        }
+        let written = metadata.len();
         Ok(UploadFile {
             shared: Arc::new(Shared { file, path, guard }),
             growths,

@@ -93,6 +93,7 @@ pub struct AdvisoryStatus {
     #[serde(default)]
     pub ecosystems: Vec<String>,
     /// What is in stock and no advisory is held about: gates with limits on weaknesses are not ready for images that have it.
+    /// Told to those who may import advisories.
     #[serde(default)]
     pub missing: Vec<String>,
     /// Names the whole set as it is now.

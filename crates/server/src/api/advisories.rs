@@ -29,7 +29,11 @@ pub(crate) async fn status(call: Call) -> Answer<AdvisoryStatus> {
     Ok(Json(AdvisoryStatus {
         ready: status.ready,
         ecosystems: names(coverage.held),
-        missing: names(coverage.missing),
+        // What is in stock is not for everyone to know.
+        missing: match asker.may::<ManageAdvisories>() {
+            Some(_) => names(coverage.missing),
+            None => Vec::new(),
+        },
         snapshot: Some(status.snapshot).filter(|_| !status.sources.is_empty()),
         sources: status.sources.into_iter().map(source).collect(),
         known_exploited: count(exploited.len()),

@@ -11,7 +11,7 @@ use crate::db::{RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::evidence::{self, NewEvidence};
 use crate::outbox::{self, NewEvent};
-use crate::{Store, Writer, audit, facts, jobs};
+use crate::{Store, Writer, audit, facts, inventories, jobs};
 
 /// The kind of the job that takes an image apart; its key is the digest, its payload `{repository_id, digest}`.
 pub const INDEX_IMAGE: &str = "index-image";
@@ -124,6 +124,7 @@ async fn write(
     if created && put.shape != Shape::Evidence {
         facts::touch(tx, id, put.digest, now).await?;
         if put.shape == Shape::Image {
+            inventories::hold_components(tx, put.digest).await?;
             ask_for_index(tx, id, put.digest, now).await?;
         }
     }

@@ -10,7 +10,7 @@ use sqlx::AnyConnection;
 use crate::blobs::held;
 use crate::db::{Backend, RowExt, Tx};
 use crate::error::{Error, Result};
-use crate::facts;
+use crate::{facts, inventories};
 
 /// Answers the layers that are not there and may come later, or fails with the first blob that must be there and is not.
 ///
@@ -108,6 +108,7 @@ pub(crate) async fn arrived(
     .await?;
     for row in &rows {
         let image = row.digest("manifest")?;
+        inventories::hold_components(tx, &image).await?;
         facts::touch(tx, repository_id, &image, now).await?;
         super::put::ask_for_index(tx, repository_id, &image, now).await?;
     }

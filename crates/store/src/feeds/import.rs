@@ -11,6 +11,7 @@ use serde_json::json;
 use super::plan::{Hashed, Plan, plan};
 use super::{
     Extent, GENERATION, MATCH, MatchWork, NewSet, READINESS, aliases, ecosystems, records,
+    status_of,
 };
 use crate::db::{RowExt, Tx, flag, write_tx};
 use crate::decisions::DECIDE_ALL;
@@ -60,18 +61,19 @@ pub async fn import(
             .execute(tx.conn())
             .await?;
         let plan = plan(tx.conn(), &hashed).await?;
-        let held_before = ecosystems(tx.conn()).await?;
+        let held_before = held(tx).await?;
         let mut keys = keys_before(tx, &set.source, &plan).await?;
         if !plan.is_empty() {
             records::write(tx, &set.source, &plan, now).await?;
             keys.extend(keys_after(tx, &plan).await?);
         }
         let snapshot = write_source(tx, set, hashed.newest_at(), now).await?;
-        let held = ecosystems(tx.conn()).await?;
+        let held = held(tx).await?;
         if held != held_before {
             tx.raise(READINESS).await?;
             jobs::enqueue(tx, DECIDE_ALL, "all", json!({}), now).await?;
-            keys.extend(unmatched(tx, held.difference(&held_before)).await?);
+            forget_matches(tx, held_before.ecosystems.difference(&held.ecosystems)).await?;
+            keys.extend(unmatched(tx, held.ecosystems.difference(&held_before.ecosystems)).await?);
         }
         ask_for_matches(tx, &set.source, &plan, &keys, now).await?;
         let imported = summary(&plan, keys, snapshot);
@@ -83,6 +85,31 @@ pub async fn import(
         audit::record(tx, &actor, "advisories.import", &set.source, detail, now).await?;
         Ok(imported)
     })
+}
+
+/// What advisories are held about: all that a gate sees of them, beside the findings.
+#[derive(Debug, PartialEq, Eq)]
+struct HeldAbout {
+    any: bool,
+    ecosystems: BTreeSet<Ecosystem>,
+}
+
+async fn held(tx: &mut Tx) -> Result<HeldAbout> {
+    Ok(HeldAbout {
+        any: status_of(tx.conn()).await?.ready,
+        ecosystems: ecosystems(tx.conn()).await?,
+    })
+}
+
+/// Without advisories about its ecosystem nothing is matched any more: when some come again, all of it has to be.
+async fn forget_matches(tx: &mut Tx, ecosystems: impl Iterator<Item = &Ecosystem>) -> Result<()> {
+    for ecosystem in ecosystems {
+        sqlx::query("UPDATE components SET matched_at = NULL WHERE ecosystem = $1")
+            .bind(ecosystem.to_string())
+            .execute(tx.conn())
+            .await?;
+    }
+    Ok(())
 }
 
 fn summary(plan: &Plan<'_>, keys: BTreeSet<PackageKey>, snapshot: String) -> Imported {

@@ -11,10 +11,10 @@ use super::{Finding, rows};
 use crate::batch::{LIST_MAX, markers, query};
 use crate::db::{Backend, RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
-use crate::feeds::{self, GENERATION};
+use crate::feeds;
 use crate::outbox::{self, NewEvent};
 use crate::permit::System;
-use crate::{Store, audit, facts, snapshot};
+use crate::{Store, audit, facts};
 
 /// How many components are written in one transaction.
 const COMPONENTS_PER_TRANSACTION: usize = 200;
@@ -72,16 +72,16 @@ async fn write(
     generation: i64,
     now: i64,
 ) -> Result<Replaced> {
-    let ids: Vec<i64> = matched.iter().map(|matched| matched.component_id).collect();
-    let components = lock(tx, &ids).await?;
-    // After the lock: whoever matches with a newer set waits for it, or has already changed the number.
-    if snapshot::revision(tx.conn(), GENERATION).await? != generation {
+    // Held to the end, so that no import comes between what is found and what is noted; first, as imports take it first too.
+    if feeds::hold_generation(tx).await? != generation {
         return Err(Error::Conflict {
             kind: "advisories",
             name: generation.to_string(),
             why: "changed while components were matched: match them again",
         });
     }
+    let ids: Vec<i64> = matched.iter().map(|matched| matched.component_id).collect();
+    let components = lock(tx, &ids).await?;
     let held = first_held(tx, matched).await?;
     let mut before = rows::of_components(tx, &ids).await?;
     let mut changes = Vec::new();

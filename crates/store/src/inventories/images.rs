@@ -10,7 +10,7 @@ use sqlx::any::AnyRow;
 
 use super::components::{self, Columns};
 use crate::batch::{query, rows_max, values};
-use crate::db::{RowExt, Tx, write_tx};
+use crate::db::{Backend, RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::feeds::{MATCH, MatchWork};
 use crate::outbox::{self, NewEvent};
@@ -111,6 +111,22 @@ pub async fn put_image(
             unmatched: unmatched.0.into_iter().collect(),
         })
     })
+}
+
+/// Waits for whoever writes findings about what the image holds, who does not see yet that one more repository has it, and
+/// keeps others from it until the transaction ends.
+pub(crate) async fn hold_components(tx: &mut Tx, image: &Digest) -> Result<()> {
+    // SQLite has one writer at a time.
+    if tx.backend() == Backend::Postgres {
+        sqlx::query(
+            "SELECT c.id FROM image_components i JOIN components c ON c.id = i.component_id WHERE i.image = $1 \
+             ORDER BY c.id FOR KEY SHARE OF c",
+        )
+        .bind(image.as_str())
+        .fetch_all(tx.conn())
+        .await?;
+    }
+    Ok(())
 }
 
 /// What is known of an image in a repository; `None` while it is not indexed, and while layers of it are not there.

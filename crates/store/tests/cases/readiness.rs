@@ -92,6 +92,31 @@ async fn what_no_advisory_is_about_is_not_called_matched() {
     // When the last record goes, what was matched once is not clean for ever.
     import(&debian(Vec::new())).await;
     assert_eq!(matching().await, without(&["Debian:12"]));
+    // Nor when others come: what was found was taken back, and is not found again until it was looked for.
+    world.run_matches(NOW).await;
+    let mut zlib = advisory("DSA-2", &[], "zlib", "5", Severity::High);
+    zlib.source = "debian".to_owned();
+    for affected in &mut zlib.affected {
+        affected.package = PackageKey::new(Ecosystem::Debian("12".to_owned()), "zlib");
+    }
+    import(&debian(vec![zlib])).await;
+    assert!(matching().await.pending);
+    world.run_matches(NOW).await;
+    assert!(matching().await.is_done());
+}
+
+#[tokio::test]
+async fn whether_there_are_advisories_at_all_is_one_of_the_facts() {
+    let world = World::new().await;
+    let flips = "SELECT value FROM revisions WHERE name = 'advisories'";
+    assert_eq!(world.fixture.number(flips).await, 0);
+    // About nothing that is matched, and yet no longer nothing.
+    let mut go = advisory("GO-1", &[], "example.com/x", "1", Severity::High);
+    for affected in &mut go.affected {
+        affected.package = PackageKey::new(Ecosystem::Other("Go".to_owned()), "example.com/x");
+    }
+    world.import(vec![go]).await;
+    assert_eq!(world.fixture.number(flips).await, 1);
 }
 
 #[tokio::test]
