@@ -99,31 +99,23 @@ impl User {
                 )?;
             }
             Self::Deactivate { name } => {
-                client
-                    .change_user(
-                        &name,
-                        &PrincipalChange {
-                            active: Some(false),
-                            password: None,
-                        },
-                    )
-                    .await?;
+                client.change_user(&name, &activity(false)).await?;
                 output::line(format!("{name} is deactivated."));
             }
             Self::Activate { name } => {
-                client
-                    .change_user(
-                        &name,
-                        &PrincipalChange {
-                            active: Some(true),
-                            password: None,
-                        },
-                    )
-                    .await?;
+                client.change_user(&name, &activity(true)).await?;
                 output::line(format!("{name} is active again."));
             }
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Changes whether an account may do anything, and nothing else.
+fn activity(active: bool) -> PrincipalChange {
+    PrincipalChange {
+        active: Some(active),
+        password: None,
     }
 }
 
@@ -192,27 +184,11 @@ impl Robot {
                 )?;
             }
             Self::Deactivate { name } => {
-                client
-                    .change_robot(
-                        &name,
-                        &PrincipalChange {
-                            active: Some(false),
-                            password: None,
-                        },
-                    )
-                    .await?;
+                client.change_robot(&name, &activity(false)).await?;
                 output::line(format!("{name} is deactivated."));
             }
             Self::Activate { name } => {
-                client
-                    .change_robot(
-                        &name,
-                        &PrincipalChange {
-                            active: Some(true),
-                            password: None,
-                        },
-                    )
-                    .await?;
+                client.change_robot(&name, &activity(true)).await?;
                 output::line(format!("{name} is active again."));
             }
         }
