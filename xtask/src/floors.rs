@@ -106,6 +106,10 @@ const CONFINED: &[Confined] = &[
         only_in: &["store"],
     },
     Confined {
+        outside: "rusqlite",
+        only_in: &["store"],
+    },
+    Confined {
         outside: "object_store",
         only_in: &["store"],
     },

@@ -6,72 +6,109 @@ use oci::Shape;
 use oci::{Digest, ErrorCode, Reference, RepositoryName};
 use policy::gate::{self, Hold};
 use policy::{Decision, Outcome, Who};
-use store::Store;
-use store::catalogue::{self, StoredManifest};
+use store::catalogue::{self, Part};
 use store::decisions::{self, GateName};
+use store::{Standing, Store};
 
 /// Manifests that are tried before a blob is refused: a blob shared by more is asked for by its manifest first.
 const REFERRING_MAX: usize = 512;
 
-/// Lets a manifest pass, with warnings to send along, or says why not.
-pub(crate) async fn manifest(
-    store: &Store,
-    who: &Who,
-    repository: &RepositoryName,
-    manifest: &StoredManifest,
-    now: i64,
-) -> Result<Vec<String>> {
-    if manifest.shape == Shape::Evidence {
-        return Ok(Vec::new());
-    }
-    match hold(store, who, repository).await? {
-        Held::Free => Ok(Vec::new()),
-        Held::NoPolicy => Err(no_policy(repository, &manifest.digest, now)),
-        Held::By(gates) => decide(store, &gates, manifest, now).await,
-    }
+/// Somebody at the door of a repository.
+pub(crate) struct Door<'a> {
+    pub(crate) store: &'a Store,
+    /// Everybody and the policies, as of when the request began.
+    pub(crate) standing: &'a Standing,
+    pub(crate) who: &'a Who,
+    pub(crate) repository: &'a RepositoryName,
+    pub(crate) now: i64,
 }
 
-/// Lets a blob pass: whoever is held gets it only through a manifest that they may have (DESIGN §3).
-pub(crate) async fn blob(
-    store: &Store,
-    who: &Who,
-    repository: &RepositoryName,
-    digest: &Digest,
-    now: i64,
-) -> Result<()> {
-    let gates = match hold(store, who, repository).await? {
-        Held::Free => return Ok(()),
-        Held::NoPolicy => Gates::new(),
-        Held::By(gates) => gates,
-    };
-    let no_policy_here = gates.is_empty();
-    let mut refusal = None;
-    for referring in catalogue::manifests_referring(store, repository, digest)
-        .await?
-        .into_iter()
-        .take(REFERRING_MAX)
-    {
-        let Some(found) =
-            catalogue::manifest(store, repository, &Reference::Digest(referring)).await?
-        else {
-            continue;
+impl Door<'_> {
+    /// Lets a manifest pass, with warnings to send along, or says why not.
+    pub(crate) async fn manifest(&self, digest: &Digest, shape: Shape) -> Result<Vec<String>> {
+        if shape == Shape::Evidence {
+            return Ok(Vec::new());
+        }
+        match self.hold() {
+            Held::Free => Ok(Vec::new()),
+            Held::NoPolicy => Err(no_policy(self.repository, digest, self.now)),
+            Held::By(gates) => self.decide(&gates, digest).await,
+        }
+    }
+
+    /// Lets a blob pass: whoever is held gets it only through a manifest that they may have (DESIGN §3).
+    pub(crate) async fn blob(&self, digest: &Digest) -> Result<()> {
+        let gates = match self.hold() {
+            Held::Free => return Ok(()),
+            Held::NoPolicy => Gates::new(),
+            Held::By(gates) => gates,
         };
-        if found.shape == Shape::Evidence {
-            return Ok(());
+        let no_policy_here = gates.is_empty();
+        let mut refusal = None;
+        for referring in catalogue::manifests_referring(self.store, self.repository, digest)
+            .await?
+            .into_iter()
+            .take(REFERRING_MAX)
+        {
+            let reference = Reference::Digest(referring);
+            let Some(found) =
+                catalogue::served(self.store, self.repository, &reference, Part::Head).await?
+            else {
+                continue;
+            };
+            if found.shape == Shape::Evidence {
+                return Ok(());
+            }
+            if no_policy_here {
+                continue;
+            }
+            match self.decide(&gates, &found.digest).await {
+                Ok(_) => return Ok(()),
+                Err(error @ Error::Refused(_)) => refusal = refusal.or(Some(error)),
+                Err(error) => return Err(error),
+            }
         }
         if no_policy_here {
-            continue;
+            return Err(no_policy(self.repository, digest, self.now));
         }
-        match decide(store, &gates, &found, now).await {
-            Ok(_) => return Ok(()),
-            Err(error @ Error::Refused(_)) => refusal = refusal.or(Some(error)),
-            Err(error) => return Err(error),
+        Err(refusal.unwrap_or_else(|| unreferenced(self.repository, digest)))
+    }
+
+    fn hold(&self) -> Held {
+        let Standing {
+            directory,
+            policies,
+        } = self.standing;
+        match gate::hold(policies, directory, self.who, self.repository) {
+            Hold::Free | Hold::Ungated => Held::Free,
+            Hold::NoPolicy => Held::NoPolicy,
+            Hold::Gates(gates) => Held::By(
+                gates
+                    .into_iter()
+                    .filter_map(|(index, gate)| {
+                        policies
+                            .get(index)
+                            .map(|policy| GateName::new(policy.name.clone(), gate))
+                    })
+                    .collect(),
+            ),
         }
     }
-    if no_policy_here {
-        return Err(no_policy(repository, digest, now));
+
+    async fn decide(&self, gates: &Gates, digest: &Digest) -> Result<Vec<String>> {
+        let decided =
+            decisions::decide_each(self.store, self.repository, digest, gates, self.now).await?;
+        let (passed, refused): (Vec<Decision>, Vec<Decision>) = decided
+            .into_iter()
+            .partition(|decision| decision.outcome.passes());
+        if refused.is_empty() {
+            let warned = passed
+                .iter()
+                .filter(|decision| decision.outcome == Outcome::Warn);
+            return Ok(warned.map(Decision::sentence).collect());
+        }
+        Err(refused_by(refused))
     }
-    Err(refusal.unwrap_or_else(|| unreferenced(repository, digest)))
 }
 
 type Gates = Vec<GateName>;
@@ -80,45 +117,6 @@ enum Held {
     Free,
     NoPolicy,
     By(Gates),
-}
-
-async fn hold(store: &Store, who: &Who, repository: &RepositoryName) -> Result<Held> {
-    let policies = store::policies::current(store).await?;
-    let directory = store::accounts::directory(store).await?;
-    Ok(match gate::hold(&policies, &directory, who, repository) {
-        Hold::Free | Hold::Ungated => Held::Free,
-        Hold::NoPolicy => Held::NoPolicy,
-        Hold::Gates(gates) => Held::By(
-            gates
-                .into_iter()
-                .filter_map(|(index, gate)| {
-                    policies
-                        .get(index)
-                        .map(|policy| GateName::new(policy.name.clone(), gate))
-                })
-                .collect(),
-        ),
-    })
-}
-
-async fn decide(
-    store: &Store,
-    gates: &Gates,
-    manifest: &StoredManifest,
-    now: i64,
-) -> Result<Vec<String>> {
-    let decided =
-        decisions::decide_each(store, &manifest.repository, &manifest.digest, gates, now).await?;
-    let (passed, refused): (Vec<Decision>, Vec<Decision>) = decided
-        .into_iter()
-        .partition(|decision| decision.outcome.passes());
-    if refused.is_empty() {
-        let warned = passed
-            .iter()
-            .filter(|decision| decision.outcome == Outcome::Warn);
-        return Ok(warned.map(Decision::sentence).collect());
-    }
-    Err(refused_by(refused))
 }
 
 fn refused_by(decisions: Vec<Decision>) -> Error {

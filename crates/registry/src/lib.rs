@@ -22,7 +22,7 @@ pub use evidence::reverify;
 pub use listing::Names;
 pub use pull::{Blob, Pulled};
 pub use push::{DeletePermits, NewManifest, PushPermits, Stored};
-pub use store::catalogue::Referrers;
+pub use store::catalogue::{Part, Referrers};
 pub use store::uploads::UploadId;
 
 /// A registry over one store; cloning it is cheap.

@@ -1,13 +1,14 @@
 //! Mounting: a blob of one repository becomes one of another, without its bytes (distribution-spec end-11). Where it may come
 //! from is the caller's question to `policy::access`; here the gate is asked, and nothing is told of what is not given.
 
+use crate::Registry;
 use crate::error::{Error, Result};
+use crate::gatekeeper::Door;
 use crate::pull::repository;
-use crate::{Registry, gatekeeper};
 use oci::{Digest, ErrorCode, RepositoryName};
 use policy::Permit;
 use policy::verb::{Attach, Pull};
-use store::{Writer, catalogue};
+use store::{Standing, Writer, catalogue};
 
 /// Repositories that are looked at when a mount names none.
 const SOURCES_MAX: u32 = 256;
@@ -31,6 +32,7 @@ impl Registry {
         &self,
         to: &Permit<Attach>,
         from: &Permit<Pull>,
+        standing: &Standing,
         digest: &Digest,
         now: i64,
     ) -> Result<bool> {
@@ -41,7 +43,14 @@ impl Registry {
         {
             return Ok(false);
         }
-        match gatekeeper::blob(&self.store, from.who(), source, digest, now).await {
+        let door = Door {
+            store: &self.store,
+            standing,
+            who: from.who(),
+            repository: source,
+            now,
+        };
+        match door.blob(digest).await {
             Ok(()) => {}
             Err(
                 Error::Refused(_)

@@ -1,19 +1,21 @@
 //! Reading: manifests and blobs, each past the gate. Bytes go out as they came in.
 
+use crate::Registry;
 use crate::error::{Error, Result};
-use crate::{Registry, gatekeeper};
+use crate::gatekeeper::Door;
 use oci::{Digest, ErrorCode, Reference, RepositoryName};
 use policy::Permit;
 use policy::verb::Pull;
+use std::fs::File;
+use store::Standing;
 use store::blobs;
-use store::catalogue::{self, StoredManifest};
-use tokio::fs::File;
+use store::catalogue::{self, Part, Served, StoredManifest};
 
 /// A manifest that may be served, and what to tell whoever gets it.
 #[derive(Debug)]
 pub struct Pulled {
-    /// The manifest, with its bytes.
-    pub manifest: StoredManifest,
+    /// The manifest, with its bytes where they were asked for.
+    pub manifest: Served,
     /// Sentences of gates that only warn.
     pub warnings: Vec<String>,
 }
@@ -35,13 +37,23 @@ impl Registry {
     pub async fn manifest(
         &self,
         permit: &Permit<Pull>,
+        standing: &Standing,
         reference: &Reference,
+        part: Part,
         now: i64,
     ) -> Result<Pulled> {
         let repository = repository(permit.repository())?;
-        let manifest = self.stored(repository, reference).await?;
-        let warnings =
-            gatekeeper::manifest(&self.store, permit.who(), repository, &manifest, now).await?;
+        let manifest = catalogue::served(&self.store, repository, reference, part)
+            .await?
+            .ok_or_else(|| unknown(repository, reference))?;
+        let door = Door {
+            store: &self.store,
+            standing,
+            who: permit.who(),
+            repository,
+            now,
+        };
+        let warnings = door.manifest(&manifest.digest, manifest.shape).await?;
         Ok(Pulled { manifest, warnings })
     }
 
@@ -49,7 +61,13 @@ impl Registry {
     ///
     /// # Errors
     /// `BLOB_UNKNOWN`; a gate's refusal when the caller is held and no manifest that they may have refers to it.
-    pub async fn blob(&self, permit: &Permit<Pull>, digest: &Digest, now: i64) -> Result<Blob> {
+    pub async fn blob(
+        &self,
+        permit: &Permit<Pull>,
+        standing: &Standing,
+        digest: &Digest,
+        now: i64,
+    ) -> Result<Blob> {
         let repository = repository(permit.repository())?;
         if catalogue::blob(&self.store, repository, digest)
             .await?
@@ -60,9 +78,19 @@ impl Registry {
                 format!("`{repository}` has no blob `{digest}`"),
             ));
         }
-        gatekeeper::blob(&self.store, permit.who(), repository, digest, now).await?;
+        let door = Door {
+            store: &self.store,
+            standing,
+            who: permit.who(),
+            repository,
+            now,
+        };
+        door.blob(digest).await?;
         let (file, size) = blobs::open(&self.store, digest).await?;
-        Ok(Blob { file, size })
+        Ok(Blob {
+            file: file.into_std().await,
+            size,
+        })
     }
 
     pub(crate) async fn stored(
@@ -72,13 +100,15 @@ impl Registry {
     ) -> Result<StoredManifest> {
         catalogue::manifest(&self.store, repository, reference)
             .await?
-            .ok_or_else(|| {
-                Error::protocol(
-                    ErrorCode::ManifestUnknown,
-                    format!("`{repository}` has no manifest `{reference}`"),
-                )
-            })
+            .ok_or_else(|| unknown(repository, reference))
     }
+}
+
+fn unknown(repository: &RepositoryName, reference: &Reference) -> Error {
+    Error::protocol(
+        ErrorCode::ManifestUnknown,
+        format!("`{repository}` has no manifest `{reference}`"),
+    )
 }
 
 /// The repository that a permit is for.

@@ -2,6 +2,7 @@
 //! It decides nothing by itself, and nothing but the `Authorization` header (never User-Agent or Accept) plays a part.
 
 use crate::app::App;
+use crate::conduit::Files;
 use crate::error::{V2Error, V2Result};
 use crate::v2::path::Target;
 use axum::extract::{ConnectInfo, Request};
@@ -12,10 +13,10 @@ use base64::engine::general_purpose::STANDARD;
 use identity::{AuthError, Caller, Presented, Via};
 use oci::{ErrorCode, RepositoryName};
 use policy::verb::{Pull, Verb, VerbKind};
-use policy::{Ceiling, Directory, Permit, Refused, Who};
+use policy::{Ceiling, Permit, Refused, Who};
 use secrecy::SecretString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use store::Standing;
 
 /// What the request's `Authorization` header says.
 ///
@@ -82,6 +83,8 @@ pub(crate) fn public_url(app: &App, headers: &HeaderMap) -> String {
 pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
+    /// For bodies of files, where the connection can send those by itself.
+    pub(crate) files: Option<Files>,
     peer: IpAddr,
 }
 
@@ -92,6 +95,7 @@ impl Asked {
         Self {
             method: request.method().clone(),
             headers: request.headers().clone(),
+            files: request.extensions().get::<Files>().cloned(),
             peer,
         }
     }
@@ -100,7 +104,7 @@ impl Asked {
 /// Who sent a request to the distribution API, and how they would be challenged.
 pub(crate) struct Presenter {
     caller: Caller,
-    directory: Arc<Directory>,
+    standing: Standing,
     challenge: Challenge,
 }
 
@@ -136,10 +140,9 @@ impl Presenter {
                 return Err(challenge.answer(actions, Some("invalid_token"), &error.to_string()));
             }
         };
-        let directory = store::accounts::directory(app.store()).await?;
         Ok(Self {
             caller,
-            directory,
+            standing: store::standing(app.store()).await?,
             challenge,
         })
     }
@@ -177,6 +180,11 @@ impl<'a> Access<'a> {
             anonymous_pull: app.options().anonymous_pull,
             now: app.now(),
         }
+    }
+
+    /// Everybody and the policies, as of when the request began.
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.presenter.standing
     }
 
     /// A permit for what this repository holds, or the challenge or refusal that the protocol wants.
@@ -262,10 +270,10 @@ impl<'a> Access<'a> {
         ceiling: &Ceiling,
     ) -> Result<Permit<V>, Refused> {
         let Presenter {
-            caller, directory, ..
+            caller, standing, ..
         } = self.presenter;
         policy::access::<V>(
-            directory,
+            &standing.directory,
             &caller.who,
             repository,
             ceiling,

@@ -1,9 +1,10 @@
 //! Accepting connections, over TLS or not, and stopping without cutting anyone off. What is asked is `router.rs`'s business.
 
+use crate::conduit::{Conduit, Files};
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Version, header};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -83,10 +84,11 @@ fn spawn(
             tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
         }
         let Some(acceptor) = acceptor else {
-            return connection(stream, peer, router, watcher).await;
+            let (conduit, files) = Conduit::new(stream);
+            return connection(conduit, Some(files), peer, router, watcher).await;
         };
         match tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => connection(stream, peer, router, watcher).await,
+            Ok(Ok(stream)) => connection(stream, None, peer, router, watcher).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
         }
@@ -107,12 +109,21 @@ fn name_host<B>(request: &mut Request<B>) {
     }
 }
 
-async fn connection<S>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher)
-where
+async fn connection<S>(
+    stream: S,
+    files: Option<Files>,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = router.map_request(move |mut request: Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        // HTTP/2 cuts bodies into frames that it copies.
+        if let (Some(files), Version::HTTP_11 | Version::HTTP_10) = (&files, request.version()) {
+            request.extensions_mut().insert(files.clone());
+        }
         name_host(&mut request);
         request.map(axum::body::Body::new)
     });

@@ -16,8 +16,8 @@ use serde_json::json;
 use sqlx::AnyConnection;
 
 pub use self::directory::directory;
-pub(crate) use self::directory::directory_in;
 use self::directory::owner_of;
+pub(crate) use self::directory::{REVISION, directory_in};
 pub use self::grants::{GrantRecord, NewGrant, add_grant, grants, remove_grant};
 pub(crate) use self::names::check_name;
 pub use self::principals::{
@@ -70,7 +70,7 @@ impl By<'_> {
 
 /// Notes that the directory changed; `decisions` when the change may turn one.
 pub(crate) async fn directory_changed(tx: &mut Tx, decisions: bool, now: i64) -> Result<()> {
-    tx.raise(directory::REVISION).await?;
+    tx.raise(REVISION).await?;
     if decisions {
         jobs::enqueue(tx, DECIDE_ALL, "all", json!({}), now).await?;
     }

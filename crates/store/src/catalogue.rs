@@ -19,6 +19,7 @@ mod list;
 mod put;
 mod referrers;
 mod required;
+mod served;
 
 pub use blobs::{blob, blob_holders, link_blob, manifests_referring, unlink_blob};
 pub use delete::{Deleter, delete_manifest, delete_tag};
@@ -26,6 +27,7 @@ pub use list::{Held, TagRecord, holders, manifests, repositories, tag_records, t
 pub use put::{INDEX_IMAGE, Put, PutManifest, StageRecord, TagMove, put_manifest};
 pub use referrers::{Referrers, referrers};
 pub(crate) use required::{arrived, awaits_layers};
+pub use served::{Part, Served, served};
 
 /// The most entries one call lists.
 pub const LIST_MAX: u32 = 10_000;

@@ -5,6 +5,7 @@
 //! Texts run on both through `sqlx::Any`: `$1` markers, BIGINT, TEXT and BYTEA only, no dynamic SQL.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -13,9 +14,11 @@ use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 
+mod point;
 mod row;
 mod tx;
 
+pub(crate) use point::Value;
 pub(crate) use row::{RowExt, flag};
 pub(crate) use tx::{AuditRow, Event, JobRow, Tx};
 
@@ -45,6 +48,8 @@ pub(crate) struct Db {
     backend: Backend,
     readers: AnyPool,
     writer: AnyPool,
+    /// For point reads, where the database is embedded.
+    embedded: Option<Arc<point::Embedded>>,
     /// Counts the commits that brought jobs, so that workers of this process wake at once.
     jobs: watch::Sender<u64>,
 }
@@ -65,6 +70,7 @@ impl Db {
             backend: Backend::Sqlite,
             readers,
             writer,
+            embedded: Some(Arc::new(point::Embedded::new(path))),
             jobs: watch::Sender::new(0),
         })
     }
@@ -77,6 +83,7 @@ impl Db {
             backend: Backend::Postgres,
             readers,
             writer,
+            embedded: None,
             jobs: watch::Sender::new(0),
         })
     }
@@ -111,6 +118,9 @@ impl Db {
 
     /// Closes every connection, after what is under way.
     pub(crate) async fn close(&self) {
+        if let Some(embedded) = &self.embedded {
+            embedded.close();
+        }
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -170,12 +180,13 @@ impl Tries {
 
 /// The value of a counter of table `revisions`.
 pub(crate) async fn revision(db: &Db, name: &str) -> Result<i64> {
-    let row = sqlx::query("SELECT value FROM revisions WHERE name = $1")
-        .bind(name)
-        .fetch_optional(db.read())
-        .await?
-        .ok_or_else(|| Error::not_found("revision", name))?;
-    row.int("value")
+    db.point(
+        "SELECT value FROM revisions WHERE name = $1",
+        &[Value::Text(name)],
+        |row| row.int("value"),
+    )
+    .await?
+    .ok_or_else(|| Error::not_found("revision", name))
 }
 
 async fn pool(

@@ -80,9 +80,7 @@ pub async fn decide_each(
     gates: &[GateName],
     now: i64,
 ) -> Result<Vec<Decision>> {
-    let mut conn = store.db().read().acquire().await?;
-    let mut kept = kept::read(&mut conn, repository, digest).await?;
-    drop(conn);
+    let mut kept = kept::read_now(store, repository, digest).await?;
     let answers: Option<Vec<Decision>> = gates
         .iter()
         .map(|gate| kept.take_valid(gate, now))

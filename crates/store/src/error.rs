@@ -97,6 +97,9 @@ pub enum Error {
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
+    /// The embedded database failed, asked on the calling thread.
+    #[error("the database failed")]
+    Embedded(#[source] rusqlite::Error),
     /// A file or folder failed.
     #[error("`{path}` failed")]
     Io {

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::{Store, audit, jobs, permit, snapshot};
 
 /// The counter that every change of a policy raises.
-const REVISION: &str = "policies";
+pub(crate) const REVISION: &str = "policies";
 /// How many lints an error repeats.
 const LINTS_IN_ERROR_MAX: usize = 10;
 

@@ -5,7 +5,7 @@ use policy::{Ceiling, PrincipalId};
 use serde_json::json;
 
 use crate::accounts::By;
-use crate::db::{RowExt, write_tx};
+use crate::db::{RowExt, Value, write_tx};
 use crate::error::{Error, Result};
 use crate::{Store, audit};
 
@@ -124,25 +124,25 @@ pub async fn list(
     .bind(principal.0)
     .fetch_all(&mut *conn)
     .await?;
-    rows.iter().map(record).collect()
+    rows.iter().map(|row| record(row)).collect()
 }
 
 /// The token with this hash, if it is taken at `now`: not revoked, not expired, and its principal not closed.
 pub async fn token_by_hash(store: &Store, hash: &str, now: i64) -> Result<Option<TokenRecord>> {
-    let row = sqlx::query(
-        "SELECT t.id, t.principal_id, t.name, t.ceiling, t.created_at, t.expires_at, t.revoked_at \
-         FROM tokens t JOIN principals p ON p.id = t.principal_id LEFT JOIN principals o ON o.id = p.owner_id \
-         WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) \
-         AND p.active = 1 AND COALESCE(o.active, 1) = 1",
-    )
-    .bind(hash)
-    .bind(now)
-    .fetch_optional(store.db().read())
-    .await?;
-    row.as_ref().map(record).transpose()
+    store
+        .db()
+        .point(
+            "SELECT t.id, t.principal_id, t.name, t.ceiling, t.created_at, t.expires_at, t.revoked_at \
+             FROM tokens t JOIN principals p ON p.id = t.principal_id LEFT JOIN principals o ON o.id = p.owner_id \
+             WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) \
+             AND p.active = 1 AND COALESCE(o.active, 1) = 1",
+            &[Value::Text(hash), Value::Int(now)],
+            |row| record(row),
+        )
+        .await
 }
 
-fn record(row: &sqlx::any::AnyRow) -> Result<TokenRecord> {
+fn record(row: &impl RowExt) -> Result<TokenRecord> {
     Ok(TokenRecord {
         id: row.int("id")?,
         principal: PrincipalId(row.int("principal_id")?),

@@ -109,6 +109,11 @@ pub(crate) fn text(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""))
 }
 
+/// The same for text that is not needed any more.
+pub(crate) fn owned(value: String) -> HeaderValue {
+    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static(""))
+}
+
 /// The entity tag of what a digest names: its bytes never change (RFC 9110 8.8.3).
 pub(crate) fn entity_tag(digest: &Digest) -> String {
     format!("\"{digest}\"")

@@ -4,18 +4,16 @@ use super::answer::{self, ByteRange, CONTENT_DIGEST, text};
 use crate::app::App;
 use crate::caller::{Access, Asked};
 use crate::error::V2Result;
+use crate::reading;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use oci::{Digest, RepositoryName};
 use policy::verb::{Delete, Pull};
-use std::io::SeekFrom;
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
+use std::fs::File;
 
-/// Bytes read at a time.
-const CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes up to which a blob is read, rather than sent as a file.
+const SENT_BYTES_MIN: u64 = 64 * 1024;
 
 /// end-2: GET and HEAD.
 pub(crate) async fn pull(
@@ -26,7 +24,10 @@ pub(crate) async fn pull(
     asked: &Asked,
 ) -> V2Result<Response> {
     let permit = access.repository::<Pull>(&name)?;
-    let blob = app.registry().blob(&permit, &digest, app.now()).await?;
+    let blob = app
+        .registry()
+        .blob(&permit, access.standing(), &digest, app.now())
+        .await?;
     let mut headers = content_headers(&digest);
     // RFC 9110 13.2.2: before any range.
     if answer::is_held(&asked.headers, &answer::entity_tag(&digest)) {
@@ -56,24 +57,17 @@ pub(crate) async fn pull(
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     let body = match asked.method {
         Method::HEAD => Body::empty(),
-        _ => stream(blob.file, range.first, length)
-            .await
-            .map_err(|error| {
-                tracing::error!(%digest, %error, "a stored blob cannot be read");
-                registry::Error::unavailable("the blob cannot be read now")
-            })?,
+        _ => body(asked, blob.file, range.first, length),
     };
     Ok((status, headers, body).into_response())
 }
 
-async fn stream(mut file: File, first: u64, length: u64) -> std::io::Result<Body> {
-    if first > 0 {
-        file.seek(SeekFrom::Start(first)).await?;
+/// Where the connection can send files by itself, it does; what is small is sooner read than sent apart from its head.
+fn body(asked: &Asked, file: File, first: u64, length: u64) -> Body {
+    match &asked.files {
+        Some(files) if length > SENT_BYTES_MIN => files.body(file, first, length),
+        _ => reading::body(file, first, length),
     }
-    Ok(Body::from_stream(ReaderStream::with_capacity(
-        file.take(length),
-        CHUNK_BYTES,
-    )))
 }
 
 fn content_headers(digest: &Digest) -> HeaderMap {

@@ -1,7 +1,7 @@
 //! Manifests and indexes, by tag or by digest (end-3, end-7, end-9). GET and HEAD are answered by the same code, so a gate that
 //! refuses one refuses the other.
 
-use super::answer::{self, CONTENT_DIGEST, text};
+use super::answer::{self, CONTENT_DIGEST, owned, text};
 use crate::app::App;
 use crate::caller::{Access, Asked};
 use crate::error::{V2Error, V2Result};
@@ -12,10 +12,12 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use oci::{Digest, ErrorCode, Reference, RepositoryName, Tag};
 use policy::verb::{Attach, Delete, DeleteEvidence, Pull, Push};
-use registry::{DeletePermits, NewManifest, PushPermits};
+use registry::{DeletePermits, NewManifest, Part, PushPermits};
 
 /// Tags that one PUT may set beside the one in its path.
 const TAGS_MAX: usize = 16;
+/// Headers that an answer has room for without growing.
+const HEADERS: usize = 8;
 
 /// end-3: GET and HEAD.
 pub(crate) async fn pull(
@@ -26,30 +28,29 @@ pub(crate) async fn pull(
     asked: &Asked,
 ) -> V2Result<Response> {
     let permit = access.repository::<Pull>(&name)?;
+    let part = match asked.method {
+        Method::HEAD => Part::Head,
+        _ => Part::Whole,
+    };
     let pulled = app
         .registry()
-        .manifest(&permit, &reference, app.now())
+        .manifest(&permit, access.standing(), &reference, part, app.now())
         .await?;
-    let entity_tag = answer::entity_tag(&pulled.manifest.digest);
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_DIGEST, text(pulled.manifest.digest.as_str()));
-    headers.insert(header::ETAG, text(&entity_tag));
+    let manifest = pulled.manifest;
+    let entity_tag = answer::entity_tag(&manifest.digest);
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    headers.insert(CONTENT_DIGEST, text(manifest.digest.as_str()));
     for warning in &pulled.warnings {
         headers.append(header::WARNING, answer::warning(warning));
     }
-    if answer::is_held(&asked.headers, &entity_tag) {
+    let is_held = answer::is_held(&asked.headers, &entity_tag);
+    headers.insert(header::ETAG, owned(entity_tag));
+    if is_held {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    headers.insert(header::CONTENT_TYPE, text(&pulled.manifest.media_type));
-    headers.insert(
-        header::CONTENT_LENGTH,
-        HeaderValue::from(pulled.manifest.content.len()),
-    );
-    let body = if asked.method == Method::HEAD {
-        Body::empty()
-    } else {
-        Body::from(pulled.manifest.content)
-    };
+    headers.insert(header::CONTENT_TYPE, owned(manifest.media_type));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(manifest.size));
+    let body = manifest.content.map_or_else(Body::empty, Body::from);
     Ok((StatusCode::OK, headers, body).into_response())
 }
 

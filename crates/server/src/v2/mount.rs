@@ -35,7 +35,7 @@ pub(super) async fn mount(
                 tries += 1;
                 let mounted = app
                     .registry()
-                    .mount(permit, &readable, digest, app.now())
+                    .mount(permit, &readable, access.standing(), digest, app.now())
                     .await?;
                 if mounted {
                     return Ok(true);

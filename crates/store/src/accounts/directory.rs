@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::snapshot;
 
 /// The counter that every change of the directory raises.
-pub(super) const REVISION: &str = "directory";
+pub(crate) const REVISION: &str = "directory";
 
 /// The directory as it is now. Costs one query while nothing changes.
 pub async fn directory(store: &Store) -> Result<Arc<Directory>> {

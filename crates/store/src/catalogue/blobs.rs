@@ -6,7 +6,7 @@ use policy::verb::{Delete, Pull};
 
 use super::lock;
 use crate::blobs::{BlobInfo, held, link};
-use crate::db::{RowExt, write_tx};
+use crate::db::{RowExt, Value, write_tx};
 use crate::error::{Error, Result};
 use crate::{Store, Writer, audit, permit};
 
@@ -16,21 +16,23 @@ pub async fn blob(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Option<BlobInfo>> {
-    let row = sqlx::query(
-        "SELECT b.size FROM repositories n JOIN repository_blobs r ON r.repository_id = n.id \
-         JOIN blobs b ON b.digest = r.digest WHERE n.name = $1 AND r.digest = $2",
-    )
-    .bind(repository.as_str())
-    .bind(digest.as_str())
-    .fetch_optional(store.db().read())
-    .await?;
-    row.map(|row| {
-        Ok(BlobInfo {
-            digest: digest.clone(),
-            size: row.count("size")?,
-        })
-    })
-    .transpose()
+    store
+        .db()
+        .point(
+            "SELECT b.size FROM repositories n JOIN repository_blobs r ON r.repository_id = n.id \
+             JOIN blobs b ON b.digest = r.digest WHERE n.name = $1 AND r.digest = $2",
+            &[
+                Value::Text(repository.as_str()),
+                Value::Text(digest.as_str()),
+            ],
+            |row| {
+                Ok(BlobInfo {
+                    digest: digest.clone(),
+                    size: row.count("size")?,
+                })
+            },
+        )
+        .await
 }
 
 /// Repositories that hold a blob, by name, at most `limit` of them.

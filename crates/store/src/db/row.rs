@@ -12,26 +12,38 @@ use crate::error::{Error, Result};
 
 /// Typed columns.
 pub(crate) trait RowExt {
-    /// A BIGINT.
-    fn int(&self, column: &str) -> Result<i64>;
     /// A BIGINT that may be NULL.
     fn opt_int(&self, column: &str) -> Result<Option<i64>>;
-    /// A BIGINT that counts something.
-    fn count(&self, column: &str) -> Result<u64>;
-    /// A flag, 0 or 1.
-    fn flag(&self, column: &str) -> Result<bool>;
-    /// A text.
-    fn text(&self, column: &str) -> Result<String>;
     /// A text that may be NULL.
     fn opt_text(&self, column: &str) -> Result<Option<String>>;
+    /// A BIGINT.
+    fn int(&self, column: &str) -> Result<i64>;
+    /// A text.
+    fn text(&self, column: &str) -> Result<String>;
     /// A blob.
     fn bytes(&self, column: &str) -> Result<Vec<u8>>;
+    /// A BIGINT that counts something.
+    fn count(&self, column: &str) -> Result<u64> {
+        u64::try_from(self.int(column)?).map_err(Error::corrupt(column))
+    }
+    /// A flag, 0 or 1.
+    fn flag(&self, column: &str) -> Result<bool> {
+        Ok(self.int(column)? != 0)
+    }
     /// A text that parses as `T`.
-    fn parsed<T: FromStr<Err: Display>>(&self, column: &str) -> Result<T>;
+    fn parsed<T: FromStr<Err: Display>>(&self, column: &str) -> Result<T> {
+        self.text(column)?.parse().map_err(Error::corrupt(column))
+    }
     /// A text that parses as `T`, or NULL.
-    fn opt_parsed<T: FromStr<Err: Display>>(&self, column: &str) -> Result<Option<T>>;
+    fn opt_parsed<T: FromStr<Err: Display>>(&self, column: &str) -> Result<Option<T>> {
+        self.opt_text(column)?
+            .map(|text| text.parse().map_err(Error::corrupt(column)))
+            .transpose()
+    }
     /// A text that is JSON for `T`.
-    fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T>;
+    fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T> {
+        serde_json::from_str(&self.text(column)?).map_err(Error::corrupt(column))
+    }
     /// A digest.
     fn digest(&self, column: &str) -> Result<Digest> {
         self.parsed(column)
@@ -39,23 +51,7 @@ pub(crate) trait RowExt {
 }
 
 impl RowExt for AnyRow {
-    fn int(&self, column: &str) -> Result<i64> {
-        Ok(self.try_get(column)?)
-    }
-
     fn opt_int(&self, column: &str) -> Result<Option<i64>> {
-        Ok(self.try_get(column)?)
-    }
-
-    fn count(&self, column: &str) -> Result<u64> {
-        u64::try_from(self.int(column)?).map_err(Error::corrupt(column))
-    }
-
-    fn flag(&self, column: &str) -> Result<bool> {
-        Ok(self.int(column)? != 0)
-    }
-
-    fn text(&self, column: &str) -> Result<String> {
         Ok(self.try_get(column)?)
     }
 
@@ -63,22 +59,16 @@ impl RowExt for AnyRow {
         Ok(self.try_get(column)?)
     }
 
-    fn bytes(&self, column: &str) -> Result<Vec<u8>> {
+    fn int(&self, column: &str) -> Result<i64> {
         Ok(self.try_get(column)?)
     }
 
-    fn parsed<T: FromStr<Err: Display>>(&self, column: &str) -> Result<T> {
-        self.text(column)?.parse().map_err(Error::corrupt(column))
+    fn text(&self, column: &str) -> Result<String> {
+        Ok(self.try_get(column)?)
     }
 
-    fn opt_parsed<T: FromStr<Err: Display>>(&self, column: &str) -> Result<Option<T>> {
-        self.opt_text(column)?
-            .map(|text| text.parse().map_err(Error::corrupt(column)))
-            .transpose()
-    }
-
-    fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T> {
-        serde_json::from_str(&self.text(column)?).map_err(Error::corrupt(column))
+    fn bytes(&self, column: &str) -> Result<Vec<u8>> {
+        Ok(self.try_get(column)?)
     }
 }
 

@@ -3,10 +3,10 @@
 use oci::{Digest, RepositoryName};
 use policy::Decision;
 use sqlx::AnyConnection;
-use sqlx::any::AnyRow;
 
 use super::GateName;
-use crate::db::RowExt;
+use crate::Store;
+use crate::db::{RowExt, Value};
 use crate::error::{Error, Result};
 
 /// A manifest in a repository, with the answers that are kept about it.
@@ -49,41 +49,77 @@ impl Kept {
     }
 }
 
+const READ: &str = "SELECT m.repository_id, m.facts_revision, m.pushed_at, v.directory, v.policies, v.advisories, \
+     d.policy, d.gate, d.facts_key, d.decision, d.holds_until FROM repositories r \
+     JOIN manifests m ON m.repository_id = r.id CROSS JOIN (SELECT \
+       MAX(CASE WHEN name = 'directory' THEN value END) AS directory, \
+       MAX(CASE WHEN name = 'policies' THEN value END) AS policies, \
+       MAX(CASE WHEN name = 'advisories' THEN value END) AS advisories FROM revisions) v \
+     LEFT JOIN decisions d ON d.repository_id = m.repository_id AND d.digest = m.digest \
+     WHERE r.name = $1 AND m.digest = $2 ORDER BY d.policy, d.gate";
+
 /// Reads what is kept about a manifest that the repository holds.
 pub(super) async fn read(
     conn: &mut AnyConnection,
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Kept> {
-    let rows = sqlx::query(
-        "SELECT m.repository_id, m.facts_revision, m.pushed_at, v.directory, v.policies, v.advisories, \
-         d.policy, d.gate, d.facts_key, d.decision, d.holds_until FROM repositories r \
-         JOIN manifests m ON m.repository_id = r.id CROSS JOIN (SELECT \
-           MAX(CASE WHEN name = 'directory' THEN value END) AS directory, \
-           MAX(CASE WHEN name = 'policies' THEN value END) AS policies, \
-           MAX(CASE WHEN name = 'advisories' THEN value END) AS advisories FROM revisions) v \
-         LEFT JOIN decisions d ON d.repository_id = m.repository_id AND d.digest = m.digest \
-         WHERE r.name = $1 AND m.digest = $2 ORDER BY d.policy, d.gate",
-    )
-    .bind(repository.as_str())
-    .bind(digest.as_str())
-    .fetch_all(conn)
-    .await?;
-    let first = rows
-        .first()
-        .ok_or_else(|| Error::not_found("manifest", format!("{repository}@{digest}")))?;
-    Ok(Kept {
-        repository_id: first.int("repository_id")?,
-        facts_key: facts_key(first)?,
-        answers: rows
-            .iter()
-            .filter_map(|row| answer(row).transpose())
-            .collect::<Result<_>>()?,
-    })
+    let rows = sqlx::query(READ)
+        .bind(repository.as_str())
+        .bind(digest.as_str())
+        .fetch_all(conn)
+        .await?;
+    let mut reading = Reading::default();
+    for row in &rows {
+        reading.row(row)?;
+    }
+    reading.end(repository, digest)
+}
+
+/// The same, as it stands now: a point read.
+pub(super) async fn read_now(
+    store: &Store,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Kept> {
+    let mut reading = Reading::default();
+    let values = [
+        Value::Text(repository.as_str()),
+        Value::Text(digest.as_str()),
+    ];
+    store
+        .db()
+        .point_all(READ, &values, |row| reading.row(row))
+        .await?;
+    reading.end(repository, digest)
+}
+
+/// What the rows said so far: all of them name the manifest, each one answer, if any.
+#[derive(Default)]
+struct Reading(Option<Kept>);
+
+impl Reading {
+    fn row(&mut self, row: &impl RowExt) -> Result<()> {
+        let kept = match &mut self.0 {
+            Some(kept) => kept,
+            none => none.insert(Kept {
+                repository_id: row.int("repository_id")?,
+                facts_key: facts_key(row)?,
+                answers: Vec::new(),
+            }),
+        };
+        kept.answers.extend(answer(row)?);
+        Ok(())
+    }
+
+    fn end(self, repository: &RepositoryName, digest: &Digest) -> Result<Kept> {
+        self.0
+            .ok_or_else(|| Error::not_found("manifest", format!("{repository}@{digest}")))
+    }
 }
 
 /// All that an answer depends on, besides time. The program's version stands for how it judges.
-fn facts_key(row: &AnyRow) -> Result<String> {
+fn facts_key(row: &impl RowExt) -> Result<String> {
     let columns = [
         "facts_revision",
         "pushed_at",
@@ -102,7 +138,7 @@ fn facts_key(row: &AnyRow) -> Result<String> {
     ))
 }
 
-fn answer(row: &AnyRow) -> Result<Option<Answer>> {
+fn answer(row: &impl RowExt) -> Result<Option<Answer>> {
     let Some(policy) = row.opt_text("policy")? else {
         return Ok(None);
     };
