@@ -84,7 +84,7 @@ def image_manifest(name: str, layer_sizes: list[int], architecture: str = "amd64
     """An image with layers that hold a random file of these sizes each; `note` becomes an annotation."""
     layers = [_layer(f"{name}/{number}", size, DOCKER_LAYER if docker else OCI_LAYER) for number, size in enumerate(layer_sizes)]
     config = Blob(
-        _json(
+        json_bytes(
             {
                 "architecture": architecture,
                 "os": "linux",
@@ -101,13 +101,13 @@ def image_manifest(name: str, layer_sizes: list[int], architecture: str = "amd64
     body = {"schemaVersion": 2, "mediaType": media_type, "config": config.descriptor(), "layers": [blob.descriptor() for blob in blobs]}
     if note is not None:
         body["annotations"] = {"dev.countersign.bench.note": note}
-    return Manifest(_json(body), media_type, [config, *blobs])
+    return Manifest(json_bytes(body), media_type, [config, *blobs])
 
 
 def annotated(manifest: Manifest, note: str) -> Manifest:
     """The same image under another digest: with another annotation."""
     body = json.loads(manifest.content) | {"annotations": {"dev.countersign.bench.note": note}}
-    return Manifest(_json(body), manifest.media_type, manifest.blobs)
+    return Manifest(json_bytes(body), manifest.media_type, manifest.blobs)
 
 
 def index(children: list[Manifest]) -> Manifest:
@@ -122,7 +122,7 @@ def index(children: list[Manifest]) -> Manifest:
                 "platform": {"architecture": architecture, "os": "linux"},
             }
         )
-    return Manifest(_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}), OCI_INDEX, children=children)
+    return Manifest(json_bytes({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}), OCI_INDEX, children=children)
 
 
 def _layer(name: str, size: int, media_type: str) -> tuple[Blob, str]:
@@ -140,7 +140,7 @@ def _tar(path: str, content: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _json(value) -> bytes:
+def json_bytes(value) -> bytes:
     return json.dumps(value, indent=2).encode()
 
 

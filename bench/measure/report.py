@@ -7,6 +7,7 @@ from pathlib import Path
 from measure import Failed
 
 MIB = 1024 * 1024
+SMOKE = "A smoke run: these figures mean nothing."
 
 
 def render(result: dict) -> str:
@@ -117,7 +118,7 @@ def generators(result: dict) -> str:
 
 def median_of(scale: dict) -> str:
     if scale["quick"]:
-        return "A smoke run: these figures mean nothing."
+        return SMOKE
     return f"Medians of {scale['repeats']} runs of {scale['seconds']} s each."
 
 
@@ -141,7 +142,7 @@ def tags(result: dict) -> str:
     for act in result["acts"]:
         row = [act["title"]]
         for name in names:
-            row += [number(act["ms"][name]["p50"]), number(act["ms"][name]["p99"])] if name in act["ms"] else ["–", "–"]
+            row += _quantiles(act["ms"].get(name), result["samples"])
         worst = act["ms"]["countersign"]["p99"]
         limit = act["limit_ms"]
         rows.append([*row, "–" if limit is None else f"< {limit:g} ms: {'met' if worst < limit else '**not met**'}"])
@@ -152,16 +153,26 @@ def tags(result: dict) -> str:
     ]
     subject = result["start"]["countersign"]
     slowest = max(subject["after_stop"], subject["after_kill"])
+    targets = (
+        f"Targets: start-up under 1 s: {'met' if slowest < 1 else '**not met**'}; idle under 60 MiB: "
+        f"{'met' if subject['idle'] < 60 * MIB else '**not met**'}."
+    )
     return "\n\n".join(
         [
             f"{number(result['tags'])} tags on {number(result['manifests'])} manifests in one repository; {result['samples']} requests of each kind on one connection.",
             table(head, rows),
             "Start-up with them, from the start of the process to the first answer, and memory once it is idle.",
             table(["", "after a stop, ms", "after kill -9, ms", "idle, MiB"], starts),
-            f"Targets: start-up under 1 s: {'met' if slowest < 1 else '**not met**'}; idle under 60 MiB: "
-            f"{'met' if subject['idle'] < 60 * MIB else '**not met**'}.",
+            SMOKE if result["quick"] else targets,
         ]
     )
+
+
+def _quantiles(found: dict | None, samples: int) -> list[str]:
+    if found is None:
+        return ["–", "–"]
+    fewer = f" ({found['samples']} requests)" if found["samples"] < samples else ""
+    return [number(found["p50"]) + fewer, number(found["p99"])]
 
 
 def gate(result: dict) -> str:
@@ -176,17 +187,21 @@ def gate(result: dict) -> str:
                 number(held["rate"]),
                 *[number(of[what]) for what in ("p50_ms", "p99_ms") for of in (free, held)],
                 f"{more:+.2f}",
-                f"≤ 1: {'met' if more <= 1 else '**not met**'}",
+                "–" if result["scale"]["quick"] else f"≤ 1: {'met' if more <= 1 else '**not met**'}",
                 number((held["server_cpu_ms_each"] - free["server_cpu_ms_each"]) * 1e3),
             ]
         )
     head = ["", "free req/s", "held req/s", "free p50 ms", "held p50 ms", "free p99 ms", "held p99 ms", "p99 more, ms", "target", "CPU more, µs"]
-    return f"GET of one image's manifest by a robot that no gate holds and one that a gate holds and lets pass. Medians of {result['repeats']} runs of {result['seconds']} s.\n\n" + table(head, rows)
+    about = "The same request by a robot that no gate holds (free) and by one that a gate holds and lets pass, with its decision kept."
+    return f"{about} {median_of(result['scale'])}\n\n" + table(head, rows)
 
 
 def durability(result: dict) -> str:
     rows = [[label, str(of["syncs"]), str(of["renames"]), "; ".join(of["findings"])] for name, label in result["servers"].items() if (of := result["traces"][name])]
-    return "One upload of 10 KiB with POST and PUT, from the first system call to the answer 201.\n\n" + table(["", "syncs", "renames and links", "before the answer"], rows)
+    parts = ["One upload of 10 KiB with POST and PUT, from the first system call to the answer 201.", table(["", "syncs", "renames", "before the answer"], rows)]
+    for name, label in result["servers"].items():
+        parts += [f"{label}:", "```\n" + "\n".join(result["traces"][name]["calls"]) + "\n```"]
+    return "\n\n".join(parts)
 
 
 def load(result: dict) -> str:
@@ -207,14 +222,30 @@ def load(result: dict) -> str:
     head = ["", "answers", "broken", "pull p50 ms", "pull p99 ms", "push p50 ms", "push p99 ms", "peak MiB", "seconds"]
     subject = result["crowds"]["countersign"]
     errors = sum(count for status, count in subject["statuses"].items() if int(status) >= 500)
+    targets = (
+        f"Targets: no 5xx: {'met' if errors == 0 else '**not met**'}; memory under 300 MiB: "
+        f"{'met' if subject['peak'] < 300 * MIB else '**not met**'}."
+    )
     return "\n\n".join(
         [
             f"{number(result['pulls'])} pulls and {number(result['pushes'])} pushes at the same time, each of a whole image of "
             f"{result['layers']} layers of {number(result['layer_bytes'] / MIB)} MiB.",
             table(head, rows),
-            f"Targets: no 5xx: {'met' if errors == 0 else '**not met**'}; memory under 300 MiB: {'met' if subject['peak'] < 300 * MIB else '**not met**'}.",
+            SMOKE if result["quick"] else targets,
         ]
     )
+
+
+def failures(result: dict) -> list[str]:
+    """What makes a run a failed one although it came to its end: only what Countersign did wrong, never a figure."""
+    if result["kind"] == "load":
+        subject = result["crowds"]["countersign"]
+        errors = {status: count for status, count in subject["statuses"].items() if int(status) >= 500}
+        found = [f"{count} answers {status}" for status, count in errors.items()]
+        return found + ([f"{subject['failed']} clients did not get what they came for: {subject['reasons']}"] if subject["failed"] else [])
+    if result["kind"] == "durability":
+        return [finding for finding in result["traces"]["countersign"]["findings"] if "**" in finding or "not recognised" in finding]
+    return []
 
 
 def number(value: float | None) -> str:

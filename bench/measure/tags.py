@@ -21,6 +21,7 @@ PAGE = 100
 # What one tag takes on either disk, rounded up: docker-registry has five folders and two files for it.
 BYTES_A_TAG = 32 * 1024
 LIMIT_MS = 10.0
+SECONDS_MAX = 20.0
 
 
 def run(subject: Countersign, peers: list[Server], count: int, quick: bool, command: str) -> dict:
@@ -118,7 +119,8 @@ def _starts(server: Server) -> dict:
 
 
 def _check(server: Server, names: list[str]):
-    """All tags are there, in order, on pages that fit together."""
+    """All tags are there; of Countersign's, in order and on pages that fit together (distribution-spec end-8). docker-registry 2.8
+    gives all at once, in the order of its folders."""
     found, target = [], f"/v2/{REPOSITORY}/tags/list?n=1000"
     with server.connection() as connection:
         while target:
@@ -127,6 +129,8 @@ def _check(server: Server, names: list[str]):
             link = answer.headers.get("link", "")
             target = link[link.index("<") + 1 : link.index(">")] if link and page else None
             found += page
+    if not isinstance(server, Countersign):
+        found.sort()
     if found != names:
         raise Failed(f"{server.label} lists {len(found)} tags instead of {len(names)}, or others, or in another order")
 
@@ -165,15 +169,24 @@ def _act(title: str, limit_ms: float | None, request, status: int, servers: list
             else:
                 connection.ask("GET", f"/v2/{REPOSITORY}/tags/list?n=1")
             try:
-                taken = [_timed(connection, *request(number), status) for number in range(samples)]
+                taken = _samples(connection, request, status, samples)
             except Failed as error:
                 if isinstance(server, Countersign):
                     raise Failed(f"{title}: {error}") from error
                 say(f"{title}, {server.label}: {error}")
                 continue
-        answer["ms"][server.name] = {"p50": percentile(taken, 50), "p99": percentile(taken, 99)}
+        answer["ms"][server.name] = {"p50": percentile(taken, 50), "p99": percentile(taken, 99), "samples": len(taken)}
         say(f"{title}, {server.label}: p50 {percentile(taken, 50):.2f} ms, p99 {percentile(taken, 99):.2f} ms")
     return answer
+
+
+def _samples(connection: Connection, request, status: int, samples: int) -> list[float]:
+    """As many as asked for, or what fits into the time for one act: some requests take a second and more."""
+    taken = []
+    end = time.perf_counter() + SECONDS_MAX
+    while len(taken) < samples and time.perf_counter() < end:
+        taken.append(_timed(connection, *request(len(taken)), status))
+    return taken
 
 
 def _timed(connection: Connection, method: str, target: str, status: int) -> float:
