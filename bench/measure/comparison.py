@@ -1,11 +1,10 @@
 """Side by side: the same material in every server, the same answers from every server, then one step after the other, and in each step
 one server after the other, in turns, so that what else the machine does meets all of them."""
 
-import sys
 import time
 from pathlib import Path
 
-from measure import Failed, ceiling, conditions, figures, process, profile, pushing, sameness
+from measure import Failed, ceiling, conditions, figures, process, profile, pushing, sameness, say
 from measure.servers import Countersign, Server
 from measure.steps import Material, Scale, Step, all_steps, selected
 
@@ -19,8 +18,8 @@ def run(subject: Countersign, peers: list[Server], scale: Scale, only: str | Non
     material = Material(scale)
     steps = selected(all_steps(material, scale), only)
     servers = [subject, *peers]
-    written = sum(step.bytes_written for step in steps) * scale.repeats * len(servers)
-    conditions.check_folder(subject.folder.parent, written + BYTES_BESIDE)
+    written = sum(step.bytes_kept for step in steps) + max(step.bytes_for_a_while for step in steps)
+    conditions.check_folder(subject.folder.parent, written * len(servers) + BYTES_BESIDE)
     told = conditions.describe(command, subject.folder, {server.name: server.version() for server in servers})
     generators = ceiling.measure(CONNECTIONS, min(2, scale.seconds))
     say(f"the load generators' own ceiling: {generators['get']:,.0f} GET/s with wrk, {generators['head']:,.0f} HEAD/s with our clients")
@@ -50,11 +49,6 @@ def run(subject: Countersign, peers: list[Server], scale: Scale, only: str | Non
     if with_profile:
         answer["profiles"] = [_profile(step, subject) for step in steps]
     return answer
-
-
-def say(text: str):
-    """Progress, beside the result that goes to standard output."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _push(server: Server, material: Material):

@@ -8,8 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from measure import Failed, conditions, process, pushing
-from measure.comparison import say
+from measure import Failed, conditions, process, pushing, say
 from measure.figures import percentile
 from measure.material import ACCEPT, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Blob, Image, Manifest, UniqueLayers, digest_of, image_manifest, json_bytes
 from measure.servers import Countersign, Server

@@ -4,8 +4,7 @@ is refused."""
 
 import urllib.parse
 
-from measure import Failed, conditions, figures, process, pushing, reads
-from measure.comparison import say
+from measure import Failed, conditions, figures, process, pushing, reads, say
 from measure.material import ACCEPT, KIB, Image, annotated, image_manifest
 from measure.servers import Countersign
 from measure.steps import Scale

@@ -119,7 +119,7 @@ def generators(result: dict) -> str:
 def median_of(scale: dict) -> str:
     if scale["quick"]:
         return SMOKE
-    return f"Medians of {scale['repeats']} runs of {scale['seconds']} s each."
+    return f"Medians of {scale['repeats']} runs of {scale['seconds']} s each." if scale["repeats"] > 1 else f"One run of {scale['seconds']} s each."
 
 
 def memory(result: dict) -> str:

@@ -2,6 +2,7 @@
 A server that answers faster because it answers something else is not faster."""
 
 import hashlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from measure import Failed
@@ -80,17 +81,16 @@ def _absent(image: Image) -> list[Question]:
 
 def compare(servers: list[Server], asked: list[Question]) -> int:
     """Asks all servers and compares. Answers how many answers were compared; fails with the first difference."""
-    connections = [server.connection() for server in servers]
-    for question in asked:
-        answers = [connection.ask(question.method, question.target, dict(question.headers)) for connection in connections]
-        for server, answer in zip(servers, answers, strict=True):
-            _check(server, question, answer)
-        first = _seen(question, answers[0])
-        for server, answer in zip(servers[1:], answers[1:], strict=True):
-            if (other := _seen(question, answer)) != first:
-                _differ(question, servers[0], first, server, other)
-    for connection in connections:
-        connection.close()
+    with ExitStack() as stack:
+        connections = [stack.enter_context(server.connection()) for server in servers]
+        for question in asked:
+            answers = [connection.ask(question.method, question.target, dict(question.headers)) for connection in connections]
+            for server, answer in zip(servers, answers, strict=True):
+                _check(server, question, answer)
+            first = _seen(question, answers[0])
+            for server, answer in zip(servers[1:], answers[1:], strict=True):
+                if (other := _seen(question, answer)) != first:
+                    _differ(question, servers[0], first, server, other)
     return len(asked) * len(servers)
 
 

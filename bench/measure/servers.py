@@ -23,9 +23,12 @@ class Server:
 
     name: str
     label: str
+    data: Path
+    """Where it keeps what was pushed."""
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.data = folder / "data"
         self.address: tuple[str, int] = ("127.0.0.1", 0)
         self.process: subprocess.Popen | None = None
         self.started_in_seconds = 0.0
@@ -123,10 +126,6 @@ class Countersign(Server):
         self.program = program
         self.password = secrets.token_hex(16)
 
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
     def command(self) -> list[str]:
         return [str(self.program), "serve", "--data", str(self.data), "--listen", "127.0.0.1:0", "--anonymous-pull"]
 
@@ -181,10 +180,6 @@ class DockerRegistry(Server):
         self.gogc = gogc
         self.name = "docker-registry" if gogc is None else f"docker-registry-gogc{gogc}"
         self.label = "docker-registry" if gogc is None else f"docker-registry, GOGC={gogc}"
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
 
     def command(self) -> list[str]:
         self.address = ("127.0.0.1", _free_port())

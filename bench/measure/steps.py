@@ -20,7 +20,7 @@ class Scale:
     large_bytes: int = 100 * MIB
     small_uploads: int = 20_000
     middle_uploads: int = 512
-    large_uploads: int = 8
+    large_uploads: int = 12
     quick: bool = False
     """A smoke run: servers do not come to rest between runs, and no target is judged."""
 
@@ -37,7 +37,10 @@ class Step:
     target: float | None
     load: Callable[[Server, str], Run]
     """The load against a server; the text names this run, so that no two upload the same."""
-    bytes_written: int = 0
+    bytes_kept: int = 0
+    """What it leaves on the disk of each server."""
+    bytes_for_a_while: int = 0
+    """What each of its runs writes and removes."""
 
 
 class Material:
@@ -81,15 +84,13 @@ def _manifest_steps(material: Material, scale: Scale) -> list[Step]:
 
 def _blob_steps(material: Material, scale: Scale) -> list[Step]:
     steps = []
-    for size, short, goal in (("10 KiB", "10k", 10.0), ("1 MiB", "1m", None)):
-        target = f"/v2/{material.repository}/blobs/{material.blobs[size].digest}"
-        run = _read(reads.get, target, {}, 16, scale.seconds)
-        steps.append(Step(f"blob-get-{short}", f"blob GET {size}, 16 connections", "req/s", goal, run))
-    size = large_label(scale)
-    target = f"/v2/{material.repository}/blobs/{material.blobs[size].digest}"
-    for connections in (1, 4):
-        run = _download(target, scale, connections)
-        steps.append(Step(f"blob-get-100m-{connections}", f"blob GET {size}, {_connections(connections)}", "MB/s", 0.9, run))
+    small = f"/v2/{material.repository}/blobs/{material.blobs['10 KiB'].digest}"
+    steps.append(Step("blob-get-10k", "blob GET 10 KiB, 16 connections", "req/s", 10.0, _read(reads.get, small, {}, 16, scale.seconds)))
+    for size, short, goal in (("1 MiB", "1m", None), (large_label(scale), "100m", 0.9)):
+        blob = material.blobs[size]
+        for connections in (1, 4):
+            run = _download(f"/v2/{material.repository}/blobs/{blob.digest}", len(blob.content), connections, scale.seconds)
+            steps.append(Step(f"blob-get-{short}-{connections}", f"blob GET {size}, {_connections(connections)}", "MB/s", goal, run))
     return steps
 
 
@@ -110,8 +111,8 @@ def _read(load, target: str, headers: dict[str, str], connections: int, seconds:
     return lambda server, _: reads.during(server, lambda: load(server.address, target, headers, connections, seconds))
 
 
-def _download(target: str, scale: Scale, connections: int):
-    return lambda server, _: reads.during(server, lambda: reads.download(server.address, target, scale.large_bytes, connections, scale.seconds))
+def _download(target: str, size: int, connections: int, seconds: int):
+    return lambda server, _: reads.during(server, lambda: reads.download(server.address, target, size, connections, seconds))
 
 
 def _upload(short: str, size: str, blobs: UniqueBlobs, clients: int, count: int, scale: Scale, target: float | None, with_patch: bool = False) -> Step:
@@ -120,9 +121,10 @@ def _upload(short: str, size: str, blobs: UniqueBlobs, clients: int, count: int,
 
     unit = "MB/s" if short.startswith("100m") else "blobs/s"
     title = f"upload {size}, {clients} client{'s' if clients > 1 else ''}"
+    if len(blobs.head) >= uploads.LARGE_BYTES:
+        return Step(f"upload-{short}-{clients}", title, unit, target, load, bytes_for_a_while=count * len(blobs.head))
     # Of the smallest only some thousand are done in the time.
-    written = min(count, 5_000) * (len(blobs.head) + 32)
-    return Step(f"upload-{short}-{clients}", title, unit, target, load, written)
+    return Step(f"upload-{short}-{clients}", title, unit, target, load, bytes_kept=5_000 * len(blobs.head) * scale.repeats)
 
 
 def _connections(count: int) -> str:

@@ -6,8 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from measure import Failed, conditions, crew, process, pushing
-from measure.comparison import say
+from measure import Failed, conditions, crew, process, pushing, say
 from measure.figures import percentile
 from measure.material import ACCEPT, OCI_MANIFEST, Manifest, annotated, image_manifest
 from measure.servers import Countersign, DockerRegistry, Server
