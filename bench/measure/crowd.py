@@ -78,7 +78,7 @@ def _crowd(server: Server, size: Size) -> dict:
     seconds = time.perf_counter() - begun
     server.check_alive()
     _check_pushed(server, pushed)
-    say(f"{server.label}: {dict(tally.statuses)} in {seconds:.1f} s, {len(tally.failures)} broken, peak {server.memory().peak / 2**20:.0f} MiB")
+    say(f"{server.label}: {dict(tally.statuses)} in {seconds:.1f} s, {len(tally.failures)} broken, peak {server.memory().peak / 1e6:.0f} MB")
     for failure, count in Counter(tally.failures).most_common(REASONS_MAX):
         say(f"  {count} times: {failure}")
     return {

@@ -20,7 +20,7 @@ def options() -> argparse.ArgumentParser:
     """The options that every measurement takes."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--countersign", metavar="PATH", help="the program to measure (default: release/countersign of CARGO_TARGET_DIR, or else of target)")
-    common.add_argument("--data", metavar="DIR", type=Path, default=REPOSITORY / "target" / "bench", help="a folder on the disk to measure; what is made in it is removed (default: target/bench)")
+    common.add_argument("--data", metavar="DIR", type=Path, default=REPOSITORY / "target" / "bench", help="a folder on the disk to measure, emptied afterwards (default: target/bench)")
     common.add_argument("--peers", metavar="NAMES", help="whom to compare with: docker-registry, docker-registry-gogcN, with commas; or none")
     common.add_argument("--json", metavar="FILE", type=Path, help="also write the figures to this file")
     common.add_argument("--quick", action="store_true", help="a smoke run: everything is compared and tried, and the figures mean nothing")
@@ -36,6 +36,9 @@ def run(given: argparse.Namespace, arguments: list[str], measure, peers_default:
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     print(report.render(result))
     if given.json:
         given.json.write_text(json.dumps(result, indent=1) + "\n")

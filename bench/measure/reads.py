@@ -8,7 +8,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from pathlib import Path
 
 from measure import Failed, crew
 from measure.figures import Run, percentile

@@ -7,6 +7,7 @@ from pathlib import Path
 from measure import Failed
 
 MIB = 1024 * 1024
+MB = 1_000_000
 SMOKE = "A smoke run: these figures mean nothing."
 
 
@@ -65,7 +66,7 @@ def comparison(result: dict) -> str:
         table(head, rows),
         "Latency, and the server's processor time for one request or blob. " + generators(result),
         latencies(result),
-        "Memory, MiB.",
+        "Memory, MB (10⁶ bytes).",
         memory(result),
     ]
     for profile in result.get("profiles", []):
@@ -125,7 +126,7 @@ def median_of(scale: dict) -> str:
 def memory(result: dict) -> str:
     found = result["memory"]
     rows = [
-        [label, *[number(found[name][what] / MIB) for what in ("idle", "peak", "after")], number(result["started_in_seconds"][name] * 1e3)]
+        [label, *[number(found[name][what] / MB) for what in ("idle", "peak", "after")], number(result["started_in_seconds"][name] * 1e3)]
         for name, label in result["servers"].items()
     ]
     text = table(["", "idle, with what was pushed", "peak of the whole run", "idle afterwards", "start-up with an empty store, ms"], rows)
@@ -147,23 +148,24 @@ def tags(result: dict) -> str:
         limit = act["limit_ms"]
         rows.append([*row, "–" if limit is None else f"< {limit:g} ms: {'met' if worst < limit else '**not met**'}"])
     starts = [
-        [label, *[number(start[what] * 1e3) for what in ("after_stop", "after_kill")], number(start["idle"] / MIB)]
+        [label, *[number(start[what] * 1e3) for what in ("after_stop", "after_kill")], number(start["idle"] / MB)]
         for name, label in names.items()
         if (start := result["start"].get(name))
     ]
     subject = result["start"]["countersign"]
     slowest = max(subject["after_stop"], subject["after_kill"])
     targets = (
-        f"Targets: start-up under 1 s: {'met' if slowest < 1 else '**not met**'}; idle under 60 MiB: "
-        f"{'met' if subject['idle'] < 60 * MIB else '**not met**'}."
+        f"Targets: start-up under 1 s: {'met' if slowest < 1 else '**not met**'}; idle under 60 MB: "
+        f"{'met' if subject['idle'] < 60 * MB else '**not met**'}."
     )
     return "\n\n".join(
         [
             f"{number(result['tags'])} tags on {number(result['manifests'])} manifests in one repository; {result['samples']} requests of each kind on one connection.",
             table(head, rows),
             "Start-up with them, from the start of the process to the first answer, and memory once it is idle.",
-            table(["", "after a stop, ms", "after kill -9, ms", "idle, MiB"], starts),
+            table(["", "after a stop, ms", "after kill -9, ms", "idle, MB"], starts),
             SMOKE if result["quick"] else targets,
+            *[f"Note: {names[name]} had not come to rest before it was asked." for name, at_rest in result["at_rest"].items() if not at_rest],
         ]
     )
 
@@ -215,16 +217,16 @@ def load(result: dict) -> str:
                 statuses,
                 str(of["failed"]),
                 *[number(of[what][p]) for what in ("pull_ms", "push_ms") for p in ("p50", "p99")],
-                number(of["peak"] / MIB),
+                number(of["peak"] / MB),
                 number(of["seconds"]),
             ]
         )
-    head = ["", "answers", "broken", "pull p50 ms", "pull p99 ms", "push p50 ms", "push p99 ms", "peak MiB", "seconds"]
+    head = ["", "answers", "broken", "pull p50 ms", "pull p99 ms", "push p50 ms", "push p99 ms", "peak MB", "seconds"]
     subject = result["crowds"]["countersign"]
     errors = sum(count for status, count in subject["statuses"].items() if int(status) >= 500)
     targets = (
-        f"Targets: no 5xx: {'met' if errors == 0 else '**not met**'}; memory under 300 MiB: "
-        f"{'met' if subject['peak'] < 300 * MIB else '**not met**'}."
+        f"Targets: no 5xx: {'met' if errors == 0 else '**not met**'}; memory under 300 MB: "
+        f"{'met' if subject['peak'] < 300 * MB else '**not met**'}."
     )
     return "\n\n".join(
         [

@@ -21,6 +21,8 @@ PAGE = 100
 BYTES_A_TAG = 32 * 1024
 LIMIT_MS = 10.0
 SECONDS_MAX = 20.0
+# Countersign reads each new image in the background; that is not what is measured.
+REST_SECONDS_MAX = 900.0
 
 
 def run(subject: Countersign, peers: list[Server], count: int, quick: bool, command: str) -> dict:
@@ -31,12 +33,13 @@ def run(subject: Countersign, peers: list[Server], count: int, quick: bool, comm
     told = conditions.describe(command, subject.folder, {server.name: server.version() for server in servers})
     groups = _groups(count)
     samples = 20 if quick else SAMPLES
+    rests = {}
     for server in servers:
         server.start()
         begun = time.perf_counter()
         _fill(server, groups)
         say(f"{server.label}: {count} tags made in {time.perf_counter() - begun:.1f} s")
-        process.wait_until_quiet([server.pid], 600.0)
+        rests[server.name] = process.wait_until_quiet([server.pid], REST_SECONDS_MAX)
     starts = {server.name: _starts(server) for server in servers}
     names = sorted(tag for tags, _ in groups for tag in tags)
     for server in servers:
@@ -54,6 +57,7 @@ def run(subject: Countersign, peers: list[Server], count: int, quick: bool, comm
         "samples": samples,
         "acts": acts,
         "start": starts,
+        "at_rest": rests,
         "peak": {server.name: server.memory().peak for server in servers},
     }
 
@@ -113,7 +117,7 @@ def _starts(server: Server) -> dict:
     server.stop(kill=True)
     after_kill = server.start().started_in_seconds
     process.wait_until_quiet([server.pid], 120.0)
-    say(f"{server.label}: up in {after_stop * 1e3:.0f} ms, after kill -9 in {after_kill * 1e3:.0f} ms, {server.memory().resident / 2**20:.0f} MiB idle")
+    say(f"{server.label}: up in {after_stop * 1e3:.0f} ms, after kill -9 in {after_kill * 1e3:.0f} ms, {server.memory().resident / 1e6:.0f} MB idle")
     return {"after_stop": after_stop, "after_kill": after_kill, "idle": server.memory().resident}
 
 

@@ -166,7 +166,8 @@ class TracesAreRead(unittest.TestCase):
         ):
             without = "".join(other for other in TRACE.splitlines(True) if not other.startswith(line))
             self.assertIn(finding, self.judge(without))
-        self.assertIn("blob **not synced**", self.judge(TRACE.replace("7 fsync(9</run/x/data/uploads/aa> <unfinished ...>\n", "").replace("7 <... fsync resumed>)                   = 0\n", "")))
+        without = "".join(line for line in TRACE.splitlines(True) if "uploads/aa> <unfinished" not in line and "resumed" not in line)
+        self.assertIn("blob **not synced**", self.judge(without))
 
 
 class FiguresAndPages(unittest.TestCase):
