@@ -20,8 +20,9 @@ use store::Store;
 pub use error::{Error, Refusal, Result};
 pub use evidence::reverify;
 pub use listing::Names;
-pub use pull::{Blob, Pulled};
+pub use pull::Pulled;
 pub use push::{DeletePermits, NewManifest, PushPermits, Stored};
+pub use store::blobs::Content;
 pub use store::catalogue::{Part, Referrers};
 pub use store::uploads::UploadId;
 

@@ -6,9 +6,8 @@ use crate::gatekeeper::Door;
 use oci::{Digest, ErrorCode, Reference, RepositoryName};
 use policy::Permit;
 use policy::verb::Pull;
-use std::fs::File;
 use store::Standing;
-use store::blobs;
+use store::blobs::{self, Content};
 use store::catalogue::{self, Part, Served, StoredManifest};
 
 /// A manifest that may be served, and what to tell whoever gets it.
@@ -18,15 +17,6 @@ pub struct Pulled {
     pub manifest: Served,
     /// Sentences of gates that only warn.
     pub warnings: Vec<String>,
-}
-
-/// A blob that may be served.
-#[derive(Debug)]
-pub struct Blob {
-    /// The open file, at its beginning.
-    pub file: File,
-    /// Bytes.
-    pub size: u64,
 }
 
 impl Registry {
@@ -67,17 +57,14 @@ impl Registry {
         standing: &Standing,
         digest: &Digest,
         now: i64,
-    ) -> Result<Blob> {
+    ) -> Result<Content> {
         let repository = repository(permit.repository())?;
-        if catalogue::blob(&self.store, repository, digest)
-            .await?
-            .is_none()
-        {
+        let Some(info) = catalogue::blob(&self.store, repository, digest).await? else {
             return Err(Error::protocol(
                 ErrorCode::BlobUnknown,
                 format!("`{repository}` has no blob `{digest}`"),
             ));
-        }
+        };
         let door = Door {
             store: &self.store,
             standing,
@@ -86,11 +73,7 @@ impl Registry {
             now,
         };
         door.blob(digest).await?;
-        let (file, size) = blobs::open(&self.store, digest).await?;
-        Ok(Blob {
-            file: file.into_std().await,
-            size,
-        })
+        Ok(blobs::open_info(&self.store, &info).await?)
     }
 
     pub(crate) async fn stored(

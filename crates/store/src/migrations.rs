@@ -12,6 +12,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../migrations/0001_start.sql")),
     (2, include_str!("../migrations/0002_evidence_carriers.sql")),
     (3, include_str!("../migrations/0003_absent_layers.sql")),
+    (4, include_str!("../migrations/0004_blob_locations.sql")),
 ];
 
 /// The advisory lock that keeps two processes from migrating one PostgreSQL database at once; an arbitrary number.

@@ -14,6 +14,7 @@ use crate::folder::{Folder, sync_folder};
 use crate::keys::Signers;
 use crate::master::MasterKey;
 use crate::migrations;
+use crate::objects::{Local, Objects};
 use crate::uploads::{Growths, OpenUploads};
 
 /// Where the state is.
@@ -45,6 +46,7 @@ pub struct Store {
 struct Inner {
     db: Db,
     folder: Folder,
+    objects: Objects,
     master: MasterKey,
     caches: Caches,
     signers: Signers,
@@ -67,9 +69,11 @@ impl Store {
             folder.database().parent().map_or(Ok(()), sync_folder)?;
         }
         let master = MasterKey::load(&folder.master_key(), !has_sealed(&db).await?)?;
+        let objects = Objects::Local(Local::create(folder.blobs())?);
         let inner = Inner {
             db,
             folder,
+            objects,
             master,
             caches: Caches::default(),
             signers: Signers::default(),
@@ -106,6 +110,10 @@ impl Store {
 
     pub(crate) fn folder(&self) -> &Folder {
         &self.inner.folder
+    }
+
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.inner.objects
     }
 
     pub(crate) fn master(&self) -> &MasterKey {

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use oci::Digest;
 
-use crate::blobs::{BlobInfo, blocking, hash, publish, record};
+use crate::blobs::{BlobInfo, blocking, hash, new_key, record};
 use crate::db::{RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
+use crate::objects::Objects;
 use crate::{Store, Writer, catalogue, random};
 
 mod expire;
@@ -272,12 +273,13 @@ pub async fn commit(
 ) -> Result<BlobInfo> {
     writer.actor(now)?;
     upload.flush().await?;
-    let (shared, folder) = (Arc::clone(&upload.shared), store.folder().clone());
     let info = BlobInfo {
         digest: expected.clone(),
         size: upload.size(),
+        location: Some(new_key(expected)?),
     };
-    let digest = expected.clone();
+    let (shared, digest, key) = (Arc::clone(&upload.shared), expected.clone(), info.key()?);
+    let stored = store.clone();
     blocking(move || {
         let found = match hashed {
             Hashed::Already(found) if found.algorithm() == digest.algorithm() => found,
@@ -291,13 +293,18 @@ pub async fn commit(
                 found,
             });
         }
-        publish(&folder, &shared.file, &shared.path, &digest)
+        let Objects::Local(objects) = stored.objects();
+        objects.adopt(&shared.file, &shared.path, &key)
     })
     .await?;
-    write_tx!(store.db(), |tx| {
-        record(tx, upload.repository_id, &info, now).await?;
-        forget(tx, upload.id()).await
+    let is_first = write_tx!(store.db(), |tx| {
+        let is_first = record(tx, upload.repository_id, &info, now).await?;
+        forget(tx, upload.id()).await?;
+        Ok(is_first)
     })?;
+    if !is_first {
+        store.objects().remove(&info.key()?).await?;
+    }
     store.growths().ended(upload.id(), Some(expected));
     Ok(info)
 }

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use oci::{Digest, RepositoryName};
 use policy::verb::{Delete, Pull};
-use std::fs::File;
+use registry::Content;
 
 /// Bytes up to which a blob is read, rather than sent as a file.
 const SENT_BYTES_MIN: u64 = 64 * 1024;
@@ -57,17 +57,20 @@ pub(crate) async fn pull(
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     let body = match asked.method {
         Method::HEAD => Body::empty(),
-        _ => body(asked, blob.file, range.first, length),
+        _ => body(asked, blob, range.first, length)?,
     };
     Ok((status, headers, body).into_response())
 }
 
 /// Where the connection can send files by itself, it does; what is small is sooner read than sent apart from its head.
-fn body(asked: &Asked, file: File, first: u64, length: u64) -> Body {
-    match &asked.files {
+fn body(asked: &Asked, content: Content, first: u64, length: u64) -> V2Result<Body> {
+    let Ok(file) = content.into_file() else {
+        return Err(registry::Error::unavailable("the blob cannot be read now").into());
+    };
+    Ok(match &asked.files {
         Some(files) if length > SENT_BYTES_MIN => files.body(file, first, length),
         _ => reading::body(file, first, length),
-    }
+    })
 }
 
 fn content_headers(digest: &Digest) -> HeaderMap {

@@ -19,18 +19,13 @@ pub async fn blob(
     store
         .db()
         .point(
-            "SELECT b.size FROM repositories n JOIN repository_blobs r ON r.repository_id = n.id \
+            "SELECT b.size, b.location FROM repositories n JOIN repository_blobs r ON r.repository_id = n.id \
              JOIN blobs b ON b.digest = r.digest WHERE n.name = $1 AND r.digest = $2",
             &[
                 Value::Text(repository.as_str()),
                 Value::Text(digest.as_str()),
             ],
-            |row| {
-                Ok(BlobInfo {
-                    digest: digest.clone(),
-                    size: row.count("size")?,
-                })
-            },
+            |row| BlobInfo::of(digest, row),
         )
         .await
 }

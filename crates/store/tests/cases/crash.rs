@@ -8,7 +8,6 @@ use oci::{Digest, Reference};
 use policy::verb::Push;
 use store::uploads::{self, Hashed};
 use store::{Error, Options, Store, Writer, blobs, catalogue};
-use tokio::io::AsyncReadExt;
 
 use crate::fixture::{Fixture, Image, NOW, name, permit, push};
 
@@ -22,57 +21,88 @@ const PUSHERS: usize = 20;
 #[tokio::test]
 async fn a_blob_file_without_its_row_is_invisible_and_no_hindrance() {
     let fixture = Fixture::new().await;
-    // The cut came between the rename and the commit.
+    // The cut came between the rename and the commit; its bytes may be torn by another one.
     let digest = Digest::sha256(b"layer");
-    let shard = fixture
-        .path("blobs")
-        .join("sha256")
-        .join(&digest.hex()[..2]);
-    std::fs::create_dir_all(&shard).unwrap();
-    std::fs::write(shard.join(digest.hex()), b"layer").unwrap();
+    let shard = fixture.path("blobs/sha256").join(&digest.hex()[..2]);
+    let orphan = shard.join(format!("{}.00000000", digest.hex()));
+    for path in [&orphan, &shard.join(digest.hex())] {
+        std::fs::write(path, b"lay").unwrap();
+    }
     assert_eq!(
         catalogue::blob(&fixture.store, &name("shop/web"), &digest)
             .await
             .unwrap(),
         None
     );
+    assert!(matches!(
+        blobs::open(&fixture.store, &digest).await,
+        Err(Error::NotFound { .. })
+    ));
     let permit = permit::<Push>(1, "shop/web");
-    blobs::put(
-        &fixture.store,
-        &Writer::Push(&permit),
-        b"layer".to_vec(),
-        NOW,
-    )
-    .await
-    .unwrap();
-    assert!(
-        catalogue::blob(&fixture.store, &name("shop/web"), &digest)
-            .await
-            .unwrap()
-            .is_some()
+    let writer = Writer::Push(&permit);
+    blobs::put(&fixture.store, &writer, b"layer".to_vec(), NOW)
+        .await
+        .unwrap();
+    let content = blobs::open(&fixture.store, &digest).await.unwrap();
+    assert_eq!(content.bytes().await.unwrap(), b"layer");
+    assert_eq!(
+        std::fs::read(&orphan).unwrap(),
+        b"lay",
+        "nobody writes to a key of another's"
     );
 }
 
 #[tokio::test]
-async fn a_damaged_file_left_by_a_cut_is_replaced_by_the_next_upload() {
+async fn a_blob_of_an_older_version_is_read_from_where_it_lay() {
     let fixture = Fixture::new().await;
-    let digest = Digest::sha256(b"layer");
-    let shard = fixture
-        .path("blobs")
-        .join("sha256")
-        .join(&digest.hex()[..2]);
-    std::fs::create_dir_all(&shard).unwrap();
-    std::fs::write(shard.join(digest.hex()), b"").unwrap();
     let permit = permit::<Push>(1, "shop/web");
-    blobs::put(
-        &fixture.store,
-        &Writer::Push(&permit),
-        b"layer".to_vec(),
-        NOW,
-    )
-    .await
-    .unwrap();
-    assert_eq!(std::fs::read(shard.join(digest.hex())).unwrap(), b"layer");
+    let writer = Writer::Push(&permit);
+    let put = async || {
+        blobs::put(&fixture.store, &writer, b"layer".to_vec(), NOW)
+            .await
+            .unwrap()
+    };
+    let digest = put().await.digest;
+    let path = fixture.blob_path(&digest).await;
+    std::fs::rename(&path, path.with_file_name(digest.hex())).unwrap();
+    fixture.edit("UPDATE blobs SET location = NULL").await;
+    let read = async || {
+        let content = blobs::open(&fixture.store, &digest).await.unwrap();
+        content.bytes().await.unwrap()
+    };
+    assert_eq!(read().await, b"layer");
+    put().await;
+    assert_eq!(read().await, b"layer", "the row that came first stays");
+    assert_eq!(fixture.blob_files(), [path.with_file_name(digest.hex())]);
+}
+
+#[tokio::test]
+async fn a_damaged_or_forged_place_is_an_error_and_never_other_bytes() {
+    let fixture = Fixture::new().await;
+    let permit = permit::<Push>(1, "shop/web");
+    let writer = Writer::Push(&permit);
+    let digest = blobs::put(&fixture.store, &writer, b"layer".to_vec(), NOW)
+        .await
+        .unwrap()
+        .digest;
+    let open = async || blobs::open(&fixture.store, &digest).await;
+    let path = fixture.blob_path(&digest).await;
+    std::fs::write(&path, b"lay").unwrap();
+    assert!(
+        matches!(open().await, Err(Error::Corrupt { .. })),
+        "it is shorter"
+    );
+    std::fs::write(&path, b"layer").unwrap();
+    open().await.unwrap();
+    for forged in ["../../master.key", "", "/etc/passwd"] {
+        fixture
+            .edit(&format!("UPDATE blobs SET location = '{forged}'"))
+            .await;
+        assert!(
+            matches!(open().await, Err(Error::Corrupt { .. })),
+            "{forged}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -117,15 +147,7 @@ async fn a_row_without_its_file_is_an_error_and_not_an_empty_blob() {
     let image = Image::new("a");
     fixture.push("shop/web", &["1"], &image).await;
     let digest = Digest::sha256(&image.blobs[1]);
-    let hex = digest.hex();
-    std::fs::remove_file(
-        fixture
-            .path("blobs")
-            .join("sha256")
-            .join(&hex[..2])
-            .join(hex),
-    )
-    .unwrap();
+    std::fs::remove_file(fixture.blob_path(&digest).await).unwrap();
     assert!(matches!(
         blobs::open(&fixture.store, &digest).await,
         Err(Error::NotFound { .. })
@@ -286,9 +308,9 @@ async fn check_whole(store: &Store, repository: &str, digest: &Digest) {
             .await
             .unwrap()
             .unwrap();
-        let (mut file, size) = blobs::open(store, &descriptor.digest).await.unwrap();
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).await.unwrap();
+        let content = blobs::open(store, &descriptor.digest).await.unwrap();
+        let size = content.size;
+        let bytes = content.bytes().await.unwrap();
         assert_eq!(
             (info.size, Digest::sha256(&bytes)),
             (size, descriptor.digest.clone()),

@@ -4,14 +4,13 @@ use oci::{Algorithm, Digest, Hasher};
 use policy::verb::{Attach, Push};
 use store::uploads::{self, Hashed, UploadId};
 use store::{Error, Writer, blobs, catalogue};
-use tokio::io::AsyncReadExt;
 
 use crate::fixture::{Fixture, NOW, name, permit};
 
 async fn content(fixture: &Fixture, digest: &Digest) -> Vec<u8> {
-    let (mut file, size) = blobs::open(&fixture.store, digest).await.unwrap();
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).await.unwrap();
+    let content = blobs::open(&fixture.store, digest).await.unwrap();
+    let size = content.size;
+    let bytes = content.bytes().await.unwrap();
     assert_eq!(u64::try_from(bytes.len()).unwrap(), size);
     bytes
 }

@@ -107,7 +107,17 @@ impl Fixture {
         let digest = Digest::sha256(blob);
         let (shard, _) = digest.hex().split_at(2);
         let path = self.folder.path().join("blobs/sha256").join(shard);
-        std::fs::remove_file(path.join(digest.hex())).unwrap();
+        for entry in std::fs::read_dir(path).unwrap() {
+            let entry = entry.unwrap();
+            if entry
+                .file_name()
+                .to_str()
+                .unwrap()
+                .starts_with(digest.hex())
+            {
+                std::fs::remove_file(entry.path()).unwrap();
+            }
+        }
     }
 
     /// What is kept of a layer.
