@@ -4,8 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::digest::{Context, SHA256, SHA512};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::excerpt::excerpt;
 
@@ -154,39 +154,34 @@ impl FromStr for Algorithm {
 
 /// Makes a digest of bytes that arrive in pieces.
 #[derive(Clone)]
-pub struct Hasher(State);
-
-#[derive(Clone)]
-enum State {
-    Sha256(Sha256),
-    Sha512(Sha512),
+pub struct Hasher {
+    algorithm: Algorithm,
+    state: Context,
 }
 
 impl Hasher {
     /// A hasher that has seen no bytes.
     #[must_use]
     pub fn new(algorithm: Algorithm) -> Self {
-        Self(match algorithm {
-            Algorithm::Sha256 => State::Sha256(Sha256::new()),
-            Algorithm::Sha512 => State::Sha512(Sha512::new()),
-        })
+        let function = match algorithm {
+            Algorithm::Sha256 => &SHA256,
+            Algorithm::Sha512 => &SHA512,
+        };
+        Self {
+            algorithm,
+            state: Context::new(function),
+        }
     }
 
     /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        match &mut self.0 {
-            State::Sha256(state) => state.update(bytes),
-            State::Sha512(state) => state.update(bytes),
-        }
+        self.state.update(bytes);
     }
 
     /// The digest of all bytes added.
     #[must_use]
     pub fn finish(self) -> Digest {
-        let (algorithm, hex) = match self.0 {
-            State::Sha256(state) => (Algorithm::Sha256, hex::encode(state.finalize())),
-            State::Sha512(state) => (Algorithm::Sha512, hex::encode(state.finalize())),
-        };
+        let (algorithm, hex) = (self.algorithm, hex::encode(self.state.finish()));
         Digest {
             text: format!("{algorithm}:{hex}").into(),
             algorithm,
@@ -196,10 +191,7 @@ impl Hasher {
 
 impl fmt::Debug for Hasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            State::Sha256(_) => "Hasher(sha256)",
-            State::Sha512(_) => "Hasher(sha512)",
-        })
+        write!(f, "Hasher({})", self.algorithm)
     }
 }
 

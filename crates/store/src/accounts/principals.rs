@@ -63,6 +63,17 @@ pub async fn create_principal(
     })
 }
 
+/// Whether there is anybody.
+pub async fn any(store: &Store) -> Result<bool> {
+    let anybody = store
+        .db()
+        .point("SELECT id FROM principals LIMIT 1", &[], |row| {
+            row.int("id")
+        })
+        .await?;
+    Ok(anybody.is_some())
+}
+
 /// Makes the first person of an empty server and gives them every role everywhere; `None` when there is anybody already.
 pub async fn bootstrap(
     store: &Store,
