@@ -7,14 +7,17 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use oci::{Digest, Hasher};
+use oci::{Digest, Hasher, RepositoryName};
 
-use crate::db::{RowExt, Tx, write_tx};
+use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
 use crate::objects::Objects;
 use crate::{Store, Writer, catalogue, random};
 
+mod commits;
+
 pub use crate::objects::{Content, Reader};
+pub(crate) use commits::Commits;
 
 /// How much is read at a time when a file is hashed.
 const HASH_CHUNK_BYTES: usize = 1024 * 1024;
@@ -126,15 +129,22 @@ pub async fn put(
         written
     })
     .await?;
-    let repository = writer.repository()?;
-    let is_first = write_tx!(store.db(), |tx| {
-        let repository_id = catalogue::repository_id(tx, repository, now).await?;
-        record(tx, repository_id, &info, now).await
-    })?;
-    if !is_first {
-        store.objects().remove(&info.key()?).await?;
-    }
+    settle(store, writer.repository()?, &info, now).await?;
     Ok(info)
+}
+
+/// Commits the rows of a blob whose bytes are durable; if others were there before, these go.
+pub(crate) async fn settle(
+    store: &Store,
+    repository: &RepositoryName,
+    info: &BlobInfo,
+    now: i64,
+) -> Result<()> {
+    if !commits::commit(store, repository, info, now).await? {
+        // What cannot be removed now is in no row, and collected.
+        let _ = store.objects().remove(&info.key()?).await;
+    }
+    Ok(())
 }
 
 /// Notes that the blob is stored and that the repository holds it. Answers whether its row names these bytes: if others have
@@ -222,7 +232,14 @@ pub(crate) fn hash(mut file: &File, path: &Path, algorithm: oci::Algorithm) -> R
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
+    joined(tokio::task::spawn_blocking(work).await)
+}
+
+/// What work on files answered.
+pub(crate) fn joined<T>(
+    outcome: std::result::Result<Result<T>, tokio::task::JoinError>,
+) -> Result<T> {
+    match outcome {
         Ok(outcome) => outcome,
         Err(error) => Err(Error::Io {
             path: "a file task".to_owned(),

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 mod local;
 
-pub(crate) use local::Local;
+pub(crate) use local::{Local, modified_at};
 
 /// The place where the objects are.
 #[derive(Debug)]

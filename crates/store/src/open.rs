@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::audit::Sealer;
+use crate::blobs::Commits;
 use crate::cache::Caches;
 use crate::db::{Backend, Db, RowExt};
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use crate::keys::Signers;
 use crate::master::MasterKey;
 use crate::migrations;
 use crate::objects::{Local, Objects};
-use crate::uploads::{Growths, OpenUploads};
+use crate::uploads::{Growths, Hashes, OpenUploads};
 
 /// Where the state is.
 #[derive(Debug, Clone)]
@@ -52,6 +53,8 @@ struct Inner {
     signers: Signers,
     uploads: OpenUploads,
     growths: Arc<Growths>,
+    hashes: Hashes,
+    commits: Commits,
     sealer: Sealer,
     /// Held while the store is open; the lock ends with the file.
     _lock: File,
@@ -79,6 +82,8 @@ impl Store {
             signers: Signers::default(),
             uploads: OpenUploads::default(),
             growths: Arc::default(),
+            hashes: Hashes::default(),
+            commits: Commits::default(),
             sealer: Sealer::default(),
             _lock: lock,
         };
@@ -134,6 +139,14 @@ impl Store {
 
     pub(crate) fn growths(&self) -> &Arc<Growths> {
         &self.inner.growths
+    }
+
+    pub(crate) fn hashes(&self) -> &Hashes {
+        &self.inner.hashes
+    }
+
+    pub(crate) fn commits(&self) -> &Commits {
+        &self.inner.commits
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {

@@ -4,10 +4,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use oci::{Digest, Reference};
+use oci::{Algorithm, Digest, Reference};
 use policy::verb::Push;
-use store::uploads::{self, Hashed};
-use store::{Error, Options, Store, Writer, blobs, catalogue};
+use store::{Error, Options, Store, Writer, blobs, catalogue, uploads};
 
 use crate::fixture::{Fixture, Image, NOW, name, permit, push};
 
@@ -106,42 +105,6 @@ async fn a_damaged_or_forged_place_is_an_error_and_never_other_bytes() {
 }
 
 #[tokio::test]
-async fn an_upload_file_without_its_row_is_removed_in_time() {
-    let fixture = Fixture::new().await;
-    let (orphan, torn) = (
-        fixture.path("uploads").join("0".repeat(32)),
-        fixture.path("uploads").join("blob-torn"),
-    );
-    std::fs::write(&orphan, b"bytes").unwrap();
-    std::fs::write(&torn, b"by").unwrap();
-    assert_eq!(
-        uploads::expire(&fixture.store, NOW - 3_600_000 * 24 * 365 * 20)
-            .await
-            .unwrap(),
-        0,
-        "they are too young"
-    );
-    let far = 253_000_000_000_000;
-    assert_eq!(uploads::expire(&fixture.store, far).await.unwrap(), 2);
-    assert!(!orphan.exists() && !torn.exists());
-}
-
-#[tokio::test]
-async fn an_upload_row_without_its_file_is_an_unknown_upload() {
-    let fixture = Fixture::new().await;
-    let permit = permit::<Push>(1, "shop/web");
-    let writer = Writer::Push(&permit);
-    let id = uploads::start(&fixture.store, &writer, NOW).await.unwrap();
-    std::fs::remove_file(fixture.path("uploads").join(id.as_str())).unwrap();
-    assert!(matches!(
-        uploads::open(&fixture.store, &writer, &id, NOW).await,
-        Err(Error::NotFound { .. })
-    ));
-    assert_eq!(uploads::expire(&fixture.store, NOW + 1).await.unwrap(), 1);
-    assert_eq!(fixture.number("SELECT COUNT(*) FROM uploads").await, 0);
-}
-
-#[tokio::test]
 async fn a_row_without_its_file_is_an_error_and_not_an_empty_blob() {
     let fixture = Fixture::new().await;
     let image = Image::new("a");
@@ -228,13 +191,17 @@ async fn child_that_pushes_until_it_is_killed() {
 async fn push_in_pieces(store: &Store, repository: &str, tag: &str, image: &Image) {
     let permit = permit::<Push>(1, repository);
     let writer = Writer::Push(&permit);
-    let id = uploads::start(store, &writer, NOW).await.unwrap();
-    let mut upload = uploads::open(store, &writer, &id, NOW).await.unwrap();
-    upload.append(&image.blobs[1]).await.unwrap();
-    let digest = Digest::sha256(&image.blobs[1]);
-    uploads::commit(store, &writer, upload, &digest, Hashed::NotYet, NOW)
+    let session = uploads::start(store, &writer, Algorithm::Sha256, NOW)
         .await
         .unwrap();
+    let (first, second) = image.blobs[1].split_at(3);
+    let mut upload = uploads::open(store, &writer, &session, NOW).unwrap();
+    upload.append(first).await.unwrap();
+    upload.flush().await.unwrap();
+    let mut upload = uploads::open(store, &writer, &session, NOW).unwrap();
+    upload.append(second).await.unwrap();
+    let digest = Digest::sha256(&image.blobs[1]);
+    upload.commit(&digest, NOW).await.unwrap();
     push(store, repository, &[tag], image).await;
 }
 
