@@ -3,6 +3,8 @@
 
 use oci::Digest;
 
+mod unavailable;
+
 /// The result of every function of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -94,6 +96,20 @@ pub enum Error {
         /// What to look at.
         why: String,
     },
+    /// There is no room left where this is written.
+    #[error("there is no room left at `{path}`: make room on the disk")]
+    Full {
+        /// The file, the folder or the database.
+        path: String,
+    },
+    /// Something that the store needs does not answer now; it may in a moment, without anybody restarting anything.
+    #[error("{what} does not answer now: {why}")]
+    Unavailable {
+        /// The noun: `the database`, `the blob store`, …
+        what: &'static str,
+        /// What was seen of it.
+        why: String,
+    },
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
@@ -110,7 +126,7 @@ pub enum Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Error {
-        Error::Database(error)
+        unavailable::of_database(&error).unwrap_or(Error::Database(error))
     }
 }
 
@@ -126,7 +142,10 @@ impl Error {
     /// A file failure with its path, for `map_err`.
     pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.display().to_string();
-        move |source| Error::Io { path, source }
+        move |source| match unavailable::of_file(&path, &source) {
+            Some(error) => error,
+            None => Error::Io { path, source },
+        }
     }
 
     /// A stored value that cannot be read, for `map_err`.
@@ -144,8 +163,9 @@ impl Error {
     }
 
     /// Whether the same transaction may succeed when it is run again from its beginning: the database chose it as the
-    /// victim of a deadlock, could not serialise it, or was busy.
-    pub(crate) fn is_transient(&self) -> bool {
+    /// victim of a deadlock, could not serialise it, or was busy. What is still so after all tries is worth another request
+    /// later.
+    pub fn is_transient(&self) -> bool {
         let Error::Database(sqlx::Error::Database(error)) = self else {
             return false;
         };
