@@ -13,6 +13,15 @@ use store::decisions::{self, GateName};
 /// Manifests that are tried before a blob is refused: a blob shared by more is asked for by its manifest first.
 const REFERRING_MAX: usize = 512;
 
+/// What a gate let pass.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    /// Whether a gate was asked; otherwise whoever pulls is held by none.
+    pub(crate) is_gated: bool,
+    /// Sentences to send along.
+    pub(crate) warnings: Vec<String>,
+}
+
 /// Lets a manifest pass, with warnings to send along, or says why not.
 pub(crate) async fn manifest(
     store: &Store,
@@ -20,14 +29,17 @@ pub(crate) async fn manifest(
     repository: &RepositoryName,
     manifest: &StoredManifest,
     now: i64,
-) -> Result<Vec<String>> {
+) -> Result<Passed> {
     if manifest.shape == Shape::Evidence {
-        return Ok(Vec::new());
+        return Ok(Passed::default());
     }
     match hold(store, who, repository).await? {
-        Held::Free => Ok(Vec::new()),
+        Held::Free => Ok(Passed::default()),
         Held::NoPolicy => Err(no_policy(repository, &manifest.digest, now)),
-        Held::By(gates) => decide(store, &gates, manifest, now).await,
+        Held::By(gates) => Ok(Passed {
+            is_gated: true,
+            warnings: decide(store, &gates, manifest, now).await?,
+        }),
     }
 }
 

@@ -14,6 +14,8 @@ use tokio::fs::File;
 pub struct Pulled {
     /// The manifest, with its bytes.
     pub manifest: StoredManifest,
+    /// Whether a gate was asked, and said yes.
+    pub is_gated: bool,
     /// Sentences of gates that only warn.
     pub warnings: Vec<String>,
 }
@@ -40,9 +42,13 @@ impl Registry {
     ) -> Result<Pulled> {
         let repository = repository(permit.repository())?;
         let manifest = self.stored(repository, reference).await?;
-        let warnings =
+        let passed =
             gatekeeper::manifest(&self.store, permit.who(), repository, &manifest, now).await?;
-        Ok(Pulled { manifest, warnings })
+        Ok(Pulled {
+            manifest,
+            is_gated: passed.is_gated,
+            warnings: passed.warnings,
+        })
     }
 
     /// A blob that this repository holds (end-2).
