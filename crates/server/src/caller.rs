@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::error::{V2Error, V2Result};
+use crate::observe;
 use crate::v2::path::Target;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::request::Parts;
@@ -137,6 +138,7 @@ impl Presenter {
             }
         };
         let directory = store::accounts::directory(app.store()).await?;
+        observe::asked_by(&caller.who, &directory);
         Ok(Self {
             caller,
             directory,

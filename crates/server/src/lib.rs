@@ -8,7 +8,10 @@ mod caller;
 mod console;
 mod error;
 mod health;
+pub mod limits;
 pub mod listen;
+mod metrics;
+mod observe;
 mod query;
 pub mod router;
 pub mod tls;
@@ -17,4 +20,6 @@ mod v2;
 mod view;
 
 pub use app::{App, AppOptions, Clock};
+pub use axum::Router;
 pub use error::{ApiError, ApiResult};
+pub use observe::{ACCESS, request_id};

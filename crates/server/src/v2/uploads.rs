@@ -6,11 +6,13 @@ use super::mount::mount;
 use crate::app::App;
 use crate::caller::Access;
 use crate::error::{V2Error, V2Result};
+use crate::limits::body::BodyError;
 use crate::query;
+use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use oci::{Algorithm, Digest, ErrorCode, RepositoryName};
 use policy::verb::Attach;
 use registry::UploadId;
@@ -130,14 +132,60 @@ async fn write(
     start: Option<u64>,
     request: Request,
 ) -> V2Result<u64> {
-    let stream = request
-        .into_body()
-        .into_data_stream()
-        .map_err(std::io::Error::other);
-    Ok(app
+    let Some(bytes_max) = app.options().limits.blob_bytes_max else {
+        let stream = request
+            .into_body()
+            .into_data_stream()
+            .map_err(std::io::Error::other);
+        let now = app.now();
+        return Ok(app
+            .registry()
+            .write_upload(permit, id, start, stream, now)
+            .await?);
+    };
+    let written = write_within(app, permit, id, start, request, bytes_max).await;
+    if matches!(&written, Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE) {
+        // Nothing that could be added would make a blob of it.
+        app.registry().cancel_upload(permit, id, app.now()).await?;
+    }
+    written
+}
+
+/// The same, where a blob has a largest size: what is announced as larger is not read, and what grows beyond it is given up.
+async fn write_within(
+    app: &App,
+    permit: &policy::Permit<Attach>,
+    id: &UploadId,
+    start: Option<u64>,
+    request: Request,
+    bytes_max: u64,
+) -> V2Result<u64> {
+    let too_large = || {
+        let error = std::io::Error::other(BodyError::TooLarge { bytes_max });
+        V2Error::from(registry::Error::Interrupted(error))
+    };
+    let announced = request.body().size_hint().lower();
+    if announced.saturating_add(start.unwrap_or(0)) > bytes_max {
+        return Err(too_large());
+    }
+    let mut left = bytes_max;
+    let stream = request.into_body().into_data_stream().map(move |piece| {
+        let piece = piece.map_err(std::io::Error::other)?;
+        let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        left = left
+            .checked_sub(length)
+            .ok_or_else(|| std::io::Error::other(BodyError::TooLarge { bytes_max }))?;
+        Ok(piece)
+    });
+    let now = app.now();
+    let held = app
         .registry()
-        .write_upload(permit, id, start, stream, app.now())
-        .await?)
+        .write_upload(permit, id, start, stream, now)
+        .await?;
+    if held > bytes_max {
+        return Err(too_large());
+    }
+    Ok(held)
 }
 
 /// `digest-algorithm`: what the client will hash with (end-4c).
