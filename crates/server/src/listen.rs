@@ -10,6 +10,7 @@ use crate::limits::admission::{Admission, Connection, Place, Signal, TurnedAway}
 use crate::limits::body::Pace;
 use crate::metrics::Metrics;
 use axum::Router;
+use axum::body::HttpBody;
 use axum::extract::ConnectInfo;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Version, header};
@@ -241,8 +242,10 @@ where
                 let is_http2 = request.version() == Version::HTTP_2;
                 begun.begin(is_http2);
                 if is_http2 {
-                    request.extensions_mut().insert(Arc::clone(&begun));
                     name_host(&mut request);
+                }
+                if is_http2 || !request.body().is_end_stream() {
+                    request.extensions_mut().insert(Arc::clone(&begun));
                 }
                 request.map(axum::body::Body::new)
             });

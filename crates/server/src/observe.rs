@@ -95,7 +95,8 @@ where
         };
         if !request.body().is_end_stream() {
             let received = ending.line.as_ref().map(Line::received);
-            request = limit(request, &self.app, received);
+            let connection = ending.connection.clone();
+            request = limit(request, &self.app, received, connection);
         }
         let answering = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let app = self.app.clone();
@@ -130,10 +131,15 @@ where
     }
 }
 
-fn limit(request: Request, app: &App, received: Option<Arc<AtomicU64>>) -> Request {
+fn limit(
+    request: Request,
+    app: &App,
+    received: Option<Arc<AtomicU64>>,
+    connection: Option<Arc<Connection>>,
+) -> Request {
     let pace = request.extensions().get::<Arc<Pace>>().cloned();
     let timeout = app.options().limits.body_timeout;
-    request.map(|body| Limited::new(body, timeout, pace, received))
+    request.map(|body| Limited::new(body, timeout, pace, received, connection))
 }
 
 fn panicked(app: &App) -> Response {

@@ -73,6 +73,7 @@ pub(crate) struct Connection {
     ended: AtomicU64,
     is_blocked: AtomicBool,
     sent: AtomicU64,
+    has_unread: AtomicBool,
 }
 
 const GO_ON: u8 = 0;
@@ -130,6 +131,16 @@ impl Connection {
     /// The client takes no bytes now.
     pub(crate) fn blocked(&self) {
         self.is_blocked.store(true, Ordering::Relaxed);
+    }
+
+    /// A request was answered before its body was read to the end.
+    pub(crate) fn leave_unread(&self) {
+        self.has_unread.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client may still be sending what nobody will read.
+    pub(crate) fn has_unread(&self) -> bool {
+        self.has_unread.load(Ordering::Relaxed)
     }
 
     fn seen(&self) -> Seen {

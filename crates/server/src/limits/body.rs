@@ -1,6 +1,7 @@
 //! The body of a request: it may not stand still, it may not be larger than is said, and it comes no faster than is allowed.
 //! A request without a body never meets this.
 
+use super::admission::Connection;
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use std::error::Error;
@@ -84,7 +85,9 @@ pub(crate) struct Limited {
     timeout: Duration,
     pace: Option<Arc<Pace>>,
     received: Option<Arc<AtomicU64>>,
+    connection: Option<Arc<Connection>>,
     waiting: Option<Waiting>,
+    has_ended: bool,
 }
 
 /// Why there is a timer.
@@ -101,13 +104,16 @@ impl Limited {
         timeout: Duration,
         pace: Option<Arc<Pace>>,
         received: Option<Arc<AtomicU64>>,
+        connection: Option<Arc<Connection>>,
     ) -> Body {
         Body::new(Self {
             inner,
             timeout,
             pace,
             received,
+            connection,
             waiting: None,
+            has_ended: false,
         })
     }
 
@@ -118,6 +124,17 @@ impl Limited {
         let pace = self.pace.as_ref();
         if let Some(until) = pace.and_then(|pace| pace.took(bytes.len(), Instant::now())) {
             self.waiting = Some(Waiting::Pace(Box::pin(tokio::time::sleep_until(until))));
+        }
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.connection
+            && !self.has_ended
+            && !self.inner.is_end_stream()
+        {
+            connection.leave_unread();
         }
     }
 }
@@ -138,6 +155,7 @@ impl HttpBody for Limited {
         match Pin::new(&mut this.inner).poll_frame(context) {
             Poll::Ready(frame) => {
                 this.waiting = None;
+                this.has_ended = frame.is_none();
                 if let Some(bytes) = frame
                     .as_ref()
                     .and_then(|frame| frame.as_ref().ok()?.data_ref())
@@ -180,7 +198,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stands_still_ends_with_an_error_that_can_be_found() {
         let never = stream::pending::<Result<Bytes, std::io::Error>>();
-        let body = Limited::new(Body::from_stream(never), TIMEOUT, None, None);
+        let body = Limited::new(Body::from_stream(never), TIMEOUT, None, None, None);
         let began = Instant::now();
         let error = body.collect().await.unwrap_err();
         assert_eq!(began.elapsed(), TIMEOUT);
@@ -199,7 +217,7 @@ mod tests {
         });
         let received = Arc::new(AtomicU64::new(0));
         let counted = Some(Arc::clone(&received));
-        let body = Limited::new(Body::from_stream(slow), TIMEOUT, None, counted);
+        let body = Limited::new(Body::from_stream(slow), TIMEOUT, None, counted, None);
         assert_eq!(body.collect().await.unwrap().to_bytes().len(), 5);
         assert_eq!(received.load(Ordering::Relaxed), 5);
     }
@@ -210,7 +228,7 @@ mod tests {
         let sent = || {
             let pieces = (0..40).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![0; 100])));
             let body = Body::from_stream(stream::iter(pieces));
-            Limited::new(body, TIMEOUT, Some(Arc::clone(&pace)), None).collect()
+            Limited::new(body, TIMEOUT, Some(Arc::clone(&pace)), None, None).collect()
         };
         let began = Instant::now();
         let (first, second) = tokio::join!(sent(), sent());

@@ -1,18 +1,60 @@
 //! A connection's bytes, counted, with a note when the client takes none. Below TLS, so what is counted is what the network sees.
+//! It also closes with care: a close with bytes unread takes back what the client has not read yet (RFC 9112, 9.6), so whoever was
+//! answered while still sending is listened to for a moment longer.
 
 use crate::limits::admission::Connection;
 use crate::metrics::Metrics;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+/// How long, and how much, is listened to after an answer that came before the end of a body.
+const LINGER: Duration = Duration::from_secs(5);
+const LINGER_BYTES_MAX: u64 = 64 << 20;
+const LINGER_CHUNK_BYTES: usize = 16 * 1024;
 
 /// A stream under observation.
 pub(super) struct Wire<S> {
     inner: S,
     connection: Arc<Connection>,
     metrics: Arc<Metrics>,
+    lingering: Option<Lingering>,
+}
+
+/// The end of a connection whose client was still sending.
+struct Lingering {
+    until: Pin<Box<Sleep>>,
+    bytes_left: u64,
+}
+
+impl Lingering {
+    fn begin() -> Self {
+        Self {
+            until: Box::pin(tokio::time::sleep(LINGER)),
+            bytes_left: LINGER_BYTES_MAX,
+        }
+    }
+
+    /// Ready when the client has ended, or there was enough of it.
+    fn poll<S: AsyncRead + Unpin>(&mut self, inner: &mut S, context: &mut Context<'_>) -> Poll<()> {
+        let mut chunk = [0; LINGER_CHUNK_BYTES];
+        loop {
+            if self.until.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            let mut buffer = ReadBuf::new(&mut chunk);
+            let read = ready!(Pin::new(&mut *inner).poll_read(context, &mut buffer));
+            let bytes = u64::try_from(buffer.filled().len()).unwrap_or(0);
+            self.bytes_left = self.bytes_left.saturating_sub(bytes);
+            if read.is_err() || bytes == 0 || self.bytes_left == 0 {
+                return Poll::Ready(());
+            }
+        }
+    }
 }
 
 impl<S> Wire<S> {
@@ -21,6 +63,7 @@ impl<S> Wire<S> {
             inner,
             connection,
             metrics,
+            lingering: None,
         }
     }
 
@@ -54,7 +97,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -84,6 +127,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+        let this = &mut *self;
+        if this.lingering.is_none() {
+            ready!(Pin::new(&mut this.inner).poll_shutdown(context))?;
+            if !this.connection.has_unread() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let lingering = this.lingering.get_or_insert_with(Lingering::begin);
+        lingering.poll(&mut this.inner, context).map(Ok)
     }
 }

@@ -210,3 +210,23 @@ async fn a_blob_has_a_largest_size() {
     let over = world.ask("GET", &location, "").await;
     assert_eq!(over.status, 404, "the upload is given up");
 }
+
+#[tokio::test]
+async fn whoever_is_refused_while_still_sending_can_read_why() {
+    let world = World::within(Limits {
+        blob_bytes_max: Some(1_000),
+        ..Limits::default()
+    })
+    .await;
+    let location = world.upload("shop/web").await;
+    let who = authorization("admin");
+    let mut stream = world.connect().await;
+    let head = format!(
+        "PATCH {location} HTTP/1.1\r\nhost: localhost\r\n{who}content-length: {}\r\n\r\n",
+        32 << 20
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // All of it, before a look at the answer: more than the system's buffers take.
+    stream.write_all(&vec![0; 32 << 20]).await.unwrap();
+    Answer::read(&mut stream).await.expect(413);
+}
