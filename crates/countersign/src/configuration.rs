@@ -1,5 +1,9 @@
 //! Configuration of the server: flags over `COUNTERSIGN_*` variables over a TOML file over defaults. With none of them, it runs.
 
+mod operation;
+
+pub(crate) use self::operation::{Operation, OperationFlags};
+use crate::log::LogFormat;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -40,6 +44,19 @@ pub(crate) struct ConfigurationFile {
     pub(crate) tls: Option<String>,
     pub(crate) hosts: Option<BTreeSet<String>>,
     pub(crate) public_url: Option<String>,
+    log: Option<String>,
+    log_format: Option<LogFormat>,
+    access_log: Option<bool>,
+    metrics_listen: Option<SocketAddr>,
+    connections_max: Option<u32>,
+    connections_per_address_max: Option<u32>,
+    head_timeout: Option<u64>,
+    body_timeout: Option<u64>,
+    blob_bytes_max: Option<u64>,
+    upload_bytes_per_second: Option<u64>,
+    room_bytes_min: Option<u64>,
+    stop_delay: Option<u64>,
+    stop_timeout: Option<u64>,
 }
 
 impl DataFlags {
@@ -156,6 +173,47 @@ mod tests {
                 .data,
             PathBuf::from(DATA_DEFAULT)
         );
+    }
+
+    /// The names that `deny_unknown_fields` lists.
+    fn keys() -> Vec<String> {
+        let error = toml::from_str::<ConfigurationFile>("no-such-key = 1\n").unwrap_err();
+        let message = error.message();
+        let (_, expected) = message.split_once("expected one of ").unwrap();
+        expected
+            .split(", ")
+            .map(|key| key.trim_matches('`').to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn every_flag_variable_and_key_is_in_the_reference() {
+        use clap::CommandFactory;
+        let page = include_str!("../../../docs/configuration.md");
+        let (reference, _) = page.split_once("## The other commands").unwrap();
+        let mut command = crate::arguments::Arguments::command();
+        command.build();
+        let serve = command.find_subcommand("serve").unwrap();
+        let own = serve.get_arguments().filter(|flag| !flag.is_global_set());
+        let mut flags = 0;
+        for flag in own.filter(|flag| flag.get_id() != "help") {
+            let name = format!("`--{}", flag.get_long().unwrap());
+            let variable = format!("`{}`", flag.get_env().unwrap().to_str().unwrap());
+            let is_listed = reference.lines().any(|line| {
+                line.starts_with('|') && line.contains(&name) && line.contains(&variable)
+            });
+            assert!(is_listed, "{name} with {variable}");
+            flags += 1;
+        }
+        let keys = keys();
+        assert!(keys.len() > 15 && flags > keys.len(), "{flags}, {keys:?}");
+        for key in keys {
+            let is_listed = reference
+                .lines()
+                .filter_map(|line| line.split('|').nth(3))
+                .any(|cell| cell.contains(&format!("`{key}`")));
+            assert!(is_listed, "{key}");
+        }
     }
 
     #[test]

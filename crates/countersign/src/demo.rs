@@ -10,19 +10,24 @@ mod story;
 mod wait;
 
 use crate::command::serve;
+use crate::configuration::Operation;
+use crate::log::{self, LogFormat};
 use crate::output::{self, Tone, toned};
 use crate::service::{Service, ServiceOptions};
 use anyhow::{Context, Result, bail};
 use secrecy::SecretString;
+use server::limits::Limits;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use story::Story;
 
 /// Where the server listens when nothing is said and it stays up.
 const PORT: u16 = 5800;
 /// What is logged when nothing else is asked for: the demo speaks for itself.
 const LOG_DEFAULT: &str = "error";
+/// Nobody else's requests are under way.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the demo is started with.
 pub(crate) struct Options {
@@ -34,7 +39,8 @@ pub(crate) struct Options {
 
 /// Tells the story; then ends, or leaves the server up until it is asked to stop. The folder is removed either way.
 pub(crate) async fn run(options: Options) -> Result<()> {
-    serve::start_log(LOG_DEFAULT);
+    let filter = std::env::var("COUNTERSIGN_LOG").unwrap_or_else(|_| LOG_DEFAULT.to_owned());
+    log::start(&filter, LogFormat::Text, false)?;
     let began = Instant::now();
     let folder = tempfile::Builder::new()
         .prefix("countersign-demo-")
@@ -86,6 +92,13 @@ async fn start(data: &Path, listen: SocketAddr) -> Result<(Service, SecretString
         anonymous_pull: false,
         public_url: None,
         admin_password: None,
+        operation: Operation {
+            limits: Limits {
+                stop_timeout: STOP_TIMEOUT,
+                ..Limits::default()
+            },
+            ..Operation::default()
+        },
     })
     .await?;
     let Some(admin) = service.made_password().cloned() else {

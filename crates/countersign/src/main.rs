@@ -7,6 +7,7 @@ mod configuration;
 mod context;
 mod demo;
 mod exit;
+mod log;
 mod output;
 mod progress;
 mod service;
@@ -15,6 +16,7 @@ mod source;
 use arguments::Arguments;
 use clap::Parser;
 use std::process::ExitCode;
+use std::time::Duration;
 
 fn main() -> ExitCode {
     // One TLS and cryptography provider for the whole program; a second installation would be refused, and there is none.
@@ -28,7 +30,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return exit::failed(&anyhow::anyhow!("cannot start the runtime: {error}")),
     };
-    match runtime.block_on(command::run(arguments)) {
+    let outcome = runtime.block_on(command::run(arguments));
+    // Who was asked twice to stop does not wait for what runs in the background.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match outcome {
         Ok(exit) => exit.into(),
         Err(error) => exit::failed(&error),
     }

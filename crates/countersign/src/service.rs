@@ -1,17 +1,20 @@
 //! A server put together: store, registry, identity, monitor and front door, started and stopped as one. `serve` and `demo` share it.
 
+use crate::configuration::Operation;
 use anyhow::{Context, Result};
 use client::webhook::Deliverer;
 use identity::Identity;
 use monitor::Monitor;
 use registry::Registry;
+use rustls::ServerConfig;
 use scanner::Limits;
 use secrecy::SecretString;
 use server::tls::{self, TlsSource};
-use server::{App, AppOptions, Clock, listen, router};
+use server::{App, AppOptions, Clock, Router, listen, router};
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -26,17 +29,54 @@ pub(crate) struct ServiceOptions {
     pub(crate) public_url: Option<String>,
     /// The admin's password at the first start; one is made where there is none.
     pub(crate) admin_password: Option<SecretString>,
+    pub(crate) operation: Operation,
 }
 
 /// A running server.
 pub(crate) struct Service {
-    address: SocketAddr,
     tls: bool,
     made_password: Option<SecretString>,
     store: Store,
+    app: App,
+    stop_delay: Duration,
+    door: Door,
+    metrics: Option<Door>,
+    monitor: monitor::Handle,
+}
+
+/// An address that is listened on.
+struct Door {
+    address: SocketAddr,
     stop: CancellationToken,
     listening: JoinHandle<std::io::Result<()>>,
-    monitor: monitor::Handle,
+}
+
+impl Door {
+    async fn bind(address: SocketAddr) -> Result<TcpListener> {
+        TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on `{address}`"))
+    }
+
+    fn open(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        app: App,
+        router: Router,
+    ) -> Result<Self> {
+        let (address, stop) = (listener.local_addr()?, CancellationToken::new());
+        Ok(Self {
+            address,
+            listening: tokio::spawn(listen::serve(listener, tls, app, router, stop.clone())),
+            stop,
+        })
+    }
+
+    /// Lets requests end.
+    async fn close(self) -> Result<()> {
+        self.stop.cancel();
+        Ok(self.listening.await??)
+    }
 }
 
 impl Service {
@@ -61,15 +101,19 @@ impl Service {
             .bootstrap_admin(options.admin_password, clock.now())
             .await?;
         let registry = Registry::new(store.clone());
-        let listener = TcpListener::bind(options.listen)
-            .await
-            .with_context(|| format!("cannot listen on `{}`", options.listen))?;
-        let address = listener.local_addr()?;
+        let operation = options.operation;
+        let listener = Door::bind(options.listen).await?;
+        let metrics = match operation.metrics_listen {
+            Some(address) => Some(Door::bind(address).await?),
+            None => None,
+        };
         let app_options = AppOptions {
             anonymous_pull: options.anonymous_pull,
             tls: tls_config.is_some(),
             public_url: options.public_url,
             authority_pem: authority(options.tls.as_ref())?,
+            limits: operation.limits,
+            room_bytes_min: operation.room_bytes_min,
         };
         let now: monitor::Now = Arc::new(move || Clock::System.now());
         let context = monitor::Context::new(
@@ -80,29 +124,40 @@ impl Service {
             Deliverer::new(&[])?,
         );
         let app = App::new(store.clone(), registry, identity, clock, app_options);
-        let stop = CancellationToken::new();
         let tls = tls_config.is_some();
-        let listening = tokio::spawn(listen::serve(
+        let door = Door::open(
             listener,
             tls_config,
-            router::build(app),
-            stop.clone(),
-        ));
+            app.clone(),
+            router::build(app.clone()),
+        )?;
+        let metrics = metrics
+            .map(|listener| {
+                let router = router::build_metrics(app.clone());
+                Door::open(listener, None, app.clone(), router)
+            })
+            .transpose()?;
         let monitor = Monitor::new(context).start();
         Ok(Self {
-            address,
             tls,
             made_password,
             store,
-            stop,
-            listening,
+            app,
+            stop_delay: operation.stop_delay,
+            door,
+            metrics,
             monitor,
         })
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.door.address
+    }
+
+    /// Where it is measured, if that has an address of its own.
+    pub(crate) fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|door| door.address)
     }
 
     /// Its address as clients name it.
@@ -110,7 +165,7 @@ impl Service {
         format!(
             "{}://{}",
             if self.tls { "https" } else { "http" },
-            self.address
+            self.door.address
         )
     }
 
@@ -119,10 +174,15 @@ impl Service {
         self.made_password.as_ref()
     }
 
-    /// Lets requests and jobs under way end, and closes everything.
+    /// Says that it stops, lets requests and jobs under way end, and closes everything. It can be measured until its requests
+    /// have ended.
     pub(crate) async fn stop(self) -> Result<()> {
-        self.stop.cancel();
-        self.listening.await??;
+        self.app.begin_stop();
+        tokio::time::sleep(self.stop_delay).await;
+        self.door.close().await?;
+        if let Some(metrics) = self.metrics {
+            metrics.close().await?;
+        }
         self.monitor.stop().await;
         self.store.close().await;
         Ok(())

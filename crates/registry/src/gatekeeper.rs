@@ -13,6 +13,15 @@ use store::{Standing, Store};
 /// Manifests that are tried before a blob is refused: a blob shared by more is asked for by its manifest first.
 const REFERRING_MAX: usize = 512;
 
+/// What a gate let pass.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    /// Whether a gate was asked; otherwise whoever pulls is held by none.
+    pub(crate) is_gated: bool,
+    /// Sentences to send along.
+    pub(crate) warnings: Vec<String>,
+}
+
 /// Somebody at the door of a repository.
 pub(crate) struct Door<'a> {
     pub(crate) store: &'a Store,
@@ -25,14 +34,17 @@ pub(crate) struct Door<'a> {
 
 impl Door<'_> {
     /// Lets a manifest pass, with warnings to send along, or says why not.
-    pub(crate) async fn manifest(&self, digest: &Digest, shape: Shape) -> Result<Vec<String>> {
+    pub(crate) async fn manifest(&self, digest: &Digest, shape: Shape) -> Result<Passed> {
         if shape == Shape::Evidence {
-            return Ok(Vec::new());
+            return Ok(Passed::default());
         }
         match self.hold() {
-            Held::Free => Ok(Vec::new()),
+            Held::Free => Ok(Passed::default()),
             Held::NoPolicy => Err(no_policy(self.repository, digest, self.now)),
-            Held::By(gates) => self.decide(&gates, digest).await,
+            Held::By(gates) => Ok(Passed {
+                is_gated: true,
+                warnings: self.decide(&gates, digest).await?,
+            }),
         }
     }
 

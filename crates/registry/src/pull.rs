@@ -15,6 +15,8 @@ use store::catalogue::{self, Part, Served, StoredManifest};
 pub struct Pulled {
     /// The manifest, with its bytes where they were asked for.
     pub manifest: Served,
+    /// Whether a gate was asked, and said yes.
+    pub is_gated: bool,
     /// Sentences of gates that only warn.
     pub warnings: Vec<String>,
 }
@@ -43,8 +45,12 @@ impl Registry {
             repository,
             now,
         };
-        let warnings = door.manifest(&manifest.digest, manifest.shape).await?;
-        Ok(Pulled { manifest, warnings })
+        let passed = door.manifest(&manifest.digest, manifest.shape).await?;
+        Ok(Pulled {
+            manifest,
+            is_gated: passed.is_gated,
+            warnings: passed.warnings,
+        })
     }
 
     /// A blob that this repository holds (end-2).

@@ -1,9 +1,13 @@
 //! What every request handler shares: the rooms below this one, the clock, and the options of the front door.
 
+use crate::health::Readiness;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::observe::Refusals;
 use identity::Identity;
 use registry::Registry;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use store::Store;
 
@@ -17,6 +21,10 @@ struct Inner {
     identity: Identity,
     clock: Clock,
     options: AppOptions,
+    metrics: Arc<Metrics>,
+    refusals: Refusals,
+    readiness: Readiness,
+    is_stopping: AtomicBool,
 }
 
 /// Options of the front door.
@@ -30,6 +38,10 @@ pub struct AppOptions {
     pub public_url: Option<String>,
     /// The local authority's certificate (PEM), offered at `/ca.crt` so that clients can come to trust it.
     pub authority_pem: Option<String>,
+    /// How much clients may take.
+    pub limits: Limits,
+    /// Bytes that must be free on the disk of the data folder for the server to call itself ready.
+    pub room_bytes_min: u64,
 }
 
 impl App {
@@ -48,7 +60,32 @@ impl App {
             identity,
             clock,
             options,
+            metrics: Arc::new(Metrics::new()),
+            refusals: Refusals::default(),
+            readiness: Readiness::default(),
+            is_stopping: AtomicBool::new(false),
         }))
+    }
+
+    /// Says from now on that the server is not ready, so that whoever spreads requests turns away. Requests are answered as before.
+    pub fn begin_stop(&self) {
+        self.0.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.is_stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.0.metrics
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
+    pub(crate) fn readiness(&self) -> &Readiness {
+        &self.0.readiness
     }
 
     /// All state.

@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::error::{ApiError, ApiResult, shown};
+use crate::observe;
 use identity::Caller;
 use oci::RepositoryName;
 use policy::verb::{Inspect, Verb};
@@ -22,6 +23,7 @@ impl Asker {
     /// Reads the directory for a caller.
     pub(crate) async fn of(app: &App, caller: Caller) -> ApiResult<Self> {
         let directory = store::accounts::directory(app.store()).await?;
+        observe::asked_by(&caller.who, &directory);
         Ok(Self {
             app: app.clone(),
             caller,

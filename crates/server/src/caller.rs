@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::conduit::Files;
 use crate::error::{V2Error, V2Result};
+use crate::observe;
 use crate::v2::path::Target;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::request::Parts;
@@ -140,9 +141,11 @@ impl Presenter {
                 return Err(challenge.answer(actions, Some("invalid_token"), &error.to_string()));
             }
         };
+        let standing = store::standing(app.store()).await?;
+        observe::asked_by(&caller.who, &standing.directory);
         Ok(Self {
             caller,
-            standing: store::standing(app.store()).await?,
+            standing,
             challenge,
         })
     }

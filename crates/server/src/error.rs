@@ -1,5 +1,10 @@
 //! The one place where errors become status codes. Internal text never leaves: the client gets a request id, the log the cause.
 
+mod passing;
+
+use self::passing::Passing;
+use crate::limits::body::BodyError;
+use crate::observe;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,11 +12,6 @@ use client::api::{ErrorBody, ErrorDetail};
 use identity::AuthError;
 use oci::ErrorCode;
 use serde_json::{Value, json};
-
-tokio::task_local! {
-    /// The id of the request that this task answers; set around every handler.
-    pub(crate) static REQUEST_ID: String;
-}
 
 /// The answer of a distribution API handler.
 pub(crate) type V2Result<T> = Result<T, V2Error>;
@@ -51,7 +51,6 @@ impl V2Error {
         self
     }
 
-    #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
@@ -69,6 +68,41 @@ impl V2Error {
             INTERNAL_MESSAGE,
         )
     }
+
+    /// What will work again in a moment, without anybody changing the request.
+    fn passing(passing: &Passing) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unavailable,
+            passing.message,
+        )
+        .with_header(
+            header::RETRY_AFTER,
+            &passing.retry_after_seconds.to_string(),
+        )
+    }
+
+    /// A body that was not read to its end: too slow, too large, or as `otherwise` says.
+    pub(crate) fn of_body(
+        error: &(dyn std::error::Error + 'static),
+        otherwise: impl FnOnce() -> Self,
+    ) -> Self {
+        match BodyError::among(error) {
+            Some(stalled @ BodyError::Stalled { .. }) => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                ErrorCode::BlobUploadInvalid,
+                format!("{stalled}; send the rest again"),
+            )
+            .with_header(header::CONNECTION, "close"),
+            Some(too_large @ BodyError::TooLarge { .. }) => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                ErrorCode::SizeInvalid,
+                too_large.to_string(),
+            )
+            .with_header(header::CONNECTION, "close"),
+            None => otherwise(),
+        }
+    }
 }
 
 const INTERNAL_MESSAGE: &str =
@@ -78,6 +112,9 @@ pub(crate) const RETRY_SECONDS: u64 = 2;
 
 impl IntoResponse for V2Error {
     fn into_response(self) -> Response {
+        if self.status.is_client_error() {
+            observe::because(&self.message);
+        }
         let mut error = json!({"code": self.code.as_str(), "message": self.message});
         if let (Some(object), false) = (error.as_object_mut(), self.detail.is_null()) {
             object.insert("detail".into(), self.detail);
@@ -107,11 +144,13 @@ impl From<registry::Error> for V2Error {
             registry::Error::Refused(refusal) => refused(&refusal),
             registry::Error::Interrupted(source) => {
                 tracing::debug!(%source, "the client's body ended early");
-                Self::new(
-                    StatusCode::BAD_REQUEST,
-                    ErrorCode::BlobUploadInvalid,
-                    "the body ended before it was whole; send the rest again",
-                )
+                Self::of_body(&source, || {
+                    Self::new(
+                        StatusCode::BAD_REQUEST,
+                        ErrorCode::BlobUploadInvalid,
+                        "the body ended before it was whole; send the rest again",
+                    )
+                })
             }
             registry::Error::Store(error) => error.into(),
         }
@@ -120,6 +159,7 @@ impl From<registry::Error> for V2Error {
 
 /// A gate's no, as docker prints it: the sentence in `message`, the decisions in `detail`.
 fn refused(refusal: &registry::Refusal) -> V2Error {
+    observe::refused_by_gate(refusal.not_ready);
     let error = V2Error::new(
         StatusCode::FORBIDDEN,
         ErrorCode::Denied,
@@ -136,6 +176,9 @@ fn refused(refusal: &registry::Refusal) -> V2Error {
 impl From<store::Error> for V2Error {
     fn from(error: store::Error) -> Self {
         use store::Error as E;
+        if let Some(passing) = Passing::of(&error) {
+            return Self::passing(&passing);
+        }
         let message = error.to_string();
         match &error {
             E::NotFound { kind, .. } => {
@@ -267,22 +310,45 @@ impl ApiError {
     #[must_use]
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         log_internal(error);
+        Self::fault()
+    }
+
+    /// Something failed that is logged already.
+    pub(crate) fn fault() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             INTERNAL_MESSAGE,
         )
     }
+
+    /// A body that was not read to its end: too slow, or as `otherwise` says.
+    pub(crate) fn of_body(
+        error: &(dyn std::error::Error + 'static),
+        otherwise: impl FnOnce() -> Self,
+    ) -> Self {
+        match BodyError::among(error) {
+            Some(stalled @ BodyError::Stalled { .. }) => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "timeout",
+                format!("{stalled}; send it again"),
+            ),
+            Some(BodyError::TooLarge { .. }) | None => otherwise(),
+        }
+    }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if self.status.is_client_error() {
+            observe::because(&self.message);
+        }
         let error = ErrorDetail {
             code: self.code.to_owned(),
             message: self.message,
             next: self.next,
             detail: None,
-            request_id: REQUEST_ID.try_with(Clone::clone).ok(),
+            request_id: observe::request_id().map(|id| id.to_string()),
         };
         let mut response = (self.status, Json(ErrorBody { error })).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
@@ -303,6 +369,14 @@ impl IntoResponse for ApiError {
 impl From<store::Error> for ApiError {
     fn from(error: store::Error) -> Self {
         use store::Error as E;
+        if let Some(passing) = Passing::of(&error) {
+            return Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                passing.message,
+            )
+            .retry_after(passing.retry_after_seconds);
+        }
         let message = error.to_string();
         match &error {
             E::NotFound { .. } => Self::not_found(message),

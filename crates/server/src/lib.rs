@@ -9,7 +9,10 @@ mod conduit;
 mod console;
 mod error;
 mod health;
+pub mod limits;
 pub mod listen;
+mod metrics;
+mod observe;
 mod query;
 mod reading;
 pub mod router;
@@ -19,4 +22,6 @@ mod v2;
 mod view;
 
 pub use app::{App, AppOptions, Clock};
+pub use axum::Router;
 pub use error::{ApiError, ApiResult};
+pub use observe::{ACCESS, request_id};

@@ -64,12 +64,14 @@ pub(crate) fn encoded(text: &str) -> String {
 pub(crate) async fn read_form(body: Body) -> ApiResult<Vec<(String, String)>> {
     let bytes = axum::body::to_bytes(body, FORM_BYTES_MAX)
         .await
-        .map_err(|_| {
-            ApiError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too-large",
-                "the form is too large",
-            )
+        .map_err(|error| {
+            ApiError::of_body(&error, || {
+                ApiError::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "too-large",
+                    "the form is too large",
+                )
+            })
         })?;
     let text =
         std::str::from_utf8(&bytes).map_err(|_| ApiError::invalid("the form is not text"))?;

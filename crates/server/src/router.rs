@@ -1,19 +1,11 @@
 //! All that can be asked of the server, on one page. Handlers are thin; what they call decides.
 
 use crate::app::App;
-use crate::error::REQUEST_ID;
-use crate::{api, console, health, token, v2};
+use crate::observe::Observe;
+use crate::{api, console, health, metrics, token, v2};
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::middleware;
 use axum::routing::{any, delete, get, patch, post};
-use std::sync::atomic::{AtomicU64, Ordering};
-use tower_http::catch_panic::CatchPanicLayer;
-use tracing::Instrument;
-
-const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Builds the routes.
 pub fn build(app: App) -> Router {
@@ -28,8 +20,17 @@ pub fn build(app: App) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/ca.crt", get(health::authority))
-        .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn(with_request_id))
+        .route("/metrics", get(metrics::for_operators))
+        .layer(Observe::new(app.clone()))
+        .with_state(app)
+}
+
+/// Builds the routes of the address for metrics, which needs no log-in.
+pub fn build_metrics(app: App) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics::for_anybody))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
         .with_state(app)
 }
 
@@ -124,23 +125,4 @@ fn console_routes() -> Router<App> {
         .route("/console/repository", get(console::repository))
         .route("/console/image", get(console::image))
         .layer(middleware::map_response(console::secured))
-}
-
-/// Gives each request an id, which the log and the answer both carry.
-async fn with_request_id(request: Request, next: Next) -> Response {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let id = format!(
-        "{:x}-{:x}",
-        std::process::id(),
-        COUNTER.fetch_add(1, Ordering::Relaxed)
-    );
-    let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
-    let mut response = REQUEST_ID
-        .scope(id.clone(), next.run(request).instrument(span.clone()))
-        .await;
-    span.in_scope(|| tracing::info!(status = response.status().as_u16(), "answered"));
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID_HEADER, id);
-    }
-    response
 }

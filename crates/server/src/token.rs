@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::caller;
 use crate::error::ApiError;
+use crate::observe;
 use crate::query;
 use axum::Json;
 use axum::extract::{Request, State};
@@ -74,6 +75,8 @@ async fn issue(
         expires_in_seconds,
         issued_at,
     } = app.identity().issue(caller, &scopes, app.now()).await?;
+    let directory = store::accounts::directory(app.store()).await?;
+    observe::asked_by(&caller.who, &directory);
     let token = token.expose_secret();
     let issued = jiff::Timestamp::from_millisecond(issued_at)
         .map(|time| time.to_string())

@@ -192,6 +192,30 @@ fn distribution() -> Vec<Asked> {
     ]
 }
 
+/// What is neither below `/v2/` nor below `/api/v1/`.
+fn beside() -> Vec<Asked> {
+    let login = json!({"user": "nobody"});
+    vec![
+        asked("GET", "/token", "/token?service=countersign"),
+        with("POST", "/token", "/token", json!("no form")),
+        asked("GET", "/healthz", "/healthz"),
+        asked("GET", "/readyz", "/readyz"),
+        asked("GET", "/ca.crt", "/ca.crt"),
+        asked("GET", "/metrics", "/metrics"),
+        asked("GET", "/", "/"),
+        asked("GET", "/console/style.css", "/console/style.css"),
+        asked("GET", "/console/login", "/console/login"),
+        with("POST", "/console/login", "/console/login", login.clone()),
+        with("POST", "/console/logout", "/console/logout", login),
+        asked(
+            "GET",
+            "/console/repository",
+            "/console/repository?name=shop/web",
+        ),
+        asked("GET", "/console/image", "/console/image?ref=shop/web:1"),
+    ]
+}
+
 /// A server with everyone of `ACTORS`; the first `admin` keeps all roles and is not one of the columns.
 async fn world() -> World {
     let world = World::new().await;
@@ -256,6 +280,30 @@ async fn the_matrix_of_the_distribution_api() {
     let world = world().await;
     insta::assert_snapshot!(matrix(&world, distribution()).await);
     world.store.close().await;
+}
+
+#[tokio::test]
+async fn the_matrix_of_what_is_beside_them() {
+    let world = world().await;
+    insta::assert_snapshot!(matrix(&world, beside()).await);
+    world.store.close().await;
+}
+
+#[test]
+fn every_other_route_is_in_a_matrix() {
+    let listed: BTreeSet<&str> = beside().iter().map(|asked| asked.route).collect();
+    let source = include_str!("../src/router.rs");
+    let mut routed = BTreeSet::new();
+    for function in ["pub fn build(", "fn console_routes("] {
+        let start = source.find(function).unwrap();
+        let end = start + source[start..].find("\n}").unwrap();
+        for line in source[start..end].split(".route(").skip(1) {
+            routed.insert(line.split('"').nth(1).unwrap());
+        }
+    }
+    let of_distribution = ["/v2", "/v2/", "/v2/{*rest}"];
+    assert!(of_distribution.iter().all(|path| routed.remove(path)));
+    assert_eq!(listed, routed);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What can go wrong in the store, as one enum: input that is refused, state that is missing or in the way, and failures
 //! below (database, files). It deliberately knows no status codes; the edge maps the variants.
 
-use std::io::ErrorKind;
-
 use oci::Digest;
+
+mod unavailable;
 
 /// The result of every function of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -129,22 +129,8 @@ pub enum Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Error {
-        match &error {
-            sqlx::Error::Database(said) if is_full(said.code().as_deref()) => Error::Full {
-                path: "the database".to_owned(),
-            },
-            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => Error::Unavailable {
-                what: "the database",
-                why: error.to_string(),
-            },
-            _ => Error::Database(error),
-        }
+        unavailable::of_database(&error).unwrap_or(Error::Database(error))
     }
-}
-
-/// SQLite: SQLITE_FULL. PostgreSQL: disk_full.
-fn is_full(code: Option<&str>) -> bool {
-    matches!(code, Some("13" | "53100"))
 }
 
 impl Error {
@@ -159,9 +145,9 @@ impl Error {
     /// A file failure with its path, for `map_err`.
     pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.display().to_string();
-        move |source| match source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Full { path },
-            _ => Error::Io { path, source },
+        move |source| match unavailable::of_file(&path, &source) {
+            Some(error) => error,
+            None => Error::Io { path, source },
         }
     }
 
@@ -180,8 +166,9 @@ impl Error {
     }
 
     /// Whether the same transaction may succeed when it is run again from its beginning: the database chose it as the
-    /// victim of a deadlock, could not serialise it, or was busy.
-    pub(crate) fn is_transient(&self) -> bool {
+    /// victim of a deadlock, could not serialise it, or was busy. What is still so after all tries is worth another request
+    /// later.
+    pub fn is_transient(&self) -> bool {
         let Error::Database(sqlx::Error::Database(error)) = self else {
             return false;
         };

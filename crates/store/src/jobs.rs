@@ -200,8 +200,8 @@ pub fn signal(store: &Store) -> watch::Receiver<u64> {
 /// How many jobs of each kind wait or run, and the newest error among them.
 pub async fn backlog(store: &Store) -> Result<Vec<Backlog>> {
     let rows = sqlx::query(
-        "SELECT kind, COUNT(*) AS jobs, MIN(run_at) AS oldest_at, MAX(attempts) AS attempts, MAX(last_error) AS last_error \
-         FROM jobs GROUP BY kind ORDER BY kind",
+        "SELECT kind, COUNT(*) AS jobs, MIN(run_at) AS oldest_at, MAX(attempts) AS attempts, COUNT(last_error) AS failing, \
+         MAX(last_error) AS last_error FROM jobs GROUP BY kind ORDER BY kind",
     )
     .fetch_all(store.db().read())
     .await?;
@@ -212,6 +212,7 @@ pub async fn backlog(store: &Store) -> Result<Vec<Backlog>> {
                 jobs: row.count("jobs")?,
                 oldest_at: row.int("oldest_at")?,
                 attempts_max: row.count("attempts")?,
+                failing: row.count("failing")?,
                 last_error: row.opt_text("last_error")?,
             })
         })
@@ -229,6 +230,8 @@ pub struct Backlog {
     pub oldest_at: i64,
     /// The most attempts one of them has had.
     pub attempts_max: u64,
+    /// How many of them failed when they were last run.
+    pub failing: u64,
     /// One of the errors, where one failed.
     pub last_error: Option<String>,
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod catalogue;
+mod condition;
 mod crash;
 mod decisions;
 mod evidence;

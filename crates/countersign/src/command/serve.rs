@@ -1,19 +1,21 @@
 //! `countersign serve`: the server, until it is asked to stop.
 
-use crate::configuration::{ConfigurationFile, DataFlags, TlsChoice, default_address};
+use crate::configuration::{
+    ConfigurationFile, DataFlags, Operation, OperationFlags, TlsChoice, default_address,
+};
 use crate::exit::Exit;
-use crate::output;
 use crate::service::{Service, ServiceOptions};
-use anyhow::{Context, Result};
+use crate::{log, output};
+use anyhow::{Context, Result, bail};
 use secrecy::{ExposeSecret, SecretString};
+use server::limits::raise_open_files;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
-/// What is logged when nothing else is asked for.
-const LOG_DEFAULT: &str = "warn,countersign=info";
+/// Connections below which it is said that the system allows few files.
+const CONNECTIONS_FEW: u32 = 1_000;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -44,19 +46,29 @@ pub(crate) struct Serve {
     /// The address that clients use, behind a proxy.
     #[arg(long, env = "COUNTERSIGN_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
+    #[command(flatten)]
+    operation: OperationFlags,
 }
 
 impl Serve {
     pub(crate) async fn run(self) -> Result<Exit> {
-        start_log(LOG_DEFAULT);
         let file = self.data.file()?;
-        let (options, tls) = self.options(&file)?;
+        let (mut options, tls) = self.options(&file)?;
+        let operation = &mut options.operation;
+        log::start(&operation.log, operation.log_format, operation.access_log)?;
+        fit_to_open_files(operation);
         let data = options.store.data.clone();
         let service = Service::start(options).await?;
         announce(&service, &tls, &data);
         wait_for_stop().await?;
-        output::note("stopping; requests under way may end");
-        service.stop().await?;
+        output::note("stopping; requests under way may end; ask again to stop at once");
+        tokio::select! {
+            stopped = service.stop() => stopped?,
+            again = wait_for_stop() => {
+                again?;
+                bail!("asked twice to stop: requests under way were cut off");
+            }
+        }
         Ok(Exit::Done)
     }
 
@@ -82,8 +94,30 @@ impl Serve {
                 .ok()
                 .filter(|text| !text.is_empty())
                 .map(SecretString::from),
+            operation: self.operation.over(file),
         };
         Ok((options, tls))
+    }
+}
+
+/// Takes as many files as the system gives, and no more connections than there are files for.
+fn fit_to_open_files(operation: &mut Operation) {
+    let files_max = match raise_open_files() {
+        Ok(files_max) => files_max,
+        Err(error) => {
+            tracing::warn!(%error, "cannot raise the limit of open files");
+            return;
+        }
+    };
+    let asked = operation.limits.connections_max;
+    operation.limits = operation.limits.clone().within(files_max);
+    let connections_max = operation.limits.connections_max;
+    if connections_max < asked.min(CONNECTIONS_FEW) {
+        tracing::warn!(
+            files_max,
+            connections_max,
+            "the system allows few open files: fewer connections are taken; raise `LimitNOFILE` or `ulimit -n`"
+        );
     }
 }
 
@@ -100,26 +134,15 @@ fn hosts(mut named: BTreeSet<String>, listen: SocketAddr) -> BTreeSet<String> {
     named
 }
 
-/// Starts the log: what `COUNTERSIGN_LOG` asks for, or else `default`.
-pub(crate) fn start_log(default: &str) {
-    let filter =
-        EnvFilter::try_from_env("COUNTERSIGN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    if std::env::var("COUNTERSIGN_LOG_FORMAT").is_ok_and(|format| format == "json") {
-        log.json().init();
-    } else {
-        log.init();
-    }
-}
-
 fn announce(service: &Service, tls: &TlsChoice, data: &Path) {
     output::line(format!(
         "Countersign {} listens on {}",
         env!("CARGO_PKG_VERSION"),
         service.url()
     ));
+    if let Some(address) = service.metrics_address() {
+        output::line(format!("Metrics are at http://{address}/metrics"));
+    }
     if let Some(password) = service.made_password() {
         output::line(format!(
             "First start: log in as `admin` with this password, shown once: {}",

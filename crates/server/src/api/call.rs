@@ -118,10 +118,12 @@ impl Call {
     pub(crate) async fn json<T: DeserializeOwned>(&mut self) -> ApiResult<T> {
         let body = axum::body::to_bytes(self.take_body(), BODY_BYTES_MAX)
             .await
-            .map_err(|_| {
-                let message =
-                    format!("the body is larger than {BODY_BYTES_MAX} bytes, or ended early");
-                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message)
+            .map_err(|error| {
+                ApiError::of_body(&error, || {
+                    let message =
+                        format!("the body is larger than {BODY_BYTES_MAX} bytes, or ended early");
+                    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message)
+                })
             })?;
         serde_json::from_slice(&body).map_err(|error| {
             ApiError::invalid(format!("the body is not what is asked for: {error}"))

@@ -36,6 +36,9 @@ pub(crate) async fn pull(
         .registry()
         .manifest(&permit, access.standing(), &reference, part, app.now())
         .await?;
+    if pulled.is_gated {
+        app.metrics().gate_passed(!pulled.warnings.is_empty());
+    }
     let manifest = pulled.manifest;
     let entity_tag = answer::entity_tag(&manifest.digest);
     let mut headers = HeaderMap::with_capacity(HEADERS);
@@ -133,16 +136,18 @@ fn extra_tags(query: Option<&str>) -> V2Result<Vec<Tag>> {
 async fn body(request: Request) -> V2Result<Bytes> {
     axum::body::to_bytes(request.into_body(), oci::MANIFEST_BYTES_MAX)
         .await
-        .map_err(|_| {
-            let message = format!(
-                "a manifest is at most {} bytes, and its body must arrive whole",
-                oci::MANIFEST_BYTES_MAX
-            );
-            V2Error::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                ErrorCode::ManifestInvalid,
-                message,
-            )
+        .map_err(|error| {
+            V2Error::of_body(&error, || {
+                let message = format!(
+                    "a manifest is at most {} bytes, and its body must arrive whole",
+                    oci::MANIFEST_BYTES_MAX
+                );
+                V2Error::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    ErrorCode::ManifestInvalid,
+                    message,
+                )
+            })
         })
 }
 

@@ -6,12 +6,14 @@ use super::mount::mount;
 use crate::app::App;
 use crate::caller::Access;
 use crate::error::{V2Error, V2Result};
+use crate::limits::body::BodyError;
 use crate::query;
+use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt};
+use futures_util::{Stream, StreamExt};
 use oci::{Algorithm, Digest, ErrorCode, RepositoryName};
 use policy::Permit;
 use policy::verb::Attach;
@@ -40,7 +42,7 @@ pub(crate) async fn start(
     } else if let Some(digest) = digest_parameter(parameters.get("digest"))? {
         app.registry()
             .single_upload(&permit, digest.algorithm(), app.now())?
-            .write(None, body(request))
+            .write(None, body(app, 0, request)?)
             .await?
             .finish(&digest, app.now())
             .await?;
@@ -145,18 +147,48 @@ async fn write(
         error.with_header(header::LOCATION, &location(session.repository(), session))
     };
     let start = chunk_start(request.headers()).map_err(located)?;
-    let upload = app.registry().open_upload(permit, session, app.now())?;
-    upload
-        .write(start, body(request))
-        .await
-        .map_err(|error| located(error.into()))
+    let mut upload = app.registry().open_upload(permit, session, app.now())?;
+    let held = match app.options().limits.blob_bytes_max {
+        Some(_) => upload.size().await?,
+        None => 0,
+    };
+    let written = match body(app, held, request) {
+        Ok(body) => upload.write(start, body).await.map_err(V2Error::from),
+        Err(error) => {
+            drop(upload);
+            Err(error)
+        }
+    };
+    if matches!(&written, Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE) {
+        // Nothing that could be added would make a blob of it.
+        let upload = app.registry().open_upload(permit, session, app.now())?;
+        upload.cancel().await?;
+    }
+    written.map_err(located)
 }
 
-fn body(request: Request) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
-    request
-        .into_body()
-        .into_data_stream()
-        .map_err(std::io::Error::other)
+/// The bytes of a request, behind `held` bytes that came before. Where a blob has a largest size, what is announced as larger is
+/// not read, and what grows beyond it is not read on.
+fn body(
+    app: &App,
+    held: u64,
+    request: Request,
+) -> V2Result<impl Stream<Item = std::io::Result<Bytes>> + Send + use<>> {
+    let bytes_max = app.options().limits.blob_bytes_max;
+    let too_large = move || {
+        let bytes_max = bytes_max.unwrap_or(u64::MAX);
+        std::io::Error::other(BodyError::TooLarge { bytes_max })
+    };
+    let mut left = bytes_max.unwrap_or(u64::MAX).saturating_sub(held);
+    if request.body().size_hint().lower() > left {
+        return Err(registry::Error::Interrupted(too_large()).into());
+    }
+    let stream = request.into_body().into_data_stream();
+    Ok(stream.map(move |piece| {
+        let piece = piece.map_err(std::io::Error::other)?;
+        left = left.checked_sub(piece.len() as u64).ok_or_else(too_large)?;
+        Ok(piece)
+    }))
 }
 
 /// `digest-algorithm`: what the client will hash with (end-4c).
