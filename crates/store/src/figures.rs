@@ -4,6 +4,7 @@
 use crate::Store;
 use crate::db::RowExt;
 use crate::error::Result;
+use crate::uploads;
 
 /// Numbers of one moment, or of moments close to each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Figures {
     pub blobs: u64,
     /// Bytes of these blobs.
     pub blob_bytes: u64,
-    /// Uploads that have begun and neither ended nor been given up.
+    /// Uploads on this machine that have begun and neither ended nor been given up.
     pub uploads: u64,
     /// Deliveries that webhooks are owed.
     pub deliveries: u64,
@@ -36,7 +37,7 @@ pub async fn figures(store: &Store) -> Result<Figures> {
     let row = sqlx::query(
         "SELECT (SELECT COUNT(*) FROM repositories) AS repositories, (SELECT COUNT(*) FROM manifests) AS manifests, \
          (SELECT COUNT(*) FROM tags) AS tags, (SELECT COUNT(*) FROM blobs) AS blobs, \
-         (SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM blobs) AS blob_bytes, (SELECT COUNT(*) FROM uploads) AS uploads, \
+         (SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM blobs) AS blob_bytes, \
          (SELECT COUNT(*) FROM deliveries WHERE delivered_at IS NULL) AS deliveries, \
          (SELECT MIN(e.happened_at) FROM deliveries d JOIN events e ON e.sequence = d.sequence WHERE d.delivered_at IS NULL) \
          AS oldest_delivery_at, (SELECT COUNT(*) FROM audit WHERE leaf_index IS NULL) AS unsealed",
@@ -49,7 +50,7 @@ pub async fn figures(store: &Store) -> Result<Figures> {
         tags: row.count("tags")?,
         blobs: row.count("blobs")?,
         blob_bytes: row.count("blob_bytes")?,
-        uploads: row.count("uploads")?,
+        uploads: uploads::under_way(store).await?,
         deliveries: row.count("deliveries")?,
         oldest_delivery_at: row.opt_int("oldest_delivery_at")?,
         unsealed: row.count("unsealed")?,

@@ -25,6 +25,7 @@ mod hashes;
 mod session;
 
 pub use expire::expire;
+pub(crate) use expire::under_way;
 pub(crate) use file::OpenUploads;
 use file::UploadFile;
 pub(crate) use growth::Growths;

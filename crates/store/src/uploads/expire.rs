@@ -23,6 +23,16 @@ pub async fn expire(store: &Store, before: i64) -> Result<u64> {
     .await
 }
 
+/// How many uploads have a file.
+pub(crate) async fn under_way(store: &Store) -> Result<u64> {
+    let folder = store.folder().uploads();
+    blocking(move || {
+        let entries = fs::read_dir(&folder).map_err(Error::io(&folder))?;
+        Ok(entries.count() as u64)
+    })
+    .await
+}
+
 fn remove_stale(store: &Store, before: i64) -> Result<u64> {
     let folder = store.folder().uploads();
     let mut removed = 0_u64;

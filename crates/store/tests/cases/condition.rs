@@ -15,7 +15,8 @@ async fn figures_are_those_of_what_is_held() {
     fixture.push("shop/web", &["1", "2"], &image).await;
     fixture.push("shop/copy", &["1"], &image).await;
     let permit = permit::<Push>(1, "shop/web");
-    uploads::start(&fixture.store, &Writer::Push(&permit), NOW)
+    let writer = Writer::Push(&permit);
+    uploads::start(&fixture.store, &writer, oci::Algorithm::Sha256, NOW)
         .await
         .unwrap();
     let held = figures::figures(&fixture.store).await.unwrap();
