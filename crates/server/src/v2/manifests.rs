@@ -23,7 +23,7 @@ pub(crate) async fn pull(
     access: &Access<'_>,
     name: RepositoryName,
     reference: Reference,
-    asked: &Asked,
+    asked: &Asked<'_>,
 ) -> V2Result<Response> {
     let permit = access.repository::<Pull>(&name)?;
     let pulled = app
@@ -37,7 +37,7 @@ pub(crate) async fn pull(
     for warning in &pulled.warnings {
         headers.append(header::WARNING, answer::warning(warning));
     }
-    if answer::is_held(&asked.headers, &entity_tag) {
+    if answer::is_held(asked.headers, &entity_tag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     headers.insert(header::CONTENT_TYPE, text(&pulled.manifest.media_type));

@@ -1,6 +1,6 @@
 //! Uploads: monolithic, streamed without a length, in chunks, or mounted from another repository (end-4 to end-6, end-11, end-13, end-14).
 
-use super::answer::{CONTENT_DIGEST, text};
+use super::answer::{ByteRange, CONTENT_DIGEST, position, text};
 use super::manifests::digest_parameter;
 use super::mount::mount;
 use crate::app::App;
@@ -39,6 +39,7 @@ pub(crate) async fn start(
             .start_upload(&permit, digest.algorithm(), app.now())
             .await?;
         write(app, &permit, &id, None, request).await?;
+        let permit = access.again::<Attach>(&name).await?;
         app.registry()
             .finish_upload(&permit, &id, &digest, app.now())
             .await?;
@@ -74,8 +75,8 @@ pub(crate) async fn patch(
 ) -> V2Result<Response> {
     let permit = access.repository::<Attach>(&name)?;
     let id = identifier(&session)?;
-    let start = chunk_start(request.headers())?;
-    let held = write(app, &permit, &id, start, request)
+    let chunk = chunk(request.headers())?;
+    let held = write(app, &permit, &id, chunk, request)
         .await
         .map_err(|error| with_location(error, &name, &id))?;
     Ok((StatusCode::ACCEPTED, session_headers(&name, &id, held)).into_response())
@@ -99,10 +100,11 @@ pub(crate) async fn finish(
             "`digest` is missing from the query",
         ));
     };
-    let start = chunk_start(request.headers())?;
-    write(app, &permit, &id, start, request)
+    let chunk = chunk(request.headers())?;
+    write(app, &permit, &id, chunk, request)
         .await
         .map_err(|error| with_location(error, &name, &id))?;
+    let permit = access.again::<Attach>(&name).await?;
     app.registry()
         .finish_upload(&permit, &id, &digest, app.now())
         .await?;
@@ -127,17 +129,25 @@ async fn write(
     app: &App,
     permit: &policy::Permit<Attach>,
     id: &UploadId,
-    start: Option<u64>,
+    chunk: Option<ByteRange>,
     request: Request,
 ) -> V2Result<u64> {
     let stream = request
         .into_body()
         .into_data_stream()
         .map_err(std::io::Error::other);
-    Ok(app
+    let start = chunk.map(|chunk| chunk.first);
+    let held = app
         .registry()
         .write_upload(permit, id, start, stream, app.now())
-        .await?)
+        .await?;
+    match chunk {
+        // A body without a length told how long it is only by its end. What came is held: the client goes on from there.
+        Some(chunk) if chunk.last.checked_add(1) != Some(held) => {
+            Err(registry::Error::Range { held }.into())
+        }
+        _ => Ok(held),
+    }
 }
 
 /// `digest-algorithm`: what the client will hash with (end-4c).
@@ -168,24 +178,27 @@ fn identifier(session: &str) -> V2Result<UploadId> {
 }
 
 /// `Content-Range: <first>-<last>` of a chunk, without a unit (end-5).
-fn chunk_start(headers: &HeaderMap) -> V2Result<Option<u64>> {
-    let Some(value) = headers.get(header::CONTENT_RANGE) else {
+fn chunk(headers: &HeaderMap) -> V2Result<Option<ByteRange>> {
+    let mut values = headers.get_all(header::CONTENT_RANGE).iter();
+    let Some(value) = values.next() else {
         return Ok(None);
     };
-    let first = value.to_str().ok().and_then(|text| {
-        let (first, last) = text.trim_start_matches("bytes ").split_once('-')?;
-        let (first, last) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?);
+    let range = value.to_str().ok().and_then(|text| {
+        let (first, last) = text
+            .strip_prefix("bytes ")
+            .unwrap_or(text)
+            .split_once('-')?;
+        let (first, last) = (position(first)?, position(last)?);
         let length = headers
             .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        let fits = length.is_none_or(|length| {
-            last.checked_sub(first).and_then(|span| span.checked_add(1)) == Some(length)
-        });
-        fits.then_some(first)
+            .and_then(|length| position(length.to_str().ok()?));
+        let span = last.checked_sub(first)?.checked_add(1)?;
+        let fits = length.is_none_or(|length| length == span);
+        fits.then_some(ByteRange { first, last })
     });
-    match first {
-        Some(first) => Ok(Some(first)),
-        None => Err(V2Error::new(
+    match range {
+        Some(range) if values.next().is_none() => Ok(Some(range)),
+        _ => Err(V2Error::new(
             StatusCode::RANGE_NOT_SATISFIABLE,
             ErrorCode::RangeInvalid,
             "the Content-Range is not `<first>-<last>` or does not fit the length",
