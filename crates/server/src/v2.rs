@@ -7,7 +7,7 @@ mod manifests;
 mod mount;
 pub(crate) mod path;
 mod tags;
-mod uploads;
+pub(crate) mod uploads;
 
 use crate::app::App;
 use crate::caller::{Access, Asked, Presenter};
@@ -87,10 +87,14 @@ async fn answer(app: &App, request: Request) -> V2Result<Response> {
             _ => Err(unsupported(&method, "POST")),
         },
         Target::Upload(name, session) => match method {
-            Method::GET | Method::HEAD => uploads::status(app, &access, name, session).await,
-            Method::PATCH => uploads::patch(app, &access, name, session, request).await,
-            Method::PUT => uploads::finish(app, &access, name, session, request).await,
-            Method::DELETE => uploads::cancel(app, &access, name, session).await,
+            Method::GET | Method::HEAD => {
+                uploads::status(app, &access, name, &session, request.uri().query()).await
+            }
+            Method::PATCH => uploads::patch(app, &access, name, &session, request).await,
+            Method::PUT => uploads::finish(app, &access, name, &session, request).await,
+            Method::DELETE => {
+                uploads::cancel(app, &access, name, &session, request.uri().query()).await
+            }
             _ => Err(unsupported(&method, "GET, HEAD, PATCH, PUT, DELETE")),
         },
     }

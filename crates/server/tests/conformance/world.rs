@@ -271,6 +271,6 @@ pub(crate) fn basic(user: &str, secret: &str) -> String {
 
 /// A location with a digest as its query.
 pub(crate) fn closing(location: &str, digest: &Digest) -> String {
-    let separator = if location.contains('?') { '&' } else { '?' };
-    format!("{location}{separator}digest={digest}")
+    let joint = if location.contains('?') { '&' } else { '?' };
+    format!("{location}{joint}digest={digest}")
 }
