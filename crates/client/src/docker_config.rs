@@ -34,7 +34,13 @@ struct Auth {
     username: Option<String>,
     #[serde(default)]
     password: Option<Secret>,
+    #[serde(default)]
+    identitytoken: Option<Secret>,
 }
+
+/// What the refresh tokens of a Countersign server begin with: docker keeps them as identity tokens. Those of others are
+/// docker's own business.
+const OUR_TOKENS: &str = "csr_";
 
 /// Where docker keeps the log-in for a host.
 #[derive(Debug)]
@@ -95,6 +101,9 @@ impl DockerConfig {
 
 impl Auth {
     fn credentials(&self) -> Option<Credentials> {
+        if let Some(token) = &self.identitytoken {
+            return our_token(token);
+        }
         if let Some(auth) = self.auth.as_ref().filter(|auth| !auth.expose().is_empty()) {
             let decoded =
                 SecretString::from(String::from_utf8(STANDARD.decode(auth.expose()).ok()?).ok()?);
@@ -113,7 +122,12 @@ impl Auth {
     }
 }
 
-/// Reads what a credential helper printed; nothing when it gives an identity token, which is docker's own business.
+fn our_token(token: &Secret) -> Option<Credentials> {
+    let is_ours = token.expose().starts_with(OUR_TOKENS);
+    is_ours.then(|| Credentials::Token(token.clone().into_inner()))
+}
+
+/// Reads what a credential helper printed; nothing when it gives an identity token of another kind of server.
 pub fn helper_answer(bytes: &[u8]) -> Result<Option<Credentials>, DockerConfigError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -124,7 +138,7 @@ pub fn helper_answer(bytes: &[u8]) -> Result<Option<Credentials>, DockerConfigEr
     let answer: Answer = serde_json::from_slice(bytes)
         .map_err(|e| DockerConfigError::Malformed { why: e.to_string() })?;
     if answer.username == "<token>" {
-        return Ok(None);
+        return Ok(our_token(&answer.secret));
     }
     Ok(Some(Credentials::Basic {
         user: answer.username,
@@ -177,7 +191,9 @@ mod tests {
             "registry.example:5000": {"username": "ci", "password": "pw"},
             "http://127.0.0.1:5000": {"auth": "Ym9iOng="},
             "store.example": {},
-            "broken.example": {"auth": "!!!"}
+            "broken.example": {"auth": "!!!"},
+            "ours.example": {"auth": "bWFyaWE6", "identitytoken": "csr_abc"},
+            "azure.example": {"auth": "bWFyaWE6", "identitytoken": "eyJ"}
         },
         "credHelpers": {"helped.example": "pass", "evil.example": "../../bin/sh"},
         "HttpHeaders": {"User-Agent": "docker"}
@@ -188,7 +204,9 @@ mod tests {
             Found::Credentials(Credentials::Basic { user, password }) => {
                 format!("{user}/{}", password.expose_secret())
             }
-            Found::Credentials(Credentials::Token(_)) => "token".to_owned(),
+            Found::Credentials(Credentials::Token(token)) => {
+                format!("token {}", token.expose_secret())
+            }
             Found::Helper { name, server } => format!("helper {name} for {server}"),
             Found::Nothing => "nothing".to_owned(),
         };
@@ -204,6 +222,8 @@ mod tests {
         check(FILE, "127.0.0.1:5000", "bob/x");
         check(FILE, "store.example", "nothing");
         check(FILE, "broken.example", "nothing");
+        check(FILE, "ours.example", "token csr_abc");
+        check(FILE, "azure.example", "nothing");
         check(FILE, "helped.example", "helper pass for helped.example");
         check(FILE, "evil.example", "nothing");
     }
@@ -228,6 +248,8 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
+        let ours = helper_answer(br#"{"ServerURL":"h","Username":"<token>","Secret":"csr_a"}"#);
+        assert!(matches!(ours, Ok(Some(Credentials::Token(_)))));
         assert!(helper_answer(b"credentials not found in native keychain").is_err());
     }
 }

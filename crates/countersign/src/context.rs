@@ -245,7 +245,8 @@ mod tests {
             "auths": {
                 "https://index.docker.io/v1/": {"auth": "bWFyaWE6YTpi"},
                 "http://127.0.0.1:5000": {"username": "ci", "password": "pw"},
-                "helped.example": {}
+                "helped.example": {},
+                "ours.example": {"auth": "bWFyaWE6", "identitytoken": "csr_abc"}
             },
             "credHelpers": {"helped.example": "pass"}
         }"#;
@@ -254,12 +255,13 @@ mod tests {
             ("registry-1.docker.io", Some(("maria", "a:b"))),
             ("127.0.0.1:5000", Some(("ci", "pw"))),
             ("helped.example", None),
+            ("ours.example", Some(("", "csr_abc"))),
             ("other.example", None),
         ] {
             let found = log_in_of(host, config).unwrap();
             let found = found.as_ref().map(|credentials| match credentials {
                 Credentials::Basic { user, password } => (user.as_str(), password.expose_secret()),
-                Credentials::Token(_) => panic!("docker keeps no tokens of ours"),
+                Credentials::Token(token) => ("", token.expose_secret()),
             });
             assert_eq!(found, expect, "{host}");
         }

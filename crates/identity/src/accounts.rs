@@ -8,7 +8,7 @@ use store::System;
 use store::accounts::{self, By, NewPrincipal};
 use store::tokens::{self, NewToken};
 
-use crate::{ADMIN, Caller, Error, Identity, secret};
+use crate::{ADMIN, Caller, Error, Identity, Via, secret};
 
 /// A person, just made.
 #[derive(Debug, Clone)]
@@ -138,6 +138,9 @@ impl Identity {
         };
         if kind_of(own) != Some(Kind::Person) {
             return refused("a robot cannot make tokens: its owner makes them");
+        }
+        if caller.via == Via::Refresh {
+            return refused("docker's log-in cannot make tokens: log in with the password");
         }
         if caller.ceiling != Ceiling::All {
             return refused("a limited token cannot make tokens: log in with the password");

@@ -3,6 +3,8 @@
 use policy::{Ceiling, Who};
 use secrecy::SecretString;
 
+use crate::refresh::Bond;
+
 /// What a request presents, as its `Authorization` header has it.
 #[derive(Debug, Clone)]
 pub enum Presented {
@@ -15,8 +17,16 @@ pub enum Presented {
         /// The password or token.
         secret: SecretString,
     },
-    /// A personal or robot token, or a session token.
+    /// A personal or robot token, a session token, or a refresh token.
     Bearer(SecretString),
+}
+
+/// Somebody who has just shown who they are, with what a refresh token for them would hang on.
+#[derive(Debug, Clone)]
+pub struct LogIn {
+    /// Who it is.
+    pub caller: Caller,
+    pub(crate) bond: Option<Bond>,
 }
 
 /// Who asks, with what their credentials allow at most. Worth nothing without `policy::access`.
@@ -47,6 +57,8 @@ pub enum Via {
     },
     /// With a session token of docker's protocol.
     Session,
+    /// With a refresh token of docker's protocol.
+    Refresh,
 }
 
 impl Caller {

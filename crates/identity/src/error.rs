@@ -9,6 +9,12 @@ pub enum AuthError {
     /// A token that is not known, was revoked, has ended, or whose account is closed.
     #[error("the token is not valid, or has ended: log in again")]
     Token,
+    /// A session token of this server whose time is over.
+    #[error("the session has ended: ask for a new one")]
+    Ended,
+    /// A session for so many scopes would not fit into a header.
+    #[error("the token would be too large: ask for fewer scopes at once")]
+    TooManyScopes,
     /// Too many failures for this name from this address, or too many log-ins at once.
     #[error("too many failed log-ins: wait {retry_after_seconds} s")]
     TooMany {

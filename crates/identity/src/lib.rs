@@ -7,6 +7,8 @@
 //!
 //! - Passwords are hashed with argon2id, two at a time; failures are counted by name and address; an unknown name costs
 //!   what a wrong password costs, and is answered in the same words.
+//! - A session that has ended is told apart from one that never was: an upload goes on under it, and nothing else does.
+//! - A refresh token is worth what the password or token that it was given for is worth at that moment.
 //! - A token is 256 random bits, kept as its SHA-256. Robots have no password.
 //! - A closed account, and a robot of a closed owner, cannot log in; tokens and sessions it held stop working at once. A
 //!   session that was made with a token ends five minutes after that token was revoked, at the latest.
@@ -19,14 +21,15 @@ mod error;
 mod identity;
 mod passwords;
 mod recent;
+mod refresh;
 mod scope;
 mod secret;
 mod session;
 
 pub use accounts::{CreatedToken, CreatedUser, TokenRequest};
-pub use caller::{Caller, Presented, Via};
+pub use caller::{Caller, LogIn, Presented, Via};
 pub use ceiling::{ceiling_from_texts, ceiling_to_texts};
 pub use error::{AuthError, Error};
 pub use identity::{ADMIN, Identity, Options, SERVICE};
 pub use scope::{Action, SCOPES_MAX, Scope};
-pub use session::{Issued, SESSION_SECONDS};
+pub use session::{Issued, SESSION_SECONDS, UPLOAD_MILLISECONDS};

@@ -10,6 +10,9 @@ use policy::VerbKind;
 /// The most scopes that are read of one request.
 pub const SCOPES_MAX: usize = 100;
 
+/// The scope of listing the names of repositories.
+pub(crate) const CATALOG: &str = "registry:catalog:*";
+
 /// What a client wants to do with a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -87,6 +90,17 @@ impl Scope {
     }
 }
 
+/// The scope that a session covers, as the protocol writes it: an action stands for any of its verbs.
+pub(crate) fn granted(name: &RepositoryName, verbs: &BTreeSet<VerbKind>) -> String {
+    let covered = |action: &Action| action.verbs().iter().any(|verb| verbs.contains(verb));
+    let actions: Vec<&str> = Action::ALL
+        .into_iter()
+        .filter(covered)
+        .map(Action::as_str)
+        .collect();
+    format!("repository:{name}:{}", actions.join(","))
+}
+
 fn actions_of(text: &str) -> Vec<Action> {
     if text == "*" {
         return Action::ALL.to_vec();
@@ -154,6 +168,23 @@ mod tests {
             Some(("registry.example/web", &[Pull])),
         );
         assert_eq!(Scope::parse("registry:catalog:*"), Some(Scope::Catalog));
+    }
+
+    #[test]
+    fn what_is_granted_is_written_as_it_was_asked() {
+        let name = "shop/web".parse().unwrap();
+        for (verbs, expected) in [
+            (
+                &[VerbKind::Pull, VerbKind::Push, VerbKind::Attach][..],
+                "pull,push",
+            ),
+            (&[VerbKind::Attach], "push"),
+            (&[VerbKind::Pull, VerbKind::Delete], "pull,delete"),
+        ] {
+            let text = granted(&name, &verbs.iter().copied().collect());
+            assert_eq!(text, format!("repository:shop/web:{expected}"));
+            assert!(Scope::parse(&text).is_some());
+        }
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! (issuer and audience); RFC 8037.
 
 mod key;
+mod remembered;
+
+use std::sync::Arc;
 
 use aws_lc_rs::rand;
 use base64::Engine as _;
@@ -13,13 +16,17 @@ use serde::{Deserialize, Serialize};
 use store::Store;
 
 pub(crate) use self::key::SessionKeys;
+use self::remembered::{Genuine, Remembered};
+use crate::AuthError;
 use crate::error::broken;
 
 /// How long a session lasts, in seconds.
 pub const SESSION_SECONDS: i64 = 300;
+/// How long after its beginning an upload may go on under a session that has ended, in milliseconds.
+pub const UPLOAD_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
 /// How far the clocks of two servers may be apart, in seconds.
 const SKEW_SECONDS: i64 = 30;
-/// The longest token that is read, in bytes: what fits a header.
+/// The longest token that is made and read, in bytes: what fits a header.
 const TOKEN_BYTES_MAX: usize = 16 * 1_024;
 
 /// A session token, just made.
@@ -31,6 +38,8 @@ pub struct Issued {
     pub expires_in_seconds: i64,
     /// When it was made, in milliseconds since the epoch.
     pub issued_at: i64,
+    /// What it was granted for, as scopes of docker's protocol with spaces between.
+    pub scope: String,
 }
 
 /// What a session token says, once it is believed.
@@ -39,6 +48,17 @@ pub(crate) struct Session {
     pub(crate) who: Who,
     pub(crate) ceiling: Ceiling,
     pub(crate) widest: Ceiling,
+}
+
+/// What a session token turns out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Examined {
+    /// One of this server's, in its time.
+    Current(Arc<Session>),
+    /// One of this server's, whose time is over since this instant (milliseconds since the epoch).
+    Ended(Arc<Session>, i64),
+    /// Anything else; whoever presents it learns no more.
+    Wrong,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +88,7 @@ struct Claims {
 pub(crate) struct Sessions {
     service: String,
     keys: SessionKeys,
+    remembered: Remembered,
 }
 
 const ALGORITHM: &str = "EdDSA";
@@ -76,7 +97,11 @@ const ANONYMOUS: &str = "anonymous";
 
 impl Sessions {
     pub(crate) fn new(service: String, keys: SessionKeys) -> Self {
-        Self { service, keys }
+        Self {
+            service,
+            keys,
+            remembered: Remembered::default(),
+        }
     }
 
     pub(crate) fn sign(
@@ -84,7 +109,7 @@ impl Sessions {
         store: &Store,
         session: &Session,
         now: i64,
-    ) -> Result<Issued, store::Error> {
+    ) -> Result<Issued, AuthError> {
         let now_s = now.div_euclid(1_000);
         let mut jti = [0; 16];
         rand::fill(&mut jti).map_err(|error| broken("making random bytes", &error))?;
@@ -111,20 +136,34 @@ impl Sessions {
         let signed = format!("{}.{}", encode(&header)?, encode(&claims)?);
         let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()));
         let token = SecretString::from(format!("{signed}.{signature}"));
+        if token.expose_secret().len() > TOKEN_BYTES_MAX {
+            return Err(AuthError::TooManyScopes);
+        }
         Ok(Issued {
             token,
             expires_in_seconds: SESSION_SECONDS,
             issued_at: now,
+            scope: String::new(),
         })
     }
 
-    /// What the token says, if this server made it for this service and it has not ended; nothing otherwise, whatever the
-    /// reason: whoever presents a wrong token learns nothing from it.
-    pub(crate) fn verify(&self, store: &Store, token: &SecretString, now: i64) -> Option<Session> {
+    /// What the token is. Its signatures are checked once and remembered; its times are looked at each time.
+    pub(crate) fn examine(&self, store: &Store, token: &SecretString, now: i64) -> Examined {
         let text = token.expose_secret();
         if text.len() > TOKEN_BYTES_MAX {
-            return None;
+            return Examined::Wrong;
         }
+        let place = Remembered::place(text);
+        let genuine = self.remembered.find(&place).or_else(|| {
+            let genuine = self.genuine(store, text, now)?;
+            self.remembered.keep(place, &genuine, now);
+            Some(genuine)
+        });
+        genuine.map_or(Examined::Wrong, |genuine| genuine.at(now))
+    }
+
+    /// What the token says, if this server made it for this service; nothing otherwise, whatever the reason.
+    fn genuine(&self, store: &Store, text: &str, now: i64) -> Option<Genuine> {
         let (signed, signature) = text.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
         let header: Header = decode(header)?;
@@ -132,30 +171,27 @@ impl Sessions {
             return None;
         }
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        self.keys
+        let key_until = self
+            .keys
             .verify(store, &header.kid, signed.as_bytes(), &signature, now)?;
         let claims: Claims = decode(claims)?;
-        self.is_current(&claims, now.div_euclid(1_000))
-            .then_some(())?;
+        let is_ours = claims.iss == self.service
+            && claims.aud == self.service
+            && claims.exp.saturating_sub(claims.iat) <= SESSION_SECONDS;
         let who = match claims.sub.as_str() {
             ANONYMOUS => Who::Anonymous,
             id => Who::Principal(PrincipalId(id.parse().ok()?)),
         };
-        Some(Session {
-            who,
-            ceiling: claims.ceiling,
-            widest: claims.widest,
+        is_ours.then(|| Genuine {
+            session: Arc::new(Session {
+                who,
+                ceiling: claims.ceiling,
+                widest: claims.widest,
+            }),
+            begins_s: claims.iat.max(claims.nbf),
+            ends_s: claims.exp,
+            key_until,
         })
-    }
-
-    fn is_current(&self, claims: &Claims, now_s: i64) -> bool {
-        let latest = now_s.saturating_add(SKEW_SECONDS);
-        claims.iss == self.service
-            && claims.aud == self.service
-            && claims.iat <= latest
-            && claims.nbf <= latest
-            && now_s < claims.exp
-            && claims.exp.saturating_sub(claims.iat) <= SESSION_SECONDS
     }
 }
 

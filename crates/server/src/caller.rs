@@ -8,7 +8,7 @@ use crate::observe;
 use crate::v2::path::Target;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use identity::{AuthError, Caller, Presented, Via};
@@ -16,7 +16,7 @@ use oci::{ErrorCode, RepositoryName};
 use policy::verb::{Pull, Verb, VerbKind};
 use policy::{Ceiling, Permit, Refused, Who};
 use secrecy::SecretString;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use store::Standing;
 
 /// What the request's `Authorization` header says.
@@ -67,12 +67,17 @@ pub(crate) fn peer(extensions: &axum::http::Extensions) -> IpAddr {
 
 /// The scheme and host that clients use, for challenges and links.
 pub(crate) fn public_url(app: &App, headers: &HeaderMap) -> String {
+    public_url_of(app, headers.get(header::HOST))
+}
+
+fn public_url_of(app: &App, host: Option<&HeaderValue>) -> String {
     if let Some(url) = &app.options().public_url {
         return url.trim_end_matches('/').to_owned();
     }
-    let host = headers
-        .get(header::HOST)
+    // What is no host is not sent back: a quote in it would end the challenge's realm.
+    let host = host
         .and_then(|host| host.to_str().ok())
+        .filter(|host| is_host(host))
         .unwrap_or("localhost");
     format!(
         "{}://{host}",
@@ -80,45 +85,77 @@ pub(crate) fn public_url(app: &App, headers: &HeaderMap) -> String {
     )
 }
 
+/// Whether it is a host with or without a port (RFC 9110 7.2), of the characters that names and addresses have.
+fn is_host(text: &str) -> bool {
+    let is_port =
+        |text: &str| text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok();
+    if let Some(rest) = text.strip_prefix('[') {
+        let Some((address, after)) = rest.split_once(']') else {
+            return false;
+        };
+        return address.parse::<Ipv6Addr>().is_ok()
+            && (after.is_empty() || after.strip_prefix(':').is_some_and(is_port));
+    }
+    let (name, port) = match text.split_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (text, None),
+    };
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    !name.is_empty()
+        && name.len() <= HOST_BYTES_MAX
+        && name.bytes().all(is_name)
+        && port.is_none_or(is_port)
+}
+
+/// The longest name of a host. RFC 1035 2.3.4
+const HOST_BYTES_MAX: usize = 255;
+
 /// A request without its body: what can be looked at while others are waited for.
-pub(crate) struct Asked {
+pub(crate) struct Asked<'a> {
     pub(crate) method: Method,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: &'a HeaderMap,
     /// For bodies of files, where the connection can send those by itself.
-    pub(crate) files: Option<Files>,
+    pub(crate) files: Option<&'a Files>,
+    query: Option<&'a str>,
     peer: IpAddr,
 }
 
-impl Asked {
+impl<'a> Asked<'a> {
     /// The head of a request.
-    pub(crate) fn of(request: &Request) -> Self {
-        let peer = peer(request.extensions());
+    pub(crate) fn of(request: &'a Request) -> Self {
         Self {
             method: request.method().clone(),
-            headers: request.headers().clone(),
-            files: request.extensions().get::<Files>().cloned(),
-            peer,
+            headers: request.headers(),
+            files: request.extensions().get::<Files>(),
+            query: request.uri().query(),
+            peer: peer(request.extensions()),
         }
     }
 }
 
-/// Who sent a request to the distribution API, and how they would be challenged.
+/// Who sent a request to the distribution API.
 pub(crate) struct Presenter {
     caller: Caller,
     standing: Standing,
-    challenge: Challenge,
+    /// What the request was sent to, for a challenge; sharing it copies nothing.
+    host: Option<HeaderValue>,
 }
 
 impl Presenter {
     /// Authenticates; credentials that are wrong are refused here, also where none are needed.
-    pub(crate) async fn of(app: &App, asked: &Asked, target: &Target) -> V2Result<Self> {
-        let headers = &asked.headers;
-        let challenge = Challenge {
-            realm: format!("{}/token", public_url(app, headers)),
-            repository: target.repository().cloned(),
+    pub(crate) async fn of(app: &App, asked: &Asked<'_>, target: &Target) -> V2Result<Self> {
+        let host = asked.headers.get(header::HOST).cloned();
+        let wrong = |why: &str| {
+            let scope = scope_of(target, &asked.method);
+            challenge(
+                app,
+                host.as_ref(),
+                scope.as_deref(),
+                Some("invalid_token"),
+                why,
+            )
         };
-        let presented =
-            presented(headers).map_err(|why| challenge.answer(&[], Some("invalid_token"), why))?;
+        let presented = presented(asked.headers).map_err(wrong)?;
         let caller = match app
             .identity()
             .authenticate(presented, asked.peer, app.now())
@@ -136,18 +173,26 @@ impl Presenter {
                 .with_header(header::RETRY_AFTER, &retry_after_seconds.to_string()));
             }
             Err(AuthError::Store(error)) => return Err(error.into()),
-            Err(error) => {
-                let actions = actions_of(&asked.method);
-                return Err(challenge.answer(actions, Some("invalid_token"), &error.to_string()));
-            }
+            Err(error) => return Err(wrong(&error.to_string())),
         };
         let standing = store::standing(app.store()).await?;
         observe::asked_by(&caller.who, &standing.directory);
         Ok(Self {
             caller,
             standing,
-            challenge,
+            host,
         })
+    }
+}
+
+/// The scope that a request for this would need; nothing where it needs none.
+fn scope_of(target: &Target, method: &Method) -> Option<String> {
+    match target {
+        Target::Base => None,
+        Target::Catalog => Some(CATALOG_SCOPE.to_owned()),
+        _ => target
+            .repository()
+            .map(|name| repository_scope(name, actions_of(method))),
     }
 }
 
@@ -171,16 +216,16 @@ pub(crate) enum Source {
 
 /// Asks `policy::access` on behalf of one request.
 pub(crate) struct Access<'a> {
+    app: &'a App,
     presenter: &'a Presenter,
-    anonymous_pull: bool,
     now: i64,
 }
 
 impl<'a> Access<'a> {
-    pub(crate) fn new(app: &App, presenter: &'a Presenter) -> Self {
+    pub(crate) fn new(app: &'a App, presenter: &'a Presenter) -> Self {
         Self {
+            app,
             presenter,
-            anonymous_pull: app.options().anonymous_pull,
             now: app.now(),
         }
     }
@@ -206,15 +251,26 @@ impl<'a> Access<'a> {
             .ok()
     }
 
+    /// The permit anew, by the roles of now: for what is done at the end of a body that may have taken hours. That the
+    /// session's time is over meanwhile plays no part, the request began in it.
+    pub(crate) async fn again<V: Verb>(&self, name: &RepositoryName) -> V2Result<Permit<V>> {
+        let directory = store::accounts::directory(self.app.store()).await?;
+        let caller = &self.presenter.caller;
+        policy::access::<V>(
+            &directory,
+            &caller.who,
+            Some(name),
+            &caller.ceiling,
+            self.app.options().anonymous_pull,
+            self.app.now(),
+        )
+        .map_err(|_| forbidden())
+    }
+
     /// Challenges whoever has not logged in.
     pub(crate) fn logged_in(&self) -> V2Result<()> {
         match self.presenter.caller.who {
-            Who::Anonymous => {
-                Err(self
-                    .presenter
-                    .challenge
-                    .answer(&[], None, "log in first: `docker login`"))
-            }
+            Who::Anonymous => Err(self.challenge(None, None, LOG_IN_FIRST)),
             Who::Principal(_) => Ok(()),
         }
     }
@@ -226,18 +282,18 @@ impl<'a> Access<'a> {
                 .decide::<V>(repository, &caller.ceiling)
                 .map_err(|_| forbidden());
         };
-        let actions = scope_actions(V::KIND);
+        let scope = match (repository, V::KIND) {
+            (Some(name), verb) => Some(repository_scope(name, scope_actions(verb))),
+            (None, VerbKind::ListCatalog) => Some(CATALOG_SCOPE.to_owned()),
+            (None, _) => None,
+        };
         if caller.who == Who::Anonymous {
-            return Err(self.presenter.challenge.answer(
-                actions,
-                None,
-                "log in first: `docker login`",
-            ));
+            return Err(self.challenge(scope.as_deref(), None, LOG_IN_FIRST));
         }
         // A session token that was asked for with too little: the client can get a better one.
         if self.wider::<V>(repository) {
-            return Err(self.presenter.challenge.answer(
-                actions,
+            return Err(self.challenge(
+                scope.as_deref(),
                 Some("insufficient_scope"),
                 "the token does not cover this",
             ));
@@ -262,9 +318,28 @@ impl<'a> Access<'a> {
 
     /// Asks for a session that covers the target of a mount and its source: one scope for each, separated by a space
     /// (distribution `token` specification, "Requesting a token").
-    pub(crate) fn mount_challenge(&self, from: &RepositoryName) -> V2Error {
-        let challenge = &self.presenter.challenge;
-        challenge.answer_with_source(scope_actions(VerbKind::Push), from)
+    pub(crate) fn mount_challenge(
+        &self,
+        target: &RepositoryName,
+        from: &RepositoryName,
+    ) -> V2Error {
+        let target = repository_scope(target, scope_actions(VerbKind::Push));
+        let from = repository_scope(from, scope_actions(VerbKind::Pull));
+        self.challenge(
+            Some(&format!("{target} {from}")),
+            Some("insufficient_scope"),
+            "the token does not cover the repository to mount from",
+        )
+    }
+
+    fn challenge(&self, scope: Option<&str>, error: Option<&str>, message: &str) -> V2Error {
+        challenge(
+            self.app,
+            self.presenter.host.as_ref(),
+            scope,
+            error,
+            message,
+        )
     }
 
     fn decide<V: Verb>(
@@ -280,11 +355,14 @@ impl<'a> Access<'a> {
             &caller.who,
             repository,
             ceiling,
-            self.anonymous_pull,
+            self.app.options().anonymous_pull,
             self.now,
         )
     }
 }
+
+const LOG_IN_FIRST: &str = "log in first: `docker login`";
+const CATALOG_SCOPE: &str = "registry:catalog:*";
 
 /// The same words whether the repository is there or not, and for pushes too.
 fn forbidden() -> V2Error {
@@ -299,55 +377,31 @@ fn scope_actions(verb: VerbKind) -> &'static [&'static str] {
     match verb {
         VerbKind::Push | VerbKind::Attach => &["pull", "push"],
         VerbKind::Delete | VerbKind::DeleteEvidence => &["delete"],
-        VerbKind::ListCatalog => &["*"],
         _ => &["pull"],
     }
 }
 
-struct Challenge {
-    realm: String,
-    repository: Option<RepositoryName>,
-}
-
-impl Challenge {
-    fn answer(&self, actions: &[&str], error: Option<&str>, message: &str) -> V2Error {
-        let scope = match &self.repository {
-            Some(name) if !actions.is_empty() => Some(repository_scope(name, actions)),
-            None if actions == ["*"] => Some("registry:catalog:*".to_owned()),
-            _ => None,
-        };
-        self.scoped(scope.as_deref(), error, message)
+/// A 401 that says where to get a session, and for what (RFC 6750 3; distribution `token` specification).
+fn challenge(
+    app: &App,
+    host: Option<&HeaderValue>,
+    scope: Option<&str>,
+    error: Option<&str>,
+    message: &str,
+) -> V2Error {
+    let mut value = format!(
+        "Bearer realm=\"{}/token\",service=\"{}\"",
+        public_url_of(app, host),
+        identity::SERVICE
+    );
+    if let Some(scope) = scope {
+        value.push_str(&format!(",scope=\"{scope}\""));
     }
-
-    fn answer_with_source(&self, actions: &[&str], from: &RepositoryName) -> V2Error {
-        let scopes: Vec<String> = self
-            .repository
-            .iter()
-            .map(|name| repository_scope(name, actions))
-            .chain([repository_scope(from, scope_actions(VerbKind::Pull))])
-            .collect();
-        self.scoped(
-            Some(&scopes.join(" ")),
-            Some("insufficient_scope"),
-            "the token does not cover the repository to mount from",
-        )
+    if let Some(error) = error {
+        value.push_str(&format!(",error=\"{error}\""));
     }
-
-    fn scoped(&self, scope: Option<&str>, error: Option<&str>, message: &str) -> V2Error {
-        let mut value = format!(
-            "Bearer realm=\"{}\",service=\"{}\"",
-            self.realm,
-            identity::SERVICE
-        );
-        if let Some(scope) = scope {
-            value.push_str(&format!(",scope=\"{scope}\""));
-        }
-        if let Some(error) = error {
-            value.push_str(&format!(",error=\"{error}\""));
-        }
-        V2Error::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
-            .with_header(header::WWW_AUTHENTICATE, &value)
-    }
+    V2Error::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
+        .with_header(header::WWW_AUTHENTICATE, &value)
 }
 
 fn repository_scope(name: &RepositoryName, actions: &[&str]) -> String {
@@ -369,7 +423,6 @@ pub(crate) async fn authenticate(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     fn with(value: &str) -> Result<Presented, &'static str> {
         let mut headers = HeaderMap::new();
@@ -385,6 +438,42 @@ mod tests {
         assert!(matches!(with("Basic Og=="), Ok(Presented::None)));
         for bad in ["Basic", "Basic !!", "Digest x", "Basic YWJj"] {
             assert!(with(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_hosts_are_hosts() {
+        for host in [
+            "localhost",
+            "registry.example",
+            "registry.example:5000",
+            "my_registry:5000",
+            "192.0.2.1:443",
+            "[::1]",
+            "[2001:db8::1]:5000",
+        ] {
+            assert!(is_host(host), "{host}");
+        }
+        for text in [
+            "",
+            ":5000",
+            "a b",
+            "a\",realm=\"http://other.example/token",
+            "a/b",
+            "user@a",
+            "a:b",
+            "a:99999",
+            "a:+1",
+            "a:1:2",
+            "[::1",
+            "[::1]5000",
+            "[a]",
+            "a\\b",
+            "a,b",
+            "ä.example",
+            &"a".repeat(256),
+        ] {
+            assert!(!is_host(text), "{text}");
         }
     }
 }

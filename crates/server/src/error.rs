@@ -413,8 +413,43 @@ impl From<AuthError> for ApiError {
             } => Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-failures", message)
                 .retry_after(retry_after_seconds),
             AuthError::Store(error) => error.into(),
-            AuthError::Credentials | AuthError::Token => Self::unauthorized(message),
+            AuthError::Credentials | AuthError::Token | AuthError::Ended => {
+                Self::unauthorized(message)
+            }
+            AuthError::TooManyScopes => Self::invalid(message),
         }
+    }
+}
+
+/// An error of the token endpoint, for both kinds of clients: docker reads and prints `errors`, others the fields of RFC 6749
+/// 5.2.
+pub(crate) struct TokenError(ApiError);
+
+impl<E: Into<ApiError>> From<E> for TokenError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for TokenError {
+    fn into_response(self) -> Response {
+        let (code, grant_error) = match self.0.status {
+            StatusCode::UNAUTHORIZED => (ErrorCode::Unauthorized, "invalid_grant"),
+            StatusCode::NOT_FOUND => (ErrorCode::Unsupported, "unsupported_grant_type"),
+            StatusCode::TOO_MANY_REQUESTS => {
+                (ErrorCode::TooManyRequests, "temporarily_unavailable")
+            }
+            status if status.is_client_error() => (ErrorCode::Unsupported, "invalid_request"),
+            _ => (ErrorCode::Unknown, "server_error"),
+        };
+        let message = self.0.message.clone();
+        let body = json!({
+            "errors": [{"code": code.as_str(), "message": message}],
+            "error": grant_error, "error_description": message,
+        });
+        let mut response = self.0.into_response();
+        *response.body_mut() = axum::body::Body::from(body.to_string());
+        response
     }
 }
 

@@ -1,80 +1,170 @@
-//! Docker's token endpoint (distribution `docs/spec/auth/token` and `oauth`): credentials in, a short-lived session token out.
-//! A scope that is not granted is left out of the token; that is not an error here, it shows where the token is used.
+//! Docker's token endpoint (distribution `docs/spec/auth/token` and `oauth`): credentials in, a short-lived session token out,
+//! and a refresh token for whoever asks to be remembered. A scope that is not granted is left out of the token; that is not
+//! an error here, it shows where the token is used.
 
 use crate::app::App;
 use crate::caller;
-use crate::error::ApiError;
+use crate::error::{ApiError, TokenError};
 use crate::observe;
 use crate::query;
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use identity::{Caller, Issued, Presented, Scope};
+use identity::{Caller, Issued, LogIn, Presented, SERVICE, Scope, Via};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
+
+type Answer = Result<(HeaderMap, Json<Value>), TokenError>;
 
 /// `GET /token?service=…&scope=…`, with Basic credentials or none.
 pub(crate) async fn get(State(app): State<App>, request: Request) -> Response {
-    let parameters = query::pairs(request.uri().query());
+    // Nothing here may hold a bare `+`: clients write the space between scopes so.
+    let parameters = Parameters(query::form(request.uri().query().unwrap_or_default()));
     let presented = caller::presented(request.headers()).map_err(ApiError::invalid);
     let peer = caller::peer(request.extensions());
     let answer = async {
-        let caller = app
-            .identity()
-            .authenticate(presented?, peer, app.now())
-            .await?;
-        issue(&app, &caller, &parameters).await
+        parameters.check_service()?;
+        let log_in = app.identity().log_in(presented?, peer, app.now()).await?;
+        let mut body = session(&app, &log_in.caller, &parameters).await?.0;
+        if parameters.first("offline_token") == Some("true") {
+            remember(&app, &log_in, &mut body).await?;
+        }
+        Answer::Ok((uncached(), Json(body)))
     };
     answer.await.into_response()
 }
 
-/// `POST /token` with a form: `grant_type=password`. Refresh tokens are not offered, and clients fall back to GET.
+/// `POST /token` with a form: `grant_type=password` or `grant_type=refresh_token`.
 pub(crate) async fn post(State(app): State<App>, request: Request) -> Response {
     let answer = async {
         let peer = caller::peer(request.extensions());
-        let form = query::read_form(request.into_body()).await?;
-        let field = |name: &str| {
-            form.iter()
-                .find(|(field, _)| field == name)
-                .map(|(_, value)| value.clone())
+        check_form_type(request.headers())?;
+        let form = Parameters(query::read_form(request.into_body()).await?);
+        form.check_single()?;
+        form.check_service()?;
+        let presented = form.credentials()?;
+        let refresh = match &presented {
+            Presented::Bearer(token) => Some(token.clone()),
+            _ => None,
         };
-        if field("grant_type").as_deref() != Some("password") {
-            return Err(ApiError::not_found(
-                "only `grant_type=password` is offered; use GET with Basic credentials",
-            ));
+        let log_in = app.identity().log_in(presented, peer, app.now()).await?;
+        // Nothing but a refresh token is one: no session may prolong itself.
+        if refresh.is_some() && log_in.caller.via != Via::Refresh {
+            return Err(ApiError::from(identity::AuthError::Token).into());
         }
-        let (Some(user), Some(secret)) = (field("username"), field("password")) else {
-            return Err(ApiError::invalid("`username` and `password` are needed"));
-        };
-        let presented = Presented::Basic {
-            user,
-            secret: SecretString::from(secret),
-        };
-        let caller = app
-            .identity()
-            .authenticate(presented, peer, app.now())
-            .await?;
-        issue(&app, &caller, &form).await
+        let (mut body, scope) = session(&app, &log_in.caller, &form).await?;
+        body["scope"] = json!(scope);
+        if form.first("access_type") == Some("offline") {
+            match refresh {
+                Some(token) => body["refresh_token"] = json!(token.expose_secret()),
+                None => remember(&app, &log_in, &mut body).await?,
+            }
+        }
+        Answer::Ok((uncached(), Json(body)))
     };
     answer.await.into_response()
 }
 
-async fn issue(
+/// What was asked, in its order.
+struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter(move |(field, _)| field == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn first(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// The service is that of the challenge. Whoever names none means this one; who names another would get a token that
+    /// is not taken there.
+    fn check_service(&self) -> Result<(), ApiError> {
+        match self.first("service") {
+            None | Some("" | SERVICE) => Ok(()),
+            Some(_) => Err(ApiError::invalid(format!(
+                "the service here is `{SERVICE}`: use the one of the challenge"
+            ))),
+        }
+    }
+
+    /// RFC 6749 3.2: no parameter stands twice. A scope may, as in the query of GET.
+    fn check_single(&self) -> Result<(), ApiError> {
+        let single = [
+            "grant_type",
+            "username",
+            "password",
+            "refresh_token",
+            "service",
+            "access_type",
+        ];
+        match single.into_iter().find(|name| self.all(name).count() > 1) {
+            Some(name) => Err(ApiError::invalid(format!("`{name}` is given twice"))),
+            None => Ok(()),
+        }
+    }
+
+    fn credentials(&self) -> Result<Presented, ApiError> {
+        match self.first("grant_type") {
+            Some("password") => {
+                let (Some(user), Some(secret)) = (self.first("username"), self.first("password"))
+                else {
+                    return Err(ApiError::invalid("`username` and `password` are needed"));
+                };
+                Ok(Presented::Basic {
+                    user: user.to_owned(),
+                    secret: SecretString::from(secret.to_owned()),
+                })
+            }
+            Some("refresh_token") => match self.first("refresh_token") {
+                Some(token) => Ok(Presented::Bearer(SecretString::from(token.to_owned()))),
+                None => Err(ApiError::invalid("`refresh_token` is needed")),
+            },
+            // Clients then ask again with GET.
+            Some(_) => Err(ApiError::not_found(
+                "only `grant_type=password` and `refresh_token` are offered; use GET with Basic credentials",
+            )),
+            None => Err(ApiError::invalid("`grant_type` is needed")),
+        }
+    }
+
+    fn scopes(&self) -> Vec<Scope> {
+        self.all("scope").flat_map(Scope::parse_list).collect()
+    }
+}
+
+/// RFC 6749 4.3.2. A client that does not say what it sends is believed to send a form.
+fn check_form_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let media_type = value.to_str().ok().and_then(|text| text.split(';').next());
+    match media_type.is_some_and(|text| text.trim().eq_ignore_ascii_case(FORM)) {
+        true => Ok(()),
+        false => Err(ApiError::invalid(format!("send the form as `{FORM}`"))),
+    }
+}
+
+/// A session token's answer, and the scopes it was granted for.
+async fn session(
     app: &App,
     caller: &Caller,
-    parameters: &[(String, String)],
-) -> Result<(HeaderMap, Json<serde_json::Value>), ApiError> {
-    let scopes: Vec<Scope> = parameters
-        .iter()
-        .filter(|(name, _)| name == "scope")
-        .flat_map(|(_, value)| Scope::parse_list(value))
-        .collect();
+    parameters: &Parameters,
+) -> Result<(Value, String), ApiError> {
     let Issued {
         token,
         expires_in_seconds,
         issued_at,
-    } = app.identity().issue(caller, &scopes, app.now()).await?;
+        scope,
+    } = app
+        .identity()
+        .issue(caller, &parameters.scopes(), app.now())
+        .await?;
     let directory = store::accounts::directory(app.store()).await?;
     observe::asked_by(&caller.who, &directory);
     let token = token.expose_secret();
@@ -82,10 +172,20 @@ async fn issue(
         .map(|time| time.to_string())
         .unwrap_or_default();
     let body = json!({"token": token, "access_token": token, "expires_in": expires_in_seconds, "issued_at": issued});
+    Ok((body, scope))
+}
+
+/// Adds a refresh token for whoever can have one.
+async fn remember(app: &App, log_in: &LogIn, body: &mut Value) -> Result<(), ApiError> {
+    if let Some(token) = app.identity().refresh_token(log_in, app.now()).await? {
+        body["refresh_token"] = json!(token.expose_secret());
+    }
+    Ok(())
+}
+
+/// RFC 6749 5.1
+fn uncached() -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(
-        axum::http::header::CACHE_CONTROL,
-        axum::http::HeaderValue::from_static("no-store"),
-    );
-    Ok((headers, Json(body)))
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
 }

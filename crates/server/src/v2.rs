@@ -7,7 +7,7 @@ mod manifests;
 mod mount;
 pub(crate) mod path;
 mod tags;
-mod uploads;
+pub(crate) mod uploads;
 
 use crate::app::App;
 use crate::caller::{Access, Asked, Presenter};
@@ -24,10 +24,14 @@ pub(crate) const API_VERSION: (&str, &str) = ("docker-distribution-api-version",
 
 /// Every request below `/v2/`.
 pub(crate) async fn dispatch(State(app): State<App>, request: Request) -> Response {
+    let is_head = request.method() == Method::HEAD;
     let mut response = match answer(&app, request).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
     };
+    if is_head {
+        response = answer::without_body(response);
+    }
     let (name, value) = API_VERSION;
     response
         .headers_mut()
@@ -42,18 +46,28 @@ async fn answer(app: &App, request: Request) -> V2Result<Response> {
     let access = Access::new(app, &presenter);
     let method = asked.method.clone();
     match target {
-        Target::Base => base(&access),
-        Target::Catalog => {
-            let permit = access.server_wide::<ListCatalog>()?;
-            tags::catalog(app, &permit, request.uri().query()).await
-        }
+        Target::Base => match method {
+            Method::GET | Method::HEAD => base(&access),
+            _ => Err(unsupported(&method, "GET, HEAD")),
+        },
+        Target::Catalog => match method {
+            Method::GET | Method::HEAD => {
+                let permit = access.server_wide::<ListCatalog>()?;
+                tags::catalog(app, &permit, request.uri().query()).await
+            }
+            _ => Err(unsupported(&method, "GET, HEAD")),
+        },
         Target::Tags(name) => match method {
-            Method::GET => tags::list(app, &access, name, request.uri().query()).await,
-            _ => Err(unsupported(&method)),
+            Method::GET | Method::HEAD => {
+                tags::list(app, &access, name, request.uri().query()).await
+            }
+            _ => Err(unsupported(&method, "GET, HEAD")),
         },
         Target::Referrers(name, digest) => match method {
-            Method::GET => tags::referrers(app, &access, name, digest, request.uri().query()).await,
-            _ => Err(unsupported(&method)),
+            Method::GET | Method::HEAD => {
+                tags::referrers(app, &access, name, digest, request.uri().query()).await
+            }
+            _ => Err(unsupported(&method, "GET, HEAD")),
         },
         Target::Manifest(name, reference) => match method {
             Method::GET | Method::HEAD => {
@@ -61,19 +75,19 @@ async fn answer(app: &App, request: Request) -> V2Result<Response> {
             }
             Method::PUT => manifests::push(app, &access, name, reference, request).await,
             Method::DELETE => manifests::delete(app, &access, name, reference).await,
-            _ => Err(unsupported(&method)),
+            _ => Err(unsupported(&method, "GET, HEAD, PUT, DELETE")),
         },
         Target::Blob(name, digest) => match method {
             Method::GET | Method::HEAD => blobs::pull(app, &access, name, digest, &asked).await,
             Method::DELETE => blobs::delete(app, &access, name, digest).await,
-            _ => Err(unsupported(&method)),
+            _ => Err(unsupported(&method, "GET, HEAD, DELETE")),
         },
         Target::Uploads(name) => match method {
             Method::POST => uploads::start(app, &access, name, request).await,
-            _ => Err(unsupported(&method)),
+            _ => Err(unsupported(&method, "POST")),
         },
         Target::Upload(name, session) => match method {
-            Method::GET => {
+            Method::GET | Method::HEAD => {
                 uploads::status(app, &access, name, &session, request.uri().query()).await
             }
             Method::PATCH => uploads::patch(app, &access, name, &session, request).await,
@@ -81,7 +95,7 @@ async fn answer(app: &App, request: Request) -> V2Result<Response> {
             Method::DELETE => {
                 uploads::cancel(app, &access, name, &session, request.uri().query()).await
             }
-            _ => Err(unsupported(&method)),
+            _ => Err(unsupported(&method, "GET, HEAD, PATCH, PUT, DELETE")),
         },
     }
 }
@@ -97,10 +111,12 @@ fn base(access: &Access<'_>) -> V2Result<Response> {
         .into_response())
 }
 
-fn unsupported(method: &Method) -> V2Error {
+/// RFC 9110 15.5.6: with what is supported.
+fn unsupported(method: &Method, allowed: &str) -> V2Error {
     V2Error::new(
         StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::Unsupported,
-        format!("`{method}` is not supported here"),
+        format!("`{method}` is not supported here, only {allowed}"),
     )
+    .with_header(header::ALLOW, allowed)
 }

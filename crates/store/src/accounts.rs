@@ -21,7 +21,7 @@ pub(crate) use self::directory::{REVISION, directory_in};
 pub use self::grants::{GrantRecord, NewGrant, add_grant, grants, remove_grant};
 pub(crate) use self::names::check_name;
 pub use self::principals::{
-    Login, NewPrincipal, PrincipalRecord, any, bootstrap, create_principal, principal,
+    Login, NewPrincipal, PrincipalRecord, any, bootstrap, create_principal, password_of, principal,
     principal_password, principals, set_password, set_principal_active,
 };
 pub use self::teams::{

@@ -1,7 +1,7 @@
 //! Personal and robot tokens, as hashes. The secrets are made, shown once and hashed in `identity`; sessions of docker's
 //! token protocol are signed, not kept. A token never allows more than its ceiling, nor more than its principal's roles.
 
-use policy::{Ceiling, PrincipalId};
+use policy::{Actor, Ceiling, PrincipalId};
 use serde_json::json;
 
 use crate::accounts::By;
@@ -127,20 +127,51 @@ pub async fn list(
     rows.iter().map(|row| record(row)).collect()
 }
 
+/// Notes that somebody was given a refresh token, by a password or by the token of this number. It is not kept: what it
+/// says is sealed in it, and it ends with the credential that it was given for.
+pub async fn refresh_given(
+    store: &Store,
+    principal: PrincipalId,
+    token: Option<i64>,
+    now: i64,
+) -> Result<()> {
+    write_tx!(store.db(), |tx| {
+        let detail = json!({"principal": principal, "token": token});
+        let actor = Actor::Principal(principal);
+        let object = principal.to_string();
+        audit::record(tx, &actor, "token.refresh", &object, detail, now).await
+    })
+}
+
 /// The token with this hash, if it is taken at `now`: not revoked, not expired, and its principal not closed.
 pub async fn token_by_hash(store: &Store, hash: &str, now: i64) -> Result<Option<TokenRecord>> {
-    store
-        .db()
-        .point(
+    let values = [Value::Text(hash), Value::Int(now)];
+    let db = store.db();
+    db.point(TAKEN_BY_HASH, &values, |row| record(row)).await
+}
+
+/// The token of this number, if it is taken at `now`.
+pub async fn token_by_id(store: &Store, id: i64, now: i64) -> Result<Option<TokenRecord>> {
+    let values = [Value::Int(id), Value::Int(now)];
+    let db = store.db();
+    db.point(TAKEN_BY_ID, &values, |row| record(row)).await
+}
+
+macro_rules! taken {
+    ($by:literal) => {
+        concat!(
             "SELECT t.id, t.principal_id, t.name, t.ceiling, t.created_at, t.expires_at, t.revoked_at \
              FROM tokens t JOIN principals p ON p.id = t.principal_id LEFT JOIN principals o ON o.id = p.owner_id \
-             WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) \
-             AND p.active = 1 AND COALESCE(o.active, 1) = 1",
-            &[Value::Text(hash), Value::Int(now)],
-            |row| record(row),
+             WHERE ",
+            $by,
+            " AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) \
+             AND p.active = 1 AND COALESCE(o.active, 1) = 1"
         )
-        .await
+    };
 }
+
+const TAKEN_BY_HASH: &str = taken!("t.hash = $1");
+const TAKEN_BY_ID: &str = taken!("t.id = $1");
 
 fn record(row: &impl RowExt) -> Result<TokenRecord> {
     Ok(TokenRecord {

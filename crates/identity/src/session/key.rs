@@ -12,10 +12,12 @@ use store::{Store, keys};
 
 use crate::error::broken;
 
-/// How long a key's signatures are believed, in milliseconds.
-const LIFETIME: i64 = 24 * 60 * 60 * 1_000;
-/// How long before that a process makes a new one.
-const MARGIN: i64 = LIFETIME / 2;
+/// How long a process signs with a key, in milliseconds.
+const IN_USE: i64 = 12 * 60 * 60 * 1_000;
+/// How long the last signature of a key must be believed: as long as an upload may go on after its session ended.
+const MARGIN: i64 = super::UPLOAD_MILLISECONDS + 2 * super::SESSION_SECONDS * 1_000;
+/// How long a key's signatures are believed.
+const LIFETIME: i64 = IN_USE + MARGIN;
 /// What the seal says that it is.
 const USE: &str = "countersign session key v1";
 const PUBLIC_BYTES: usize = 32;
@@ -67,7 +69,8 @@ impl SessionKeys {
         Ok(key)
     }
 
-    /// Whether the key of this name is one of this server's, has not ended, and made the signature.
+    /// Until when the key of this name is believed (milliseconds since the epoch), if it is one of this server's, has not
+    /// ended, and made the signature.
     pub(super) fn verify(
         &self,
         store: &Store,
@@ -75,11 +78,11 @@ impl SessionKeys {
         message: &[u8],
         signature: &[u8],
         now: i64,
-    ) -> Option<()> {
+    ) -> Option<i64> {
         let voucher = keys::open(store, USE, &URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
         let (public, until) = voucher.split_at_checked(PUBLIC_BYTES)?;
         let until = i64::from_be_bytes(until.try_into().ok()?);
         let key = UnparsedPublicKey::new(&ED25519, public);
-        (now < until && key.verify(message, signature).is_ok()).then_some(())
+        (now < until && key.verify(message, signature).is_ok()).then_some(until)
     }
 }

@@ -10,6 +10,16 @@ use super::*;
 
 const NOW: i64 = 1_700_000_000_000;
 
+impl Sessions {
+    /// What the token says, if it is believed.
+    fn verify(&self, store: &Store, token: &SecretString, now: i64) -> Option<Session> {
+        match self.examine(store, token, now) {
+            Examined::Current(session) => Some(session.as_ref().clone()),
+            Examined::Ended(..) | Examined::Wrong => None,
+        }
+    }
+}
+
 struct World {
     store: Store,
     _folder: TempDir,
@@ -68,6 +78,10 @@ async fn an_honest_token_says_what_it_was_made_for_until_it_ends() {
     assert_eq!(at(NOW), Some(session()));
     assert_eq!(at(NOW + 299_999), Some(session()));
     assert_eq!(at(NOW + 300_000), None);
+    for later in [NOW + 300_000, NOW + UPLOAD_MILLISECONDS + 300_000] {
+        let examined = sessions.examine(&world.store, &issued.token, later);
+        assert_eq!(examined, Examined::Ended(session().into(), NOW + 300_000));
+    }
     assert_eq!(at(NOW - 30_000), Some(session()));
     assert_eq!(at(NOW - 31_000), None);
     let nobody = Session {
@@ -306,6 +320,69 @@ async fn nonsense_is_not_believed() {
 }
 
 #[tokio::test]
+async fn what_has_ended_is_told_from_what_is_wrong() {
+    let world = World::new().await;
+    let sessions = world.sessions("here");
+    let issued = sessions.sign(&world.store, &session(), NOW).unwrap();
+    let later = NOW + 3_600_000;
+    let [header, claims, signature]: [String; 3] = parts(&issued.token).try_into().unwrap();
+    let mut longer = json_of(&claims);
+    longer["exp"] = json!(NOW / 1_000 + 7_200);
+    for forged in [
+        format!("{header}.{}.{signature}", part_of(&longer)),
+        format!("{header}.{claims}."),
+        format!("{header}.{claims}.{signature}AA"),
+    ] {
+        let examined = sessions.examine(&world.store, &forged.into(), later);
+        assert_eq!(examined, Examined::Wrong);
+    }
+    let there = world.sessions("there");
+    let examined = there.examine(&world.store, &issued.token, later);
+    assert_eq!(examined, Examined::Wrong);
+    // One that is not valid yet has not ended either.
+    let examined = sessions.examine(&world.store, &issued.token, NOW - 60_000);
+    assert_eq!(examined, Examined::Wrong);
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_looked_at_again() {
+    let world = World::new().await;
+    let sessions = world.sessions("here");
+    let issued = sessions.sign(&world.store, &session(), NOW).unwrap();
+    let examine = |now| sessions.examine(&world.store, &issued.token, now);
+    let current = Examined::Current(session().into());
+    assert_eq!(examine(NOW), current);
+    assert_eq!(examine(NOW + 299_000), current);
+    assert!(matches!(examine(NOW + 300_000), Examined::Ended(..)));
+    assert_eq!(examine(NOW - 60_000), Examined::Wrong);
+    // Nothing is believed longer than the key that signed it.
+    assert_eq!(examine(NOW + 38 * 3_600_000), Examined::Wrong);
+}
+
+#[tokio::test]
+async fn a_session_that_would_not_fit_a_header_is_not_made() {
+    let world = World::new().await;
+    let sessions = world.sessions("here");
+    let scope = |n: usize| {
+        let name = format!("{n}/{}", "a".repeat(200)).parse().unwrap();
+        policy::Scope::repository(&name, [VerbKind::Pull])
+    };
+    let large = Session {
+        ceiling: Ceiling::Only((0..100).map(scope).collect()),
+        ..session()
+    };
+    let made = sessions.sign(&world.store, &large, NOW);
+    assert!(matches!(made, Err(AuthError::TooManyScopes)));
+    let fitting = Session {
+        ceiling: Ceiling::Only((0..20).map(scope).collect()),
+        ..session()
+    };
+    let made = sessions.sign(&world.store, &fitting, NOW).unwrap();
+    let read = sessions.verify(&world.store, &made.token, NOW);
+    assert_eq!(read, Some(fitting));
+}
+
+#[tokio::test]
 async fn keys_are_replaced_before_they_end_and_end() {
     let world = World::new().await;
     let sessions = world.sessions("here");
@@ -330,8 +407,10 @@ async fn keys_are_replaced_before_they_end_and_end() {
             .keys
             .verify(&world.store, &first, b"message", &key.sign(b"message"), now)
     };
-    assert_eq!(verify(NOW + 23 * hour), Some(()));
-    assert_eq!(verify(NOW + 24 * hour), None);
+    // An upload may begin with the key's last signature, and go on for a day.
+    let until = NOW + 36 * hour + 600_000;
+    assert_eq!(verify(until - 1), Some(until));
+    assert_eq!(verify(until), None);
     assert_eq!(
         sessions
             .keys

@@ -10,4 +10,6 @@
 mod accounts;
 mod issue;
 mod login;
+mod refresh;
+mod upload;
 mod world;

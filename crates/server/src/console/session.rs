@@ -98,7 +98,7 @@ async fn asker(
         Ok(caller) if matches!(caller.via, Via::Token { .. }) => {
             Ok(Some(Asker::of(app, caller).await?))
         }
-        Ok(_) | Err(AuthError::Token | AuthError::Credentials) => Ok(None),
+        Ok(_) | Err(AuthError::Token | AuthError::Ended | AuthError::Credentials) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,8 +1,10 @@
 //! Small pieces that several answers share: headers of content, byte ranges, page links.
 
-use crate::error::V2Error;
+use crate::error::{V2Error, shown};
 use crate::query::{self, encoded};
+use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
 use oci::{Digest, ErrorCode};
 
 /// The header that names what is sent.
@@ -38,13 +40,13 @@ pub(crate) fn range(headers: &HeaderMap, size: u64) -> Result<Option<ByteRange>,
     let Some((first, last)) = spec.trim().split_once('-') else {
         return Ok(None);
     };
-    let parsed = match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(first), Ok(last)) => Some((first, last.min(size.saturating_sub(1)))),
-        (Ok(first), Err(_)) if last.is_empty() => Some((first, size.saturating_sub(1))),
-        (Err(_), Ok(suffix)) if first.is_empty() && suffix > 0 => {
+    let parsed = match (position(first), position(last)) {
+        (Some(first), Some(last)) => Some((first, last.min(size.saturating_sub(1)))),
+        (Some(first), None) if last.is_empty() => Some((first, size.saturating_sub(1))),
+        (None, Some(suffix)) if first.is_empty() && suffix > 0 => {
             Some((size.saturating_sub(suffix), size.saturating_sub(1)))
         }
-        (Err(_), Ok(_)) if first.is_empty() => Some((size, 0)),
+        (None, Some(_)) if first.is_empty() => Some((size, 0)),
         _ => None,
     };
     match parsed {
@@ -59,6 +61,13 @@ pub(crate) fn range(headers: &HeaderMap, size: u64) -> Result<Option<ByteRange>,
     }
 }
 
+/// A number of bytes: digits and nothing else, where Rust's own reader would take a sign.
+pub(crate) fn position(text: &str) -> Option<u64> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
+}
+
 /// A page of a sorted list: behind `last`, at most `n`.
 pub(crate) struct Page {
     pub(crate) after: Option<String>,
@@ -70,18 +79,37 @@ pub(crate) fn page(text: Option<&str>) -> Result<Page, V2Error> {
     let mut parameters = query::map(text);
     let limit = match parameters.get("n") {
         None => PAGE_DEFAULT,
-        Some(n) => n.parse::<u32>().map(|n| n.min(PAGE_MAX)).map_err(|_| {
-            V2Error::new(
-                StatusCode::BAD_REQUEST,
-                ErrorCode::PaginationNumberInvalid,
-                format!("`n={n}` is not a page size"),
-            )
-        })?,
+        Some(n) => page_size(n)?,
     };
     Ok(Page {
         after: parameters.remove("last").filter(|last| !last.is_empty()),
         limit,
     })
+}
+
+/// A number of any length, because a client that asks for more than there can be wants all there is.
+fn page_size(text: &str) -> Result<u32, V2Error> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(V2Error::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::PaginationNumberInvalid,
+            format!("`n={}` is not a page size", shown(text)),
+        ));
+    }
+    Ok(text.parse::<u32>().map_or(PAGE_MAX, |n| n.min(PAGE_MAX)))
+}
+
+/// The same answer for HEAD: its headers, with the length of what GET would send (RFC 9110 9.3.2).
+pub(crate) fn without_body(mut response: Response) -> Response {
+    let length = response.body().size_hint().exact();
+    let is_told = response.headers().contains_key(header::CONTENT_LENGTH);
+    if let (false, Some(length @ 1..)) = (is_told, length) {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    *response.body_mut() = Body::empty();
+    response
 }
 
 /// A sentence as the value of a `Warning` header (distribution-spec "Warnings").
@@ -164,6 +192,8 @@ mod tests {
             ("bytes=0-1,3-4", "all"),
             ("lines=0-4", "all"),
             ("bytes=a-b", "all"),
+            ("bytes=+0-+4", "all"),
+            ("bytes=99999999999999999999-", "all"),
         ] {
             assert_eq!(with(value, 1000), expected, "{value}");
         }
@@ -199,7 +229,13 @@ mod tests {
         assert_eq!(page(None).unwrap().limit, PAGE_DEFAULT);
         assert_eq!(page(Some("n=0")).unwrap().limit, 0);
         assert_eq!(page(Some("n=99999999")).unwrap().limit, PAGE_MAX);
+        assert_eq!(
+            page(Some("n=99999999999999999999")).unwrap().limit,
+            PAGE_MAX
+        );
         assert!(page(Some("n=x")).is_err());
+        assert!(page(Some("n=")).is_err());
+        assert!(page(Some("n=%2B1")).is_err());
         assert!(page(Some("n=-1")).is_err());
     }
 }

@@ -21,7 +21,7 @@ pub(crate) async fn pull(
     access: &Access<'_>,
     name: RepositoryName,
     digest: Digest,
-    asked: &Asked,
+    asked: &Asked<'_>,
 ) -> V2Result<Response> {
     let permit = access.repository::<Pull>(&name)?;
     let blob = app
@@ -30,10 +30,10 @@ pub(crate) async fn pull(
         .await?;
     let mut headers = content_headers(&digest);
     // RFC 9110 13.2.2: before any range.
-    if answer::is_held(&asked.headers, &answer::entity_tag(&digest)) {
+    if answer::is_held(asked.headers, &answer::entity_tag(&digest)) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    let range = answer::range(&asked.headers, blob.size)?;
+    let range = answer::range(asked.headers, blob.size)?;
     if let Some(ByteRange { first, last }) = range {
         headers.insert(
             header::CONTENT_RANGE,

@@ -25,7 +25,7 @@ pub(crate) async fn pull(
     access: &Access<'_>,
     name: RepositoryName,
     reference: Reference,
-    asked: &Asked,
+    asked: &Asked<'_>,
 ) -> V2Result<Response> {
     let permit = access.repository::<Pull>(&name)?;
     let part = match asked.method {
@@ -46,7 +46,7 @@ pub(crate) async fn pull(
     for warning in &pulled.warnings {
         headers.append(header::WARNING, answer::warning(warning));
     }
-    let is_held = answer::is_held(&asked.headers, &entity_tag);
+    let is_held = answer::is_held(asked.headers, &entity_tag);
     headers.insert(header::ETAG, owned(entity_tag));
     if is_held {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());

@@ -45,9 +45,9 @@ pub(super) async fn mount(
             Source::Readable(_) | Source::Closed => {}
         }
     }
-    match reachable {
-        Some(source) => Err(access.mount_challenge(&source)),
-        None => Ok(false),
+    match (reachable, permit.repository()) {
+        (Some(source), Some(target)) => Err(access.mount_challenge(target, &source)),
+        _ => Ok(false),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The paths of the distribution API. A name may hold any of the words that follow it (`a/blobs/b` is a repository), so the
 //! last one that fits decides. Percent-escapes have no place in names, tags and digests, and none is decoded here.
 
-use crate::error::V2Error;
+use crate::error::{V2Error, shown};
 use axum::http::StatusCode;
 use oci::{Digest, ErrorCode, Reference, RepositoryName};
 
@@ -53,12 +53,8 @@ pub(crate) fn parse(path: &str) -> Result<Target, V2Error> {
     if let Some(name) = rest.strip_suffix("/tags/list") {
         return Ok(Target::Tags(repository(name)?));
     }
-    if let Some((name, session)) = rest
-        .rsplit_once("/blobs/uploads")
-        .filter(|(_, tail)| tail.is_empty() || tail.starts_with('/'))
-    {
+    if let Some((name, session)) = upload(rest) {
         let name = repository(name)?;
-        let session = session.trim_start_matches('/');
         return Ok(if session.is_empty() {
             Target::Uploads(name)
         } else {
@@ -78,6 +74,16 @@ pub(crate) fn parse(path: &str) -> Result<Target, V2Error> {
         return Ok(Target::Referrers(repository(name)?, digest(last)?));
     }
     Err(unknown_path(path))
+}
+
+/// The name and the session of an upload's path. A session is one segment: `a/blobs/uploads/b/tags/1` is not below an upload.
+fn upload(rest: &str) -> Option<(&str, &str)> {
+    let (name, tail) = rest.rsplit_once("/blobs/uploads")?;
+    if tail.is_empty() {
+        return Some((name, tail));
+    }
+    let session = tail.strip_prefix('/')?;
+    (!session.contains('/')).then_some((name, session))
 }
 
 fn repository(text: &str) -> Result<RepositoryName, V2Error> {
@@ -115,7 +121,7 @@ fn unknown_path(path: &str) -> V2Error {
     V2Error::new(
         StatusCode::NOT_FOUND,
         ErrorCode::NameUnknown,
-        format!("the distribution API has no `{path}`"),
+        format!("the distribution API has no `{}`", shown(path)),
     )
 }
 
@@ -155,6 +161,16 @@ mod tests {
             ("/v2/a/blobs/uploads", "uploads a"),
             ("/v2/a/blobs/uploads/0123", "upload a 0123"),
             ("/v2/a/tags/list/tags/list", "tags a/tags/list"),
+            (
+                "/v2/a/blobs/uploads/manifests/1",
+                "manifest a/blobs/uploads 1",
+            ),
+            (
+                "/v2/a/blobs/uploads/b/blobs/uploads/0123",
+                "upload a/blobs/uploads/b 0123",
+            ),
+            ("/v2/a/blobs/uploads//0123", "404 NAME_UNKNOWN"),
+            ("/v2/a/blobs/uploads/0123/", "404 NAME_UNKNOWN"),
             ("/v2/Shop/manifests/1", "400 NAME_INVALID"),
             ("/v2/shop/manifests/.bad", "400 TAG_INVALID"),
             ("/v2/shop/manifests/sha256:short", "400 DIGEST_INVALID"),

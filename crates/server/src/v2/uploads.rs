@@ -1,6 +1,6 @@
 //! Uploads: monolithic, streamed without a length, in chunks, or mounted from another repository (end-4 to end-6, end-11, end-13, end-14).
 
-use super::answer::{CONTENT_DIGEST, text};
+use super::answer::{ByteRange, CONTENT_DIGEST, position, text};
 use super::manifests::digest_parameter;
 use super::mount::mount;
 use crate::app::App;
@@ -20,7 +20,7 @@ use policy::verb::Attach;
 use registry::{Session, Upload};
 
 /// The parameter of a `Location` that says what the upload is for.
-const STATE: &str = "_state";
+pub(crate) const STATE: &str = "_state";
 const UPLOAD_UUID: &str = "docker-upload-uuid";
 
 /// end-4a, end-4b, end-11: POST.
@@ -146,14 +146,17 @@ async fn write(
     let located = |error: V2Error| {
         error.with_header(header::LOCATION, &location(session.repository(), session))
     };
-    let start = chunk_start(request.headers()).map_err(located)?;
+    let chunk = chunk(request.headers()).map_err(located)?;
     let mut upload = app.registry().open_upload(permit, session, app.now())?;
     let held = match app.options().limits.blob_bytes_max {
         Some(_) => upload.size().await?,
         None => 0,
     };
     let written = match body(app, held, request) {
-        Ok(body) => upload.write(start, body).await.map_err(V2Error::from),
+        Ok(body) => {
+            let start = chunk.map(|chunk| chunk.first);
+            upload.write(start, body).await.map_err(V2Error::from)
+        }
         Err(error) => {
             drop(upload);
             Err(error)
@@ -164,7 +167,16 @@ async fn write(
         let upload = app.registry().open_upload(permit, session, app.now())?;
         upload.cancel().await?;
     }
-    written.map_err(located)
+    let mut upload = written.map_err(located)?;
+    if let Some(chunk) = chunk {
+        // A body without a length told how long it is only by its end. What came is held: the client goes on from there.
+        let held = upload.size().await?;
+        if chunk.last.checked_add(1) != Some(held) {
+            upload.keep().await?;
+            return Err(located(registry::Error::Range { held }.into()));
+        }
+    }
+    Ok(upload)
 }
 
 /// The bytes of a request, behind `held` bytes that came before. Where a blob has a largest size, what is announced as larger is
@@ -205,24 +217,27 @@ fn algorithm(value: Option<&String>) -> V2Result<Algorithm> {
 }
 
 /// `Content-Range: <first>-<last>` of a chunk, without a unit (end-5).
-fn chunk_start(headers: &HeaderMap) -> V2Result<Option<u64>> {
-    let Some(value) = headers.get(header::CONTENT_RANGE) else {
+fn chunk(headers: &HeaderMap) -> V2Result<Option<ByteRange>> {
+    let mut values = headers.get_all(header::CONTENT_RANGE).iter();
+    let Some(value) = values.next() else {
         return Ok(None);
     };
-    let first = value.to_str().ok().and_then(|text| {
-        let (first, last) = text.trim_start_matches("bytes ").split_once('-')?;
-        let (first, last) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?);
+    let range = value.to_str().ok().and_then(|text| {
+        let (first, last) = text
+            .strip_prefix("bytes ")
+            .unwrap_or(text)
+            .split_once('-')?;
+        let (first, last) = (position(first)?, position(last)?);
         let length = headers
             .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        let fits = length.is_none_or(|length| {
-            last.checked_sub(first).and_then(|span| span.checked_add(1)) == Some(length)
-        });
-        fits.then_some(first)
+            .and_then(|length| position(length.to_str().ok()?));
+        let span = last.checked_sub(first)?.checked_add(1)?;
+        let fits = length.is_none_or(|length| length == span);
+        fits.then_some(ByteRange { first, last })
     });
-    match first {
-        Some(first) => Ok(Some(first)),
-        None => Err(V2Error::new(
+    match range {
+        Some(range) if values.next().is_none() => Ok(Some(range)),
+        _ => Err(V2Error::new(
             StatusCode::RANGE_NOT_SATISFIABLE,
             ErrorCode::RangeInvalid,
             "the Content-Range is not `<first>-<last>` or does not fit the length",

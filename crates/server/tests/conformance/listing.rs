@@ -173,17 +173,23 @@ async fn what_is_attached_is_listed_with_type_and_annotations_and_can_be_filtere
 }
 
 #[tokio::test]
-async fn what_clients_without_referrers_kept_under_a_tag_is_listed_too() {
-    // "Referrers Tag Schema"
+async fn what_clients_without_referrers_kept_under_a_tag_is_listed_too_as_it_is() {
+    // "Referrers Tag Schema", "Enabling the Referrers API"
     let world = World::new().await;
     let subject = Descriptor::of(media::OCI_MANIFEST, b"an image");
     let pushed = attach(&world, &subject, Some("application/vnd.example.sbom")).await;
-    let mut kept = Descriptor::of(media::OCI_MANIFEST, b"attached by an old client");
-    kept.artifact_type = Some("application/vnd.example.old".to_owned());
+    // One that an old client made: without a subject, and only the index knows what it belongs to.
+    let other = Descriptor::of(media::OCI_MANIFEST, b"another image");
+    let kept = attach(&world, &other, Some("application/vnd.example.old")).await;
+    let gone = attach(&world, &other, Some("application/vnd.example.gone")).await;
+    // The index is not believed about what somebody else pushed.
+    let mut lie = kept.clone();
+    lie.artifact_type = Some("application/vnd.example.sbom".to_owned());
+    lie.annotations.clear();
     let index = Manifest::Index(IndexManifest {
         media_type: media::OCI_INDEX.to_owned(),
         artifact_type: None,
-        manifests: vec![kept.clone(), pushed.clone()],
+        manifests: vec![lie, pushed.clone(), gone.clone()],
         subject: None,
         annotations: Default::default(),
     });
@@ -194,13 +200,49 @@ async fn what_clients_without_referrers_kept_under_a_tag_is_listed_too() {
         .expect(201);
     let path = format!("/v2/shop/web/referrers/{}", subject.digest);
     let answer = get(&world, &path).await;
-    assert_eq!(listed(&answer), sorted(vec![kept.clone(), pushed]));
+    assert_eq!(
+        listed(&answer),
+        sorted(vec![kept.clone(), pushed.clone(), gone.clone()])
+    );
     let answer = get(
         &world,
         &format!("{path}?artifactType=application/vnd.example.old"),
     )
     .await;
-    assert_eq!(listed(&answer), [kept]);
+    assert_eq!(listed(&answer), [kept.clone()]);
+    // What was deleted is not offered, whatever the index says.
+    let manifest = format!("/v2/shop/web/manifests/{}", gone.digest);
+    world.ask("DELETE", &manifest).empty().await.expect(202);
+    let answer = get(&world, &path).await;
+    assert_eq!(listed(&answer), sorted(vec![kept, pushed]));
+}
+
+#[tokio::test]
+async fn a_page_size_of_any_length_is_one_and_the_last_tag_may_be_gone() {
+    let world = World::new().await;
+    for tag in ["a", "b", "c"] {
+        world.image("shop/web", tag, b"a layer").await;
+    }
+    let path = "/v2/shop/web/tags/list";
+    for n in ["10001", "4294967296", "99999999999999999999999"] {
+        let answer = get(&world, &format!("{path}?n={n}")).await.expect(200);
+        assert_eq!(answer.json()["tags"], json!(["a", "b", "c"]), "{n}");
+        assert_eq!(answer.header("link"), "", "{n}");
+    }
+    for n in ["-1", "1.5", "", "%2B1", "0x1"] {
+        let answer = get(&world, &format!("{path}?n={n}")).await.expect(400);
+        assert_eq!(answer.code(), "PAGINATION_NUMBER_INVALID", "{n}");
+    }
+    let first = get(&world, &format!("{path}?n=1")).await;
+    let link = first.header("link");
+    assert_eq!(link, format!("<{path}?n=1&last=a>; rel=\"next\""));
+    world
+        .ask("DELETE", "/v2/shop/web/manifests/a")
+        .empty()
+        .await
+        .expect(202);
+    let next = get(&world, &format!("{path}?n=1&last=a")).await;
+    assert_eq!(next.json()["tags"], json!(["b"]));
 }
 
 #[tokio::test]

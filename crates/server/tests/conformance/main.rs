@@ -8,9 +8,13 @@
     reason = "tests fail by panicking"
 )]
 
+mod errors;
+mod hostile;
+mod kinds;
 mod listing;
 mod manifests;
 mod mounts;
 mod pull;
+mod sessions;
 mod uploads;
 mod world;

@@ -101,6 +101,54 @@ async fn bytes_that_have_another_digest_are_refused_in_every_way() {
 }
 
 #[tokio::test]
+async fn a_digest_that_lies_leaves_the_upload_as_it_was() {
+    let world = World::new().await;
+    let content = [7; 3_000];
+    let truth = Digest::sha256(&content);
+    let location = world.upload(REPOSITORY).await;
+    chunk(&world, "PATCH", &location, &content, 0, 2_000)
+        .await
+        .expect(202);
+    for lie in [Digest::sha256(b"other"), sha512(b"other")] {
+        let put = closing(&location, &lie);
+        let answer = world.ask("PUT", &put).empty().await.expect(400);
+        assert_eq!(answer.code(), "DIGEST_INVALID");
+        let status = world.ask("GET", &location).empty().await.expect(204);
+        assert_eq!(status.header("range"), "0-1999");
+    }
+    let put = closing(&location, &truth);
+    let stored = chunk(&world, "PUT", &put, &content, 2_000, 3_000).await;
+    let pulled = world
+        .ask("GET", stored.expect(201).header("location"))
+        .empty()
+        .await;
+    assert!(pulled.expect(200).body == content);
+}
+
+#[tokio::test]
+async fn a_range_that_promises_more_or_less_than_comes_is_refused_without_a_length_too() {
+    let world = World::new().await;
+    for range in ["0-9", "0-1", "0-18446744073709551615", "+0-3", "0-+3"] {
+        let location = world.upload(REPOSITORY).await;
+        let body = Body::from_stream(stream::iter([Ok::<_, std::io::Error>("abcd")]));
+        let answer = world
+            .ask("PATCH", &location)
+            .with("content-range", range)
+            .body(body)
+            .await
+            .expect(416);
+        // Wherever it stands now, it says so, and goes on from there.
+        let told = answer.header("range").to_owned();
+        let status = world.ask("GET", &location).empty().await.expect(204);
+        assert!(told.is_empty() || told == status.header("range"), "{range}");
+        let held = usize::from(status.header("range") == "0-3") * 4;
+        let put = closing(&location, &Digest::sha256(b"abcd"));
+        let rest = b"abcd"[held..].to_vec();
+        world.ask("PUT", &put).body(rest).await.expect(201);
+    }
+}
+
+#[tokio::test]
 async fn an_algorithm_that_is_announced_is_hashed_with_and_one_that_nobody_knows_is_refused() {
     // end-4c; what is announced binds nobody.
     let world = World::new().await;

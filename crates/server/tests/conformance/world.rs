@@ -1,7 +1,7 @@
 //! A server without a network, the people who ask it, and small things to push.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -25,7 +25,9 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// A server on a store of its own. Its first user, `admin`, may do everything.
 pub(crate) struct World {
-    router: Router,
+    pub(crate) router: Router,
+    pub(crate) app: App,
+    clock: Arc<AtomicI64>,
     _folder: TempDir,
 }
 
@@ -104,26 +106,47 @@ impl Ask<'_> {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(AppOptions::default()).await
+    }
+
+    pub(crate) async fn with(options: AppOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&Options::embedded(folder.path()))
             .await
             .unwrap();
-        let identity = Identity::new(store.clone(), identity::Options::default()).unwrap();
+        let known = identity::Options {
+            anonymous_pull: options.anonymous_pull,
+            ..identity::Options::default()
+        };
+        let identity = Identity::new(store.clone(), known).unwrap();
         identity
             .bootstrap_admin(Some(SecretString::from(PASSWORD)), NOW)
             .await
             .unwrap();
+        let clock = Arc::new(AtomicI64::new(NOW));
         let app = App::new(
             store.clone(),
             Registry::new(store),
             identity,
-            Clock::Set(Arc::new(AtomicI64::new(NOW))),
-            AppOptions::default(),
+            Clock::Set(Arc::clone(&clock)),
+            options,
         );
         Self {
-            router: router::build(app),
+            router: router::build(app.clone()),
+            app,
+            clock,
             _folder: folder,
         }
+    }
+
+    /// Lets so much time pass.
+    pub(crate) fn pass(&self, milliseconds: i64) {
+        self.clock.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// A request by nobody.
+    pub(crate) fn ask_as_nobody(&self, method: &str, path: &str) -> Ask<'_> {
+        self.ask_with("", method, path)
     }
 
     /// A request by `admin`.
@@ -166,6 +189,12 @@ impl World {
             .await;
         assert!(answer.status.is_success(), "{path}: {answer:?}");
         answer.json()
+    }
+
+    /// What the other API tells `admin`.
+    pub(crate) async fn api_get(&self, path: &str) -> Value {
+        let answer = self.ask("GET", &format!("/api/v1/{path}")).empty().await;
+        answer.expect(200).json()
     }
 
     /// A session for these scopes, as docker's token protocol hands it out.

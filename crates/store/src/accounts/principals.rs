@@ -5,6 +5,7 @@ use policy::verb::ManageAccounts;
 use policy::{Kind, Pattern, Permit, PrincipalId, Role};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use sqlx::any::AnyRow;
 
 use super::directory::kind_of;
 use super::grants::insert_grant;
@@ -175,21 +176,43 @@ pub async fn set_password(
 
 /// What a log-in under this name is checked against; `None` when nobody has the name. A robot of a closed owner is closed.
 pub async fn principal_password(store: &Store, name: &str) -> Result<Option<Login>> {
-    let row = sqlx::query(
-        "SELECT p.id, p.kind, p.password_hash, \
-         CASE WHEN p.active = 1 AND COALESCE(o.active, 1) = 1 THEN 1 ELSE 0 END AS active \
-         FROM principals p LEFT JOIN principals o ON o.id = p.owner_id WHERE p.name = $1",
-    )
-    .bind(name)
-    .fetch_optional(store.db().read())
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Login {
+    let row = sqlx::query(LOGIN_BY_NAME)
+        .bind(name)
+        .fetch_optional(store.db().read())
+        .await?;
+    row.as_ref().map(login).transpose()
+}
+
+/// The same for the account of this number.
+pub async fn password_of(store: &Store, id: PrincipalId) -> Result<Option<Login>> {
+    let row = sqlx::query(LOGIN_BY_ID)
+        .bind(id.0)
+        .fetch_optional(store.db().read())
+        .await?;
+    row.as_ref().map(login).transpose()
+}
+
+macro_rules! login_by {
+    ($by:literal) => {
+        concat!(
+            "SELECT p.id, p.kind, p.password_hash, \
+             CASE WHEN p.active = 1 AND COALESCE(o.active, 1) = 1 THEN 1 ELSE 0 END AS active \
+             FROM principals p LEFT JOIN principals o ON o.id = p.owner_id WHERE ",
+            $by
+        )
+    };
+}
+
+const LOGIN_BY_NAME: &str = login_by!("p.name = $1");
+const LOGIN_BY_ID: &str = login_by!("p.id = $1");
+
+fn login(row: &AnyRow) -> Result<Login> {
+    Ok(Login {
         id: PrincipalId(row.int("id")?),
-        kind: kind_of(&row)?,
+        kind: kind_of(row)?,
         active: row.flag("active")?,
         password_hash: row.opt_text("password_hash")?.map(SecretString::from),
-    }))
+    })
 }
 
 /// Every account, in the order of names.
@@ -218,7 +241,7 @@ pub async fn principal(store: &Store, id: PrincipalId) -> Result<Option<Principa
     row.as_ref().map(record).transpose()
 }
 
-fn record(row: &sqlx::any::AnyRow) -> Result<PrincipalRecord> {
+fn record(row: &AnyRow) -> Result<PrincipalRecord> {
     let principal = policy::Principal {
         id: PrincipalId(row.int("id")?),
         kind: kind_of(row)?,
