@@ -75,14 +75,6 @@ impl Registry {
 }
 
 impl Upload {
-    /// Bytes that it holds (end-13).
-    ///
-    /// # Errors
-    /// `BLOB_UPLOAD_UNKNOWN` for an ended upload.
-    pub async fn size(&mut self) -> Result<u64> {
-        Ok(self.0.size().await?)
-    }
-
     /// Appends a stream (end-5), which must begin at `start` where the client says so.
     ///
     /// # Errors
@@ -92,8 +84,9 @@ impl Upload {
         S: Stream<Item = std::io::Result<Bytes>> + Send,
     {
         if let Some(start) = start {
-            let held = self.size().await?;
+            let held = self.0.size().await?;
             if start != held {
+                self.0.flush().await?;
                 return Err(Error::Range { held });
             }
         }
@@ -110,7 +103,7 @@ impl Upload {
         Ok(self)
     }
 
-    /// Leaves it to the next request. Answers the bytes that it holds.
+    /// Leaves it to the next request. Answers the bytes that it holds (end-13).
     ///
     /// # Errors
     /// `BLOB_UPLOAD_UNKNOWN` for an ended upload; the store's failures.

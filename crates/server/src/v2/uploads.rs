@@ -65,8 +65,8 @@ pub(crate) async fn status(
 ) -> V2Result<Response> {
     let permit = access.repository::<Attach>(&name)?;
     let session = session(app, id, query)?;
-    let mut upload = app.registry().open_upload(&permit, &session, app.now())?;
-    let held = upload.size().await?;
+    let upload = app.registry().open_upload(&permit, &session, app.now())?;
+    let held = upload.keep().await?;
     Ok((
         StatusCode::NO_CONTENT,
         session_headers(&name, &session, held),

@@ -104,6 +104,27 @@ async fn pieces_become_a_blob() {
 }
 
 #[tokio::test]
+async fn a_large_body_is_whole_whatever_pieces_it_comes_in() {
+    let fixture = Fixture::new().await;
+    let bytes: Vec<u8> = (0..40_000_000_u32)
+        .map(|number| (number % 251) as u8)
+        .collect();
+    let digest = Digest::sha256(&bytes);
+    let permit = permit::<Push>(1, "shop/web");
+    let writer = Writer::Push(&permit);
+    for piece in [7_777, 1 << 18, 3_000_000] {
+        let mut upload = uploads::create(&fixture.store, &writer, Algorithm::Sha256, NOW).unwrap();
+        for piece in bytes.chunks(piece) {
+            upload.append(piece).await.unwrap();
+        }
+        upload.commit(&digest, NOW).await.unwrap();
+        assert!(content(&fixture, &digest).await == bytes, "{piece}");
+        fixture.edit("DELETE FROM repository_blobs").await;
+        fixture.edit("DELETE FROM blobs").await;
+    }
+}
+
+#[tokio::test]
 async fn a_session_ends_when_its_upload_is_committed_or_cancelled() {
     let fixture = Fixture::new().await;
     let (committed, cancelled) = (start(&fixture).await, start(&fixture).await);
