@@ -139,7 +139,7 @@ fn limit(
 ) -> Request {
     let pace = request.extensions().get::<Arc<Pace>>().cloned();
     let timeout = app.options().limits.body_timeout;
-    request.map(|body| Limited::new(body, timeout, pace, received, connection))
+    request.map(|body| Limited::body(body, timeout, pace, received, connection))
 }
 
 fn panicked(app: &App) -> Response {

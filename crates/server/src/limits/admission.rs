@@ -258,12 +258,16 @@ impl Admission {
 
     fn leave(&self, number: u64) {
         let mut open = self.lock();
-        if let Some(watched) = open.connections.remove(&number) {
-            if let Some(from_there) = open.by_address.get_mut(&watched.address) {
-                *from_there = from_there.saturating_sub(1);
-                if *from_there == 0 {
-                    open.by_address.remove(&watched.address);
-                }
+        let address = open
+            .connections
+            .remove(&number)
+            .map(|watched| watched.address);
+        if let Some(address) = address
+            && let Some(from_there) = open.by_address.get_mut(&address)
+        {
+            *from_there = from_there.saturating_sub(1);
+            if *from_there == 0 {
+                open.by_address.remove(&address);
             }
         }
         let was_last = open.connections.is_empty();

@@ -99,7 +99,8 @@ enum Waiting {
 }
 
 impl Limited {
-    pub(crate) fn new(
+    /// A body under limits, in place of `inner`.
+    pub(crate) fn body(
         inner: Body,
         timeout: Duration,
         pace: Option<Arc<Pace>>,
@@ -198,7 +199,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stands_still_ends_with_an_error_that_can_be_found() {
         let never = stream::pending::<Result<Bytes, std::io::Error>>();
-        let body = Limited::new(Body::from_stream(never), TIMEOUT, None, None, None);
+        let body = Limited::body(Body::from_stream(never), TIMEOUT, None, None, None);
         let began = Instant::now();
         let error = body.collect().await.unwrap_err();
         assert_eq!(began.elapsed(), TIMEOUT);
@@ -217,7 +218,7 @@ mod tests {
         });
         let received = Arc::new(AtomicU64::new(0));
         let counted = Some(Arc::clone(&received));
-        let body = Limited::new(Body::from_stream(slow), TIMEOUT, None, counted, None);
+        let body = Limited::body(Body::from_stream(slow), TIMEOUT, None, counted, None);
         assert_eq!(body.collect().await.unwrap().to_bytes().len(), 5);
         assert_eq!(received.load(Ordering::Relaxed), 5);
     }
@@ -228,7 +229,7 @@ mod tests {
         let sent = || {
             let pieces = (0..40).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![0; 100])));
             let body = Body::from_stream(stream::iter(pieces));
-            Limited::new(body, TIMEOUT, Some(Arc::clone(&pace)), None, None).collect()
+            Limited::body(body, TIMEOUT, Some(Arc::clone(&pace)), None, None).collect()
         };
         let began = Instant::now();
         let (first, second) = tokio::join!(sent(), sent());
