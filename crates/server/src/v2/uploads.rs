@@ -188,7 +188,10 @@ fn chunk(headers: &HeaderMap) -> V2Result<Option<ByteRange>> {
         return Ok(None);
     };
     let range = value.to_str().ok().and_then(|text| {
-        let (first, last) = text.strip_prefix("bytes ").unwrap_or(text).split_once('-')?;
+        let (first, last) = text
+            .strip_prefix("bytes ")
+            .unwrap_or(text)
+            .split_once('-')?;
         let (first, last) = (position(first)?, position(last)?);
         let length = headers
             .get(header::CONTENT_LENGTH)
