@@ -75,6 +75,14 @@ impl Registry {
 }
 
 impl Upload {
+    /// Bytes that it holds so far.
+    ///
+    /// # Errors
+    /// `BLOB_UPLOAD_UNKNOWN` for an ended upload.
+    pub async fn size(&mut self) -> Result<u64> {
+        Ok(self.0.size().await?)
+    }
+
     /// Appends a stream (end-5), which must begin at `start` where the client says so.
     ///
     /// # Errors
@@ -84,7 +92,7 @@ impl Upload {
         S: Stream<Item = std::io::Result<Bytes>> + Send,
     {
         if let Some(start) = start {
-            let held = self.0.size().await?;
+            let held = self.size().await?;
             if start != held {
                 self.0.flush().await?;
                 return Err(Error::Range { held });

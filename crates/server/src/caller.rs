@@ -5,7 +5,9 @@ use crate::app::App;
 use crate::conduit::Files;
 use crate::error::{V2Error, V2Result};
 use crate::observe;
+use crate::query;
 use crate::v2::path::Target;
+use crate::v2::uploads::STATE;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -156,11 +158,15 @@ impl Presenter {
             )
         };
         let presented = presented(asked.headers).map_err(wrong)?;
-        let caller = match app
+        let known = app
             .identity()
             .authenticate(presented, asked.peer, app.now())
-            .await
-        {
+            .await;
+        let known = match known {
+            Err(AuthError::Ended) => going_on(app, asked, target).await,
+            known => known,
+        };
+        let caller = match known {
             Ok(caller) => caller,
             Err(AuthError::TooMany {
                 retry_after_seconds,
@@ -183,6 +189,29 @@ impl Presenter {
             host,
         })
     }
+}
+
+/// Who sends more of an upload under a session that has ended meanwhile. An upload may take longer than a session lasts, and
+/// docker asks for no other on the way: what its `Location` says of who began it, where and when, is authenticated.
+async fn going_on(app: &App, asked: &Asked<'_>, target: &Target) -> Result<Caller, AuthError> {
+    let (Target::Upload(name, id), Ok(Presented::Bearer(token))) =
+        (target, presented(asked.headers))
+    else {
+        return Err(AuthError::Ended);
+    };
+    let parameters = query::map(asked.query);
+    let state = parameters.get(STATE).map_or("", String::as_str);
+    let Ok(upload) = app.registry().upload_session(id, state) else {
+        return Err(AuthError::Ended);
+    };
+    let caller = app
+        .identity()
+        .authenticate_for_upload(&token, upload.started_at(), app.now())
+        .await?;
+    let principal = caller.who.principal();
+    let is_theirs =
+        principal.is_some() && principal == upload.principal() && name == upload.repository();
+    is_theirs.then_some(caller).ok_or(AuthError::Ended)
 }
 
 /// The scope that a request for this would need; nothing where it needs none.
@@ -249,22 +278,6 @@ impl<'a> Access<'a> {
     pub(crate) fn may<V: Verb>(&self, name: &RepositoryName) -> Option<Permit<V>> {
         self.decide::<V>(Some(name), &self.presenter.caller.ceiling)
             .ok()
-    }
-
-    /// The permit anew, by the roles of now: for what is done at the end of a body that may have taken hours. That the
-    /// session's time is over meanwhile plays no part, the request began in it.
-    pub(crate) async fn again<V: Verb>(&self, name: &RepositoryName) -> V2Result<Permit<V>> {
-        let directory = store::accounts::directory(self.app.store()).await?;
-        let caller = &self.presenter.caller;
-        policy::access::<V>(
-            &directory,
-            &caller.who,
-            Some(name),
-            &caller.ceiling,
-            self.app.options().anonymous_pull,
-            self.app.now(),
-        )
-        .map_err(|_| forbidden())
     }
 
     /// Challenges whoever has not logged in.

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{PASSWORD, World};
+use crate::world::{PASSWORD, World, basic, closing};
 
 /// Longer than any of these takes, so that a connection that hangs fails its test.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -320,4 +320,27 @@ async fn credentials_of_every_shape_are_refused_or_read() {
         let scope = "scope=\"repository:shop/web:pull\"";
         assert!(answer.contains(scope), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn many_open_uploads_are_in_nobody_s_way() {
+    let world = World::new().await;
+    world.person("erik", &[("writer", "own/**")]).await;
+    let own = world.upload("shop/web").await;
+    let password = basic("erik", PASSWORD);
+    let session = world
+        .session(&password, "repository:own/web:pull,push")
+        .await;
+    for _ in 0..1_000 {
+        let path = "/v2/own/web/blobs/uploads/";
+        let answer = world.ask_with(&session, "POST", path).empty().await;
+        answer.expect(202);
+    }
+    world.image("shop/web", "1", b"a layer").await;
+    let put = closing(&own, &Digest::sha256(b"another"));
+    world
+        .ask("PUT", &put)
+        .body(&b"another"[..])
+        .await
+        .expect(201);
 }

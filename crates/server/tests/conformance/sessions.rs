@@ -344,22 +344,106 @@ async fn a_role_that_is_taken_away_ends_at_once_also_within_a_session() {
         .expect(202)
         .header("location")
         .to_owned();
-    let grants = world.api_get("grants").await;
-    let grant = grants["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|grant| grant["pattern"] == "shop/**")
-        .unwrap();
-    world
-        .ask("DELETE", &format!("/api/v1/grants/{}", grant["id"]))
-        .empty()
-        .await
-        .expect(204);
+    world.take_away("shop/**").await;
     let put = closing(&location, &Digest::sha256(b"a layer"));
     let answer = world
         .ask_with(&session, "PUT", &put)
         .body(&b"a layer"[..])
         .await;
     answer.expect(403);
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_after_its_session_ended_for_a_day() {
+    // 10 GB take longer than five minutes, and no client asks for another session on the way.
+    let world = World::new().await;
+    world.person("maria", &[("writer", "shop/**")]).await;
+    let session = world.session(&basic("maria", PASSWORD), SCOPE).await;
+    let ask = |method: &'static str, path: &str| world.ask_with(&session, method, path);
+    let (first, second) = (begin(&world, &session).await, begin(&world, &session).await);
+    world.pass(SESSION_SECONDS * 1_000);
+    ask("PATCH", &first).body("some").await.expect(202);
+    world.pass(23 * 3_600_000);
+    let status = ask("GET", &first).empty().await.expect(204);
+    assert_eq!(status.header("range"), "0-3");
+    ask("DELETE", &second).empty().await.expect(204);
+    let digest = Digest::sha256(b"some");
+    let stored = ask("PUT", &closing(&first, &digest)).empty().await;
+    stored.expect(201);
+    // What was uploaded is read with another session, and another upload needs one too.
+    let blob = format!("/v2/shop/web/blobs/{digest}");
+    for (method, path) in [
+        ("GET", blob.as_str()),
+        ("HEAD", &blob),
+        ("POST", "/v2/shop/web/blobs/uploads/"),
+        ("PUT", "/v2/shop/web/manifests/1"),
+        ("GET", "/v2/"),
+        ("GET", "/api/v1/whoami"),
+    ] {
+        ask(method, path).empty().await.expect(401);
+    }
+}
+
+#[tokio::test]
+async fn an_ended_session_is_excused_for_its_own_uploads_only() {
+    let world = World::new().await;
+    let grants = [("writer", "shop/**")];
+    for name in ["maria", "erik"] {
+        world.person(name, &grants).await;
+    }
+    let maria = world.session(&basic("maria", PASSWORD), SCOPE).await;
+    let erik = world.session(&basic("erik", PASSWORD), SCOPE).await;
+    let location = begin(&world, &maria).await;
+    world.pass(SESSION_SECONDS * 1_000);
+    // One that began when the session had ended already: by another session of hers.
+    let later = world.session(&basic("maria", PASSWORD), SCOPE).await;
+    let begun_later = begin(&world, &later).await;
+    let (path, state) = location.split_once('?').unwrap();
+    let other_repository = location.replace("shop/web", "shop/api");
+    for (session, to) in [
+        (&erik, location.as_str()),
+        (&maria, &begun_later),
+        (&maria, &other_repository),
+        (&maria, path),
+        (&maria, &format!("{path}?{}x", state)),
+        (
+            &maria,
+            &format!("{path}?{}", begun_later.split_once('?').unwrap().1),
+        ),
+    ] {
+        let answer = world.ask_with(session, "PATCH", to).body("some").await;
+        answer.expect(401);
+    }
+    let patch = || world.ask_with(&maria, "PATCH", &location);
+    patch().body("some").await.expect(202);
+    world.pass(24 * 3_600_000);
+    patch().body("some").await.expect(401);
+}
+
+#[tokio::test]
+async fn an_upload_ends_with_the_right_to_it() {
+    let world = World::new().await;
+    world.person("maria", &[("writer", "shop/**")]).await;
+    let session = world.session(&basic("maria", PASSWORD), SCOPE).await;
+    let location = begin(&world, &session).await;
+    world.pass(SESSION_SECONDS * 1_000);
+    let patch = || world.ask_with(&session, "PATCH", &location);
+    patch().body("some").await.expect(202);
+    world.take_away("shop/**").await;
+    patch().body("more").await.expect(403);
+    world
+        .ask("DELETE", "/api/v1/users/maria")
+        .empty()
+        .await
+        .expect(204);
+    patch().body("more").await.expect(401);
+}
+
+/// Begins an upload with a session; answers its location.
+async fn begin(world: &World, session: &str) -> String {
+    let started = world
+        .ask_with(session, "POST", "/v2/shop/web/blobs/uploads/")
+        .empty()
+        .await;
+    started.expect(202).header("location").to_owned()
 }

@@ -197,6 +197,17 @@ impl World {
         answer.expect(200).json()
     }
 
+    /// Removes the grants of a pattern.
+    pub(crate) async fn take_away(&self, pattern: &str) {
+        let grants = self.api_get("grants").await;
+        for grant in grants["items"].as_array().unwrap() {
+            if grant["pattern"] == pattern {
+                let path = format!("/api/v1/grants/{}", grant["id"]);
+                self.ask("DELETE", &path).empty().await.expect(204);
+            }
+        }
+    }
+
     /// A session for these scopes, as docker's token protocol hands it out.
     pub(crate) async fn session(&self, authorization: &str, scope: &str) -> String {
         let scope = scope.replace(' ', "%20");
