@@ -18,6 +18,10 @@ use clap::Parser;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// Gives memory back when it is free, whichever thread had it; the system's keeps what each thread once needed.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // One TLS and cryptography provider for the whole program; a second installation would be refused, and there is none.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

@@ -1,7 +1,7 @@
 //! Passwords: what may be one, how they are hashed, and checking one against its hash. argon2id with the parameters of
 //! OWASP's "Password Storage Cheat Sheet"; two at a time, and no endless queue for them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
@@ -32,7 +32,6 @@ const WAITING_MAX: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Passwords {
     at_once: Arc<Semaphore>,
-    memories: Arc<Mutex<Vec<Memory>>>,
     waiting: Semaphore,
 }
 
@@ -40,7 +39,6 @@ impl Passwords {
     pub(crate) fn new() -> Self {
         Self {
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
-            memories: Arc::default(),
             waiting: Semaphore::new(WAITING_MAX),
         }
     }
@@ -76,12 +74,8 @@ impl Passwords {
     ) -> Result<T, store::Error> {
         let turn = Arc::clone(&self.at_once).acquire_owned().await;
         let turn = turn.map_err(|error| broken("hashing a password", &error))?;
-        let memories = Arc::clone(&self.memories);
         let done = tokio::task::spawn_blocking(move || {
-            let idle = || memories.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut memory = idle().pop().unwrap_or_default();
-            let result = work(&mut memory);
-            idle().push(memory);
+            let result = work(&mut Memory::default());
             drop(turn);
             result
         });
@@ -116,7 +110,7 @@ pub(crate) fn check(password: &SecretString) -> Result<(), Error> {
     Ok(())
 }
 
-/// The working memory of a hash. It is kept for the next one: an allocator would keep 19 MiB for each thread that ever hashed.
+/// The working memory of a hash: 19 MiB, which go back with it.
 #[derive(Debug, Default)]
 struct Memory {
     blocks: Vec<Block>,

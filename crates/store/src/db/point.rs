@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 const CONNECTIONS_KEPT_MAX: usize = 8;
 /// Prepared statements of one connection: all texts that point reads have, with room.
 const STATEMENTS_MAX: usize = 32;
+/// Pages of the database that a connection keeps in memory: the upper ones of the few indexes that are walked.
+const CACHE_KIB: i64 = 1_024;
 /// A reader of a WAL database waits for nobody, except while the log is recovered after a crash.
 const BUSY_MILLISECONDS: u64 = 30_000;
 
@@ -182,6 +184,7 @@ fn open(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_millis(BUSY_MILLISECONDS))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     Ok(connection)
 }
 
