@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server: registry, scanner, monitor, gate and console on one port.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Show the whole story on a real image, on a temporary server.
     Demo(demo::Demo),
     /// Log in to a server.
