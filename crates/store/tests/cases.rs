@@ -2,12 +2,15 @@
 
 mod accounts;
 mod audit;
+mod backup;
 mod catalogue;
+mod check;
 mod crash;
 mod decisions;
 mod evidence;
 mod feeds;
 mod findings;
+mod garbage;
 mod inventories;
 mod jobs;
 mod opening;
