@@ -35,12 +35,11 @@ impl Registry {
         now: i64,
     ) -> Result<bool> {
         let source = repository(from.repository())?;
-        if catalogue::blob(&self.store, source, digest)
-            .await?
-            .is_none()
-        {
-            return Ok(false);
-        }
+        match catalogue::blob(&self.store, source, digest).await {
+            // One that is damaged is to be uploaded, which heals it.
+            Ok(None) | Err(store::Error::Damaged { .. }) => return Ok(false),
+            outcome => outcome?,
+        };
         match gatekeeper::blob(&self.store, from.who(), source, digest, now).await {
             Ok(()) => {}
             Err(

@@ -1,6 +1,6 @@
 //! `countersign serve`: the server, until it is asked to stop.
 
-use crate::configuration::{ConfigurationFile, DataFlags, TlsChoice, default_address};
+use crate::configuration::{ConfigurationFile, StoreFlags, TlsChoice, default_address};
 use crate::exit::Exit;
 use crate::output;
 use crate::service::{Service, ServiceOptions};
@@ -23,7 +23,7 @@ const LOG_DEFAULT: &str = "warn,countersign=info";
 )]
 pub(crate) struct Serve {
     #[command(flatten)]
-    data: DataFlags,
+    store: StoreFlags,
     /// Where to listen.
     #[arg(long, env = "COUNTERSIGN_LISTEN", value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
@@ -49,7 +49,7 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) async fn run(self) -> Result<Exit> {
         start_log(LOG_DEFAULT);
-        let file = self.data.file()?;
+        let file = self.store.data.file()?;
         let (options, tls) = self.options(&file)?;
         let data = options.store.data.clone();
         let service = Service::start(options).await?;
@@ -61,7 +61,7 @@ impl Serve {
     }
 
     fn options(&self, file: &ConfigurationFile) -> Result<(ServiceOptions, TlsChoice)> {
-        let store = self.data.options_with(file);
+        let store = self.store.options_with(file)?;
         let listen = match self.listen.or(file.listen) {
             Some(listen) => listen,
             None => default_address()?,

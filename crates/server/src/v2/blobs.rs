@@ -27,7 +27,15 @@ pub(crate) async fn pull(
     asked: &Asked,
 ) -> V2Result<Response> {
     let permit = access.repository::<Pull>(&name)?;
-    let blob = app.registry().blob(&permit, &digest, app.now()).await?;
+    let blob = match app.registry().blob(&permit, &digest, app.now()).await {
+        // Clients ask before they upload: one that is told of a damaged blob would not push it again, which heals it.
+        Err(registry::Error::Store(store::Error::Damaged { .. }))
+            if asked.method == Method::HEAD =>
+        {
+            return Err(store::Error::not_found("blob", &digest).into());
+        }
+        outcome => outcome?,
+    };
     let mut headers = content_headers(&digest);
     // RFC 9110 13.2.2: before any range.
     if answer::is_held(&asked.headers, &answer::entity_tag(&digest)) {
