@@ -11,6 +11,7 @@ pub mod audit;
 pub mod catalogue;
 mod error;
 pub mod events;
+pub mod garbage;
 pub mod gate;
 pub mod image;
 pub mod keys;

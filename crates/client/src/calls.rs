@@ -2,6 +2,7 @@
 
 mod accounts;
 mod advisories;
+mod garbage;
 mod images;
 mod keys;
 mod operations;

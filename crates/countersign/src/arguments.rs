@@ -1,8 +1,8 @@
 //! The command line: one list of commands, each described in its own file. Help, usage errors (exit code 2) and completion come from here.
 
 use crate::command::{
-    account, advisories, affected, audit, demo, events, gate, grant, key, login, policy, sbom,
-    scan, serve, sign, team, token, webhook,
+    account, advisories, affected, audit, backup, check, demo, events, gate, gc, grant, key, login,
+    policy, sbom, scan, serve, sign, stock, team, token, webhook,
 };
 use crate::context::ServerFlags;
 use crate::output::ColourChoice;
@@ -79,4 +79,18 @@ pub(crate) enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Delete many tags at once.
+    #[command(subcommand)]
+    Tag(stock::Tag),
+    /// Delete all that a repository holds.
+    #[command(subcommand)]
+    Repository(stock::Repository),
+    /// Remove blobs that no image needs, now. The server does it each hour.
+    Gc(gc::Gc),
+    /// Read every stored blob again, and name those that are damaged.
+    Check(check::Check),
+    /// Copy a server that may be running, without its keys.
+    Backup(backup::Backup),
+    /// Make a data folder of a backup.
+    Restore(backup::Restore),
 }

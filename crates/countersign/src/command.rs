@@ -4,9 +4,12 @@ pub(crate) mod account;
 pub(crate) mod advisories;
 pub(crate) mod affected;
 pub(crate) mod audit;
+pub(crate) mod backup;
+pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod events;
 pub(crate) mod gate;
+pub(crate) mod gc;
 pub(crate) mod grant;
 pub(crate) mod key;
 pub(crate) mod login;
@@ -15,6 +18,7 @@ pub(crate) mod sbom;
 pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod sign;
+pub(crate) mod stock;
 pub(crate) mod team;
 pub(crate) mod token;
 pub(crate) mod webhook;
@@ -48,5 +52,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Events(command) => command.run(server).await,
         Command::Webhook(command) => command.run(server).await,
         Command::Audit(command) => command.run().await,
+        Command::Tag(command) => command.run(server).await,
+        Command::Repository(command) => command.run(server).await,
+        Command::Gc(command) => command.run(server).await,
+        Command::Check(command) => command.run().await,
+        Command::Backup(command) => command.run().await,
+        Command::Restore(command) => command.run().await,
     }
 }

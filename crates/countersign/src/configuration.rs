@@ -4,12 +4,14 @@ mod operation;
 
 pub(crate) use self::operation::{Operation, OperationFlags};
 use crate::log::LogFormat;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use policy::file::{UnitError, parse_duration};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const DATA_DEFAULT: &str = "countersign-data";
 const LISTEN_DEFAULT: &str = "127.0.0.1:5000";
@@ -31,6 +33,48 @@ pub(crate) struct DataFlags {
         value_name = "URL"
     )]
     pub(crate) database: Option<String>,
+}
+
+/// The same, and what a command that changes the store needs to know: for `serve` and `gc`.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct StoreFlags {
+    #[command(flatten)]
+    pub(crate) data: DataFlags,
+    /// How long blobs stay that no image needs, as `90m`, `24h` or `7d`; a day, unless said otherwise. Not shorter than the longest push.
+    #[arg(long, env = "COUNTERSIGN_GC_GRACE", value_name = "DURATION", value_parser = duration)]
+    gc_grace: Option<Duration>,
+}
+
+impl StoreFlags {
+    /// Whether the command line or a variable says where the data is.
+    pub(crate) fn is_given(&self) -> bool {
+        self.data.config.is_some() || self.data.data.is_some() || self.data.database.is_some()
+    }
+
+    /// Where the store is, and how it is kept.
+    pub(crate) fn options(&self) -> Result<store::Options> {
+        self.options_with(&self.data.file()?)
+    }
+
+    /// The same, with a file that was read already.
+    pub(crate) fn options_with(&self, file: &ConfigurationFile) -> Result<store::Options> {
+        let options = self.data.options_with(file);
+        let of_file = file.gc_grace.as_deref().map(duration).transpose();
+        let of_file =
+            of_file.map_err(|error| anyhow!("`gc-grace` of the configuration: {error}"))?;
+        Ok(store::Options {
+            grace: self.gc_grace.or(of_file).unwrap_or(options.grace),
+            ..options
+        })
+    }
+}
+
+/// Reads `90m`, `24h` or `7d`.
+fn duration(text: &str) -> Result<Duration, UnitError> {
+    let milliseconds = parse_duration(text)?;
+    Ok(Duration::from_millis(
+        u64::try_from(milliseconds).unwrap_or(0),
+    ))
 }
 
 /// The TOML file: the same names as the flags.
@@ -57,6 +101,7 @@ pub(crate) struct ConfigurationFile {
     room_bytes_min: Option<u64>,
     stop_delay: Option<u64>,
     stop_timeout: Option<u64>,
+    gc_grace: Option<String>,
 }
 
 impl DataFlags {
@@ -84,8 +129,8 @@ impl DataFlags {
             .or_else(|| file.data.clone())
             .unwrap_or_else(|| DATA_DEFAULT.into());
         store::Options {
-            data,
             database: self.database.clone().or_else(|| file.database.clone()),
+            ..store::Options::embedded(data)
         }
     }
 }
@@ -214,6 +259,25 @@ mod tests {
                 .any(|cell| cell.contains(&format!("`{key}`")));
             assert!(is_listed, "{key}");
         }
+    }
+
+    #[test]
+    fn the_grace_is_a_day_unless_flag_or_file_say_otherwise() {
+        let file: ConfigurationFile = toml::from_str("gc-grace = \"7d\"\n").unwrap();
+        let grace = |flag: Option<u64>, file: &ConfigurationFile| {
+            let flags = StoreFlags {
+                gc_grace: flag.map(Duration::from_secs),
+                ..StoreFlags::default()
+            };
+            flags
+                .options_with(file)
+                .map(|options| options.grace.as_secs() / 3600)
+        };
+        assert_eq!(grace(None, &ConfigurationFile::default()).unwrap(), 24);
+        assert_eq!(grace(None, &file).unwrap(), 7 * 24);
+        assert_eq!(grace(Some(3600), &file).unwrap(), 1);
+        let wrong: ConfigurationFile = toml::from_str("gc-grace = \"soon\"\n").unwrap();
+        assert!(grace(None, &wrong).is_err());
     }
 
     #[test]

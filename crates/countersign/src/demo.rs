@@ -83,10 +83,7 @@ impl Options {
 
 async fn start(data: &Path, listen: SocketAddr) -> Result<(Service, SecretString)> {
     let service = Service::start(ServiceOptions {
-        store: store::Options {
-            data: data.to_path_buf(),
-            database: None,
-        },
+        store: store::Options::embedded(data),
         listen,
         tls: None,
         anonymous_pull: false,

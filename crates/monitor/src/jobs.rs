@@ -1,6 +1,6 @@
 //! Everything that happens by itself, as two tables: jobs that something asks for, and rounds that come by the clock.
 
-use crate::{Context, Error, Result, deciding, delivering, indexing, matching};
+use crate::{Context, Error, Result, collecting, deciding, delivering, indexing, matching};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
@@ -81,6 +81,8 @@ pub enum Round {
     DecideDue,
     /// Ends uploads that nobody finishes.
     ExpireUploads,
+    /// Removes blobs that nothing needs: each hour, and when somebody asks; one process at a time.
+    CollectGarbage,
 }
 
 impl Round {
@@ -90,6 +92,7 @@ impl Round {
         Self::DeliverWebhooks,
         Self::DecideDue,
         Self::ExpireUploads,
+        Self::CollectGarbage,
     ];
 
     /// The round's name in the log.
@@ -100,6 +103,7 @@ impl Round {
             Self::DeliverWebhooks => "deliver-webhooks",
             Self::DecideDue => "decide-due",
             Self::ExpireUploads => "expire-uploads",
+            Self::CollectGarbage => "collect-garbage",
         }
     }
 
@@ -110,6 +114,8 @@ impl Round {
             Self::SealAudit => Duration::from_secs(1),
             Self::DeliverWebhooks | Self::DecideDue => Duration::from_millis(250),
             Self::ExpireUploads => Duration::from_secs(600),
+            // A look whether it is time, or whether somebody asked.
+            Self::CollectGarbage => Duration::from_secs(1),
         }
     }
 
@@ -128,6 +134,7 @@ impl Round {
                     .map(drop)?;
                 Ok(())
             }
+            Self::CollectGarbage => collecting::collect(context).await,
         }
     }
 }

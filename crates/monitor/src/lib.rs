@@ -5,6 +5,7 @@
 //! what it finds it tells through the store's events only. Layers are also read while they are uploaded (`following`), which is no job:
 //! it only saves jobs work, and everything comes about without it.
 
+mod collecting;
 mod deciding;
 mod delivering;
 mod following;

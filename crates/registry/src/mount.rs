@@ -37,12 +37,11 @@ impl Registry {
         now: i64,
     ) -> Result<bool> {
         let source = repository(from.repository())?;
-        if catalogue::blob(&self.store, source, digest)
-            .await?
-            .is_none()
-        {
-            return Ok(false);
-        }
+        match catalogue::blob(&self.store, source, digest).await {
+            // One that is damaged is to be uploaded, which heals it.
+            Ok(None) | Err(store::Error::Damaged { .. }) => return Ok(false),
+            outcome => outcome?,
+        };
         let door = Door {
             store: &self.store,
             standing,

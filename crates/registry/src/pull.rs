@@ -5,10 +5,10 @@ use crate::error::{Error, Result};
 use crate::gatekeeper::Door;
 use oci::{Digest, ErrorCode, Reference, RepositoryName};
 use policy::Permit;
-use policy::verb::Pull;
-use store::Standing;
+use policy::verb::{Attach, Pull};
 use store::blobs::{self, Content};
 use store::catalogue::{self, Part, Served, StoredManifest};
+use store::{Standing, Writer};
 
 /// A manifest that may be served, and what to tell whoever gets it.
 #[derive(Debug)]
@@ -80,6 +80,19 @@ impl Registry {
         };
         door.blob(digest).await?;
         Ok(blobs::open_info(&self.store, &info).await?)
+    }
+
+    /// Keeps a blob from being collected for a while, because a writer is told that it is here. `false` when it has just gone.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn keep_blob(
+        &self,
+        writer: &Permit<Attach>,
+        digest: &Digest,
+        now: i64,
+    ) -> Result<bool> {
+        Ok(catalogue::keep_blob(&self.store, &Writer::Attach(writer), digest, now).await?)
     }
 
     pub(crate) async fn stored(

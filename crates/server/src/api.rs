@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod advisories;
 mod call;
 pub(crate) mod events;
+pub(crate) mod garbage;
 pub(crate) mod images;
 pub(crate) mod keys;
 pub(crate) mod openapi;

@@ -76,10 +76,15 @@ impl Asker {
         self.ask::<V>(None, &self.caller.ceiling).ok()
     }
 
+    /// A permit for something in a repository; one that is hidden from the caller is answered like one that is not there.
+    pub(crate) fn permit_in<V: Verb>(&self, repository: &RepositoryName) -> ApiResult<Permit<V>> {
+        self.ask::<V>(Some(repository), &self.caller.ceiling)
+            .map_err(|refused| self.refusal::<V>(Some(repository), &refused))
+    }
+
     /// A permit to look into a repository; one that is hidden from the caller is answered like one that is not there.
     pub(crate) fn inspect(&self, repository: &RepositoryName) -> ApiResult<Permit<Inspect>> {
-        self.ask::<Inspect>(Some(repository), &self.caller.ceiling)
-            .map_err(|refused| self.refusal::<Inspect>(Some(repository), &refused))
+        self.permit_in(repository)
     }
 
     /// Whether the caller may look into a repository.

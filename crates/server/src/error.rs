@@ -201,6 +201,15 @@ impl From<store::Error> for V2Error {
             }
             E::Refused { .. } => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message),
             E::Conflict { .. } => Self::new(StatusCode::CONFLICT, ErrorCode::Denied, message),
+            // Asking again does not help; pushing it again does.
+            E::Damaged { .. } => {
+                log_internal(&error);
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    ErrorCode::Unavailable,
+                    message,
+                )
+            }
             E::Invalid { .. } => {
                 Self::new(StatusCode::BAD_REQUEST, ErrorCode::Unsupported, message)
             }
@@ -381,6 +390,10 @@ impl From<store::Error> for ApiError {
         match &error {
             E::NotFound { .. } => Self::not_found(message),
             E::Conflict { .. } => Self::new(StatusCode::CONFLICT, "conflict", message),
+            E::Damaged { .. } => {
+                log_internal(&error);
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", message)
+            }
             E::OlderSource { .. } => Self::new(StatusCode::CONFLICT, "older-source", message),
             E::Refused { .. } => Self::denied(message),
             E::Invalid { .. } | E::MissingReference(_) | E::DigestMismatch { .. } => {

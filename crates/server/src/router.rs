@@ -90,8 +90,14 @@ fn api_routes() -> Router<App> {
         .route("/lint", post(api::policies::lint))
         .route("/gate", get(api::images::gate))
         // What is in stock
-        .route("/repositories", get(api::images::repositories))
-        .route("/repositories/tags", get(api::images::tags))
+        .route(
+            "/repositories",
+            get(api::images::repositories).delete(api::garbage::empty_repository),
+        )
+        .route(
+            "/repositories/tags",
+            get(api::images::tags).delete(api::garbage::delete_tags),
+        )
         .route("/image", get(api::images::show))
         .route("/image/sbom", get(api::images::sbom))
         .route("/image/findings", get(api::images::findings))
@@ -108,6 +114,11 @@ fn api_routes() -> Router<App> {
         )
         .route("/webhooks/{id}", delete(api::events::delete_webhook))
         .route("/audit", get(api::events::audit))
+        // Room on the disk
+        .route(
+            "/garbage",
+            get(api::garbage::list).post(api::garbage::collect),
+        )
         .fallback(api::nothing_here)
         .method_not_allowed_fallback(api::not_so)
         .layer(middleware::map_response(api::never_kept))

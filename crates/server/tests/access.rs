@@ -120,6 +120,16 @@ fn api() -> Vec<Asked> {
             "/repositories/tags",
             "/api/v1/repositories/tags?repository=shop/web",
         ),
+        asked(
+            "DELETE",
+            "/repositories",
+            "/api/v1/repositories?repository=shop/web",
+        ),
+        asked(
+            "DELETE",
+            "/repositories/tags",
+            "/api/v1/repositories/tags?repository=shop/web&pattern=none",
+        ),
         asked("GET", "/image", "/api/v1/image?ref=shop/web:1"),
         asked("GET", "/image/sbom", "/api/v1/image/sbom?ref=shop/web:1"),
         asked(
@@ -137,9 +147,11 @@ fn api() -> Vec<Asked> {
         asked("POST", "/advisories", "/api/v1/advisories?source=none"),
         asked("GET", "/events", "/api/v1/events"),
         asked("GET", "/webhooks", "/api/v1/webhooks"),
-        with("POST", "/webhooks", "/api/v1/webhooks", nobody),
+        with("POST", "/webhooks", "/api/v1/webhooks", nobody.clone()),
         asked("DELETE", "/webhooks/{id}", "/api/v1/webhooks/999999"),
         asked("GET", "/audit", "/api/v1/audit"),
+        asked("GET", "/garbage", "/api/v1/garbage"),
+        with("POST", "/garbage", "/api/v1/garbage", nobody),
     ]
 }
 

@@ -103,7 +103,8 @@ pub(crate) async fn write(tx: &mut Tx) -> Result<()> {
     Ok(())
 }
 
-fn actor_text(actor: &Actor) -> String {
+/// Who acted, as the column has it.
+pub(crate) fn actor_text(actor: &Actor) -> String {
     match actor {
         Actor::Principal(id) => format!("principal:{id}"),
         Actor::Anonymous => "anonymous".to_owned(),

@@ -12,7 +12,7 @@ use oci::{Digest, Hasher, RepositoryName};
 use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
 use crate::objects::Objects;
-use crate::{Store, Writer, catalogue, random};
+use crate::{Store, Writer, catalogue, damage, random};
 
 mod commits;
 
@@ -64,7 +64,7 @@ impl BlobInfo {
 }
 
 /// Where older versions put a blob: `sha256/ab/abcd…`.
-fn first_key(digest: &Digest) -> String {
+pub(crate) fn first_key(digest: &Digest) -> String {
     let hex = digest.hex();
     let shard = hex.get(..2).unwrap_or_default();
     format!("{}/{shard}/{hex}", digest.algorithm())
@@ -77,11 +77,15 @@ pub(crate) fn new_key(digest: &Digest) -> Result<String> {
 
 /// Opens a blob for reading. Whether the caller may read it is decided before.
 pub async fn open(store: &Store, digest: &Digest) -> Result<Content> {
-    let row = sqlx::query("SELECT size, location FROM blobs WHERE digest = $1")
-        .bind(digest.as_str())
-        .fetch_optional(store.db().read())
-        .await?
-        .ok_or_else(|| Error::not_found("blob", digest))?;
+    let row = sqlx::query(
+        "SELECT b.size, b.location, k.what AS damage FROM blobs b LEFT JOIN broken_blobs k ON k.digest = b.digest \
+         WHERE b.digest = $1",
+    )
+    .bind(digest.as_str())
+    .fetch_optional(store.db().read())
+    .await?
+    .ok_or_else(|| Error::not_found("blob", digest))?;
+    damage::refuse(digest, &row)?;
     open_info(store, &BlobInfo::of(digest, &row)?).await
 }
 
@@ -94,9 +98,9 @@ pub async fn open_info(store: &Store, info: &BlobInfo) -> Result<Content> {
     if content.size == info.size {
         return Ok(content);
     }
-    Err(Error::Corrupt {
-        what: format!("blob `{}`", info.digest),
-        why: format!("it has {} bytes, not {}", content.size, info.size),
+    Err(Error::Damaged {
+        digest: info.digest.clone(),
+        what: format!("it has {} bytes, not {}", content.size, info.size),
     })
 }
 
@@ -133,7 +137,7 @@ pub async fn put(
     Ok(info)
 }
 
-/// Commits the rows of a blob whose bytes are durable; if others were there before, these go.
+/// Commits the rows of a blob whose bytes are durable; if others were there before, these go, unless those are damaged.
 pub(crate) async fn settle(
     store: &Store,
     repository: &RepositoryName,
@@ -141,8 +145,7 @@ pub(crate) async fn settle(
     now: i64,
 ) -> Result<()> {
     if !commits::commit(store, repository, info, now).await? {
-        // What cannot be removed now is in no row, and collected.
-        let _ = store.objects().remove(&info.key()?).await;
+        damage::settle(store, info, now).await?;
     }
     Ok(())
 }

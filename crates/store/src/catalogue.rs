@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 
 mod blobs;
 mod delete;
+mod delete_many;
+mod keep;
 mod list;
 mod put;
 mod referrers;
@@ -23,6 +25,10 @@ mod served;
 
 pub use blobs::{blob, blob_holders, link_blob, manifests_referring, unlink_blob};
 pub use delete::{Deleter, delete_manifest, delete_tag};
+pub use delete_many::{
+    Deletion, Emptied, Swept, TagPattern, delete_tags, empty_repository, matching_tags,
+};
+pub use keep::keep_blob;
 pub use list::{Held, TagRecord, holders, manifests, repositories, tag_records, tags, tags_of};
 pub use put::{INDEX_IMAGE, Put, PutManifest, StageRecord, TagMove, put_manifest};
 pub use referrers::{Referrers, referrers};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::pool::PoolConnection;
 use sqlx::{AnyConnection, AnyPool, ConnectOptions};
 use tokio::sync::watch;
 
@@ -104,6 +105,11 @@ impl Db {
             }
         };
         Ok(Tx::new(inner, self.backend, self.jobs.clone()))
+    }
+
+    /// The writer's connection without a transaction, for what cannot run in one.
+    pub(crate) async fn begin_outside(&self) -> Result<PoolConnection<sqlx::Any>> {
+        Ok(self.writer.acquire().await?)
     }
 
     /// Changes whenever a commit of this process brought jobs.
@@ -239,7 +245,7 @@ async fn set_pragmas(
 }
 
 /// The path as an SQLite URL: every byte that could mean something else is escaped.
-fn sqlite_url(path: &Path) -> Result<String> {
+pub(crate) fn sqlite_url(path: &Path) -> Result<String> {
     let text = path.to_str().ok_or_else(|| Error::Invalid {
         what: "data folder",
         value: path.display().to_string(),

@@ -41,6 +41,14 @@ pub enum Error {
         /// What the bytes hash to.
         found: Digest,
     },
+    /// The bytes of a blob were found to be wrong or missing.
+    #[error("blob `{digest}` is damaged and is not served: {what}; push it again")]
+    Damaged {
+        /// The blob.
+        digest: Digest,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The permit has ended, is for another repository, or does not cover this kind of content.
     #[error("{what} was refused: {why}")]
     Refused {
@@ -166,16 +174,17 @@ impl Error {
     }
 
     /// Whether the same transaction may succeed when it is run again from its beginning: the database chose it as the
-    /// victim of a deadlock, could not serialise it, or was busy. What is still so after all tries is worth another request
-    /// later.
+    /// victim of a deadlock, could not serialise it, or was busy; or what a row refers to went meanwhile. What is still so
+    /// after all tries is worth another request later.
     pub fn is_transient(&self) -> bool {
         let Error::Database(sqlx::Error::Database(error)) = self else {
             return false;
         };
-        // PostgreSQL: serialization_failure, deadlock_detected. SQLite: SQLITE_BUSY and its extended codes.
+        // PostgreSQL: serialization_failure, deadlock_detected, and foreign_key_violation: a blob was collected between the
+        // look and the link, and the next try finds it gone. SQLite: SQLITE_BUSY and its extended codes.
         matches!(
             error.code().as_deref(),
-            Some("40001" | "40P01" | "5" | "261" | "517" | "773")
+            Some("40001" | "40P01" | "23503" | "5" | "261" | "517" | "773")
         )
     }
 }

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../migrations/0003_absent_layers.sql")),
     (4, include_str!("../migrations/0004_blob_locations.sql")),
     (5, include_str!("../migrations/0005_no_upload_rows.sql")),
+    (6, include_str!("../migrations/0006_garbage.sql")),
 ];
 
 /// The advisory lock that keeps two processes from migrating one PostgreSQL database at once; an arbitrary number.
@@ -33,7 +34,7 @@ pub(crate) async fn run(db: &Db) -> Result<()> {
         .execute(tx.conn())
         .await?;
     let newest = newest(&mut tx).await?;
-    let known = MIGRATIONS.last().map_or(0, |(version, _)| *version);
+    let known = current();
     if newest > known {
         return Err(Error::Corrupt {
             what: "schema".to_owned(),
@@ -54,6 +55,44 @@ pub(crate) async fn run(db: &Db) -> Result<()> {
             .await?;
     }
     tx.commit().await
+}
+
+/// Fails unless the schema is the one that this program knows: for commands that must not change it.
+pub(crate) async fn require_current(db: &Db) -> Result<()> {
+    let row = sqlx::query(
+        "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) AS version FROM schema_migrations",
+    )
+    .fetch_one(db.read())
+    .await?;
+    let (found, known) = (row.int("version")?, current());
+    if found == known {
+        return Ok(());
+    }
+    Err(Error::Invalid {
+        what: "schema of the database",
+        value: found.to_string(),
+        why: format!(
+            "this program knows {known}: use the program of the server, or start the server of this version once"
+        ),
+    })
+}
+
+/// The version that this program knows.
+pub(crate) fn current() -> i64 {
+    MIGRATIONS.last().map_or(0, |(version, _)| *version)
+}
+
+/// The tables, in the order in which they are made: what is referred to comes first.
+pub(crate) fn tables() -> Vec<&'static str> {
+    let mut tables = Vec::new();
+    for line in MIGRATIONS.iter().flat_map(|(_, text)| text.lines()) {
+        if let Some(made) = line.strip_prefix("CREATE TABLE ") {
+            tables.extend(made.split(' ').next());
+        } else if let Some(gone) = line.strip_prefix("DROP TABLE ") {
+            tables.retain(|table| *table != gone.trim_end_matches(';'));
+        }
+    }
+    tables
 }
 
 async fn newest(tx: &mut Tx) -> Result<i64> {

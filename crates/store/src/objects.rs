@@ -6,9 +6,12 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 use crate::blobs::blocking;
 use crate::error::{Error, Result};
+use crate::folder::Folder;
+use crate::open::Options;
 
 mod local;
 
@@ -43,6 +46,18 @@ impl Objects {
                     blocking(move || local.open(&key)).await
                 }
             },
+        }
+    }
+
+    /// The objects of a store that is there already, without making anything: for commands beside a server.
+    pub(crate) fn existing(_options: &Options, folder: &Folder) -> Result<Objects> {
+        Ok(Objects::Local(Local::existing(folder.blobs())))
+    }
+
+    /// The file of an object, where it is one.
+    pub(crate) fn file_path(&self, key: &str) -> Option<PathBuf> {
+        match self {
+            Objects::Local(local) => Some(local.path(key)),
         }
     }
 

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::audit::Sealer;
 use crate::blobs::Commits;
@@ -12,10 +13,12 @@ use crate::cache::Caches;
 use crate::db::{Backend, Db, RowExt};
 use crate::error::{Error, Result};
 use crate::folder::{Folder, sync_folder};
+use crate::garbage::GRACE;
 use crate::keys::Signers;
 use crate::master::MasterKey;
 use crate::migrations;
 use crate::objects::{Local, Objects};
+use crate::random;
 use crate::uploads::{Growths, Hashes, OpenUploads};
 
 /// Where the state is.
@@ -25,6 +28,8 @@ pub struct Options {
     pub data: PathBuf,
     /// The URL of a PostgreSQL database; none means the embedded one in the data folder.
     pub database: Option<String>,
+    /// How long something stays that nothing needs: see `garbage`.
+    pub grace: Duration,
 }
 
 impl Options {
@@ -33,6 +38,7 @@ impl Options {
         Options {
             data: data.into(),
             database: None,
+            grace: GRACE,
         }
     }
 }
@@ -56,6 +62,9 @@ struct Inner {
     hashes: Hashes,
     commits: Commits,
     sealer: Sealer,
+    grace: Duration,
+    /// Tells this opening of the store from every other one.
+    instance: String,
     /// Held while the store is open; the lock ends with the file.
     _lock: File,
 }
@@ -85,6 +94,8 @@ impl Store {
             hashes: Hashes::default(),
             commits: Commits::default(),
             sealer: Sealer::default(),
+            grace: options.grace,
+            instance: random::hex::<8>()?,
             _lock: lock,
         };
         Ok(Store {
@@ -149,6 +160,16 @@ impl Store {
         &self.inner.commits
     }
 
+    /// A name that no other opening of the store has.
+    pub(crate) fn instance(&self) -> &str {
+        &self.inner.instance
+    }
+
+    /// How long something stays that nothing needs.
+    pub(crate) fn grace(&self) -> Duration {
+        self.inner.grace
+    }
+
     pub(crate) fn sealer(&self) -> &Sealer {
         &self.inner.sealer
     }
@@ -178,7 +199,7 @@ pub(crate) async fn connect(folder: &Folder, database: Option<&str>) -> Result<D
 }
 
 /// An embedded database is used by one process; processes on PostgreSQL may share a folder, but not with an embedded one.
-fn lock(path: &Path, exclusive: bool) -> Result<File> {
+pub(crate) fn lock(path: &Path, exclusive: bool) -> Result<File> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)

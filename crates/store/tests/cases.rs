@@ -2,13 +2,16 @@
 
 mod accounts;
 mod audit;
+mod backup;
 mod catalogue;
+mod check;
 mod condition;
 mod crash;
 mod decisions;
 mod evidence;
 mod feeds;
 mod findings;
+mod garbage;
 mod inventories;
 mod jobs;
 mod opening;

@@ -8,7 +8,7 @@ use oci::{
 use policy::access::Ceiling;
 use policy::verb::{
     Attach, Delete, DeleteEvidence, ManageAccounts, ManageAdvisories, ManageKeys, ManagePolicy,
-    ManageTeams, ManageWebhooks, Pull, Push,
+    ManageTeams, ManageWebhooks, Operate, Pull, Push,
 };
 use policy::{
     Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Verb, Who,
@@ -32,11 +32,16 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) async fn new() -> Fixture {
+        Fixture::with(|options| options).await
+    }
+
+    /// A store whose options somebody changes first.
+    pub(crate) async fn with(change: impl FnOnce(Options) -> Options) -> Fixture {
         let (folder, database) = (tempfile::tempdir().unwrap(), Database::create().await);
-        let options = Options {
-            data: folder.path().join("data"),
+        let options = change(Options {
             database: database.url(),
-        };
+            ..Options::embedded(folder.path().join("data"))
+        });
         let store = Store::open(&options).await.unwrap();
         Fixture {
             store,
@@ -134,12 +139,23 @@ impl Fixture {
 
 /// Stores the blobs of an image and its manifest under tags, as principal 1.
 pub(crate) async fn push(store: &Store, repository: &str, tags: &[&str], image: &Image) -> Put {
+    push_at(store, repository, tags, image, NOW).await
+}
+
+/// The same at an instant.
+pub(crate) async fn push_at(
+    store: &Store,
+    repository: &str,
+    tags: &[&str],
+    image: &Image,
+    now: i64,
+) -> Put {
     let permit = permit::<Push>(1, repository);
     let writer = Writer::Push(&permit);
     for blob in &image.blobs {
-        blobs::put(store, &writer, blob.clone(), NOW).await.unwrap();
+        blobs::put(store, &writer, blob.clone(), now).await.unwrap();
     }
-    put(store, &writer, tags, image).await.unwrap()
+    put_at(store, &writer, tags, image, now).await.unwrap()
 }
 
 /// Stores the manifest of an image alone.
@@ -148,6 +164,17 @@ pub(crate) async fn put(
     writer: &Writer<'_>,
     tags: &[&str],
     image: &Image,
+) -> store::Result<Put> {
+    put_at(store, writer, tags, image, NOW).await
+}
+
+/// The same at an instant.
+pub(crate) async fn put_at(
+    store: &Store,
+    writer: &Writer<'_>,
+    tags: &[&str],
+    image: &Image,
+    now: i64,
 ) -> store::Result<Put> {
     let tags: Vec<Tag> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
     let put = PutManifest {
@@ -160,7 +187,7 @@ pub(crate) async fn put(
         evidence: &[],
         stage_record: None,
     };
-    put_manifest(store, writer, &put, NOW).await
+    put_manifest(store, writer, &put, now).await
 }
 
 /// A repository name.
@@ -184,7 +211,7 @@ macro_rules! allowed {
 
 allowed!(
     Pull: Reader, Push: Writer, Attach: Signer, Delete: Maintainer, DeleteEvidence: Maintainer, ManageAccounts: Admin,
-    ManageWebhooks: Admin, ManagePolicy: Security, ManageKeys: Security, ManageTeams: Security, ManageAdvisories: Security,
+    ManageWebhooks: Admin, Operate: Admin, ManagePolicy: Security, ManageKeys: Security, ManageTeams: Security, ManageAdvisories: Security,
 );
 
 /// A permit for a principal in a repository, valid for an hour from `NOW`.
@@ -258,6 +285,35 @@ impl Image {
             blobs,
             Manifest::Image(ImageManifest::new(config, vec![layer])),
         )
+    }
+
+    /// An image of these layers; its configuration follows from its name.
+    pub(crate) fn with_layers(seed: &str, layers: &[&[u8]]) -> Image {
+        let config = format!(r#"{{"architecture":"amd64","os":"linux","x":"{seed}"}}"#);
+        let mut blobs = vec![config.into_bytes()];
+        blobs.extend(layers.iter().map(|layer| layer.to_vec()));
+        let mut descriptors = blobs[1..]
+            .iter()
+            .map(|layer| Descriptor::of(media::OCI_LAYER_GZIP, layer));
+        let layers = descriptors.by_ref().collect();
+        let config = Descriptor::of(media::OCI_CONFIG, &blobs[0]);
+        let manifest = ImageManifest::new(config, layers);
+        Image::of(blobs, Manifest::Image(manifest))
+    }
+
+    /// An index that lists layers, as caches do.
+    pub(crate) fn index_of_layers(layers: &[&[u8]]) -> Image {
+        let manifests = layers
+            .iter()
+            .map(|layer| Descriptor::of(media::OCI_LAYER_GZIP, layer));
+        let manifest = IndexManifest {
+            media_type: media::OCI_INDEX.to_owned(),
+            artifact_type: None,
+            manifests: manifests.collect(),
+            subject: None,
+            annotations: Default::default(),
+        };
+        Image::of(Vec::new(), Manifest::Index(manifest))
     }
 
     /// A signature bundle attached to a subject.

@@ -7,7 +7,7 @@ use oci::{Algorithm, Reference};
 use policy::verb::Push;
 use serde_json::json;
 use store::keys::{self, Purpose};
-use store::{Error, Store, Writer, audit, catalogue, jobs, outbox, uploads};
+use store::{Error, Store, Writer, audit, catalogue, garbage, jobs, outbox, uploads};
 use trust::Signer;
 
 use crate::fixture::{Fixture, Image, NOW, name, permit, push};
@@ -216,4 +216,30 @@ async fn two_processes_seal_one_log() {
     assert!(report.is_intact(), "{report:#?}");
     assert_eq!(report.unsealed, 0);
     assert!(report.checkpoints >= 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_process_collects_garbage_at_a_time() {
+    let (fixture, second) = with_second().await;
+    let now = || NOW;
+    let (a, b) = tokio::join!(
+        garbage::collect_due(&fixture.store, &now),
+        garbage::collect_due(&second, &now)
+    );
+    let done = [a.unwrap(), b.unwrap()];
+    assert_eq!(done.iter().flatten().count(), 1, "{done:?}");
+    // One that was cut off is taken over when it was not seen for a while.
+    fixture
+        .edit(&format!(
+            "UPDATE collections SET finished_at = NULL, phase = 'blobs', holder = 'gone', seen_at = {NOW}"
+        ))
+        .await;
+    assert_eq!(garbage::collect_due(&second, &now).await.unwrap(), None);
+    let later = || NOW + 3 * 60 * 1_000;
+    assert!(
+        garbage::collect_due(&second, &later)
+            .await
+            .unwrap()
+            .is_some()
+    );
 }

@@ -1,7 +1,7 @@
 //! `countersign serve`: the server, until it is asked to stop.
 
 use crate::configuration::{
-    ConfigurationFile, DataFlags, Operation, OperationFlags, TlsChoice, default_address,
+    ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, default_address,
 };
 use crate::exit::Exit;
 use crate::service::{Service, ServiceOptions};
@@ -25,7 +25,7 @@ const CONNECTIONS_FEW: u32 = 1_000;
 )]
 pub(crate) struct Serve {
     #[command(flatten)]
-    data: DataFlags,
+    store: StoreFlags,
     /// Where to listen.
     #[arg(long, env = "COUNTERSIGN_LISTEN", value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
@@ -52,7 +52,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self) -> Result<Exit> {
-        let file = self.data.file()?;
+        let file = self.store.data.file()?;
         let (mut options, tls) = self.options(&file)?;
         let operation = &mut options.operation;
         log::start(&operation.log, operation.log_format, operation.access_log)?;
@@ -73,7 +73,7 @@ impl Serve {
     }
 
     fn options(&self, file: &ConfigurationFile) -> Result<(ServiceOptions, TlsChoice)> {
-        let store = self.data.options_with(file);
+        let store = self.store.options_with(file)?;
         let listen = match self.listen.or(file.listen) {
             Some(listen) => listen,
             None => default_address()?,

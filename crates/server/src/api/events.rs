@@ -138,7 +138,7 @@ fn audit_row(directory: &Directory, row: audit::Row) -> AuditRow {
 }
 
 /// Who acted, by name: `principal:7` becomes `person maria`. Names are never given to someone else.
-fn actor(directory: &Directory, text: &str) -> String {
+pub(super) fn actor(directory: &Directory, text: &str) -> String {
     let number = text
         .strip_prefix("principal:")
         .and_then(|number| number.parse().ok());

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use oci::{Digest, RepositoryName};
-use policy::verb::{Delete, Pull};
+use policy::verb::{Attach, Delete, Pull};
 use registry::Content;
 
 /// Bytes up to which a blob is read, rather than sent as a file.
@@ -24,10 +24,25 @@ pub(crate) async fn pull(
     asked: &Asked<'_>,
 ) -> V2Result<Response> {
     let permit = access.repository::<Pull>(&name)?;
-    let blob = app
-        .registry()
-        .blob(&permit, access.standing(), &digest, app.now())
-        .await?;
+    let (registry, now) = (app.registry(), app.now());
+    let blob = match registry
+        .blob(&permit, access.standing(), &digest, now)
+        .await
+    {
+        // Clients ask before they upload: one that is told of a damaged blob would not push it again, which heals it.
+        Err(registry::Error::Store(store::Error::Damaged { .. }))
+            if asked.method == Method::HEAD =>
+        {
+            return Err(store::Error::not_found("blob", &digest).into());
+        }
+        outcome => outcome?,
+    };
+    // Whoever may push counts on what they are told of.
+    if let Some(writer) = access.may::<Attach>(&name)
+        && !registry.keep_blob(&writer, &digest, now).await?
+    {
+        return Err(store::Error::not_found("blob", &digest).into());
+    }
     let mut headers = content_headers(&digest);
     // RFC 9110 13.2.2: before any range.
     if answer::is_held(asked.headers, &answer::entity_tag(&digest)) {

@@ -8,9 +8,9 @@ use super::lock;
 use crate::blobs::{BlobInfo, held, link};
 use crate::db::{RowExt, Value, write_tx};
 use crate::error::{Error, Result};
-use crate::{Store, Writer, audit, permit};
+use crate::{Store, Writer, audit, damage, permit};
 
-/// A blob, if the repository holds it.
+/// A blob, if the repository holds it. One that is known to be damaged is an error of its own.
 pub async fn blob(
     store: &Store,
     repository: &RepositoryName,
@@ -19,13 +19,17 @@ pub async fn blob(
     store
         .db()
         .point(
-            "SELECT b.size, b.location FROM repositories n JOIN repository_blobs r ON r.repository_id = n.id \
-             JOIN blobs b ON b.digest = r.digest WHERE n.name = $1 AND r.digest = $2",
+            "SELECT b.size, b.location, k.what AS damage FROM repositories n \
+             JOIN repository_blobs r ON r.repository_id = n.id JOIN blobs b ON b.digest = r.digest \
+             LEFT JOIN broken_blobs k ON k.digest = b.digest WHERE n.name = $1 AND r.digest = $2",
             &[
                 Value::Text(repository.as_str()),
                 Value::Text(digest.as_str()),
             ],
-            |row| BlobInfo::of(digest, row),
+            |row| {
+                damage::refuse(digest, row)?;
+                BlobInfo::of(digest, row)
+            },
         )
         .await
 }
@@ -62,9 +66,11 @@ pub async fn link_blob(
         what: "mount",
         why: "the permit to read names no repository".to_owned(),
     })?;
-    if blob(store, source, digest).await?.is_none() {
-        return Ok(None);
-    }
+    match blob(store, source, digest).await {
+        // One that is damaged is to be uploaded, which heals it.
+        Ok(None) | Err(Error::Damaged { .. }) => return Ok(None),
+        outcome => outcome?,
+    };
     write_tx!(store.db(), |tx| {
         // Asked again in here: it may have been removed meanwhile.
         let source = super::repository_id(tx, source, now).await?;

@@ -65,45 +65,18 @@ impl<'a> Deleter<'a> {
 /// Removes a tag and leaves its manifest.
 pub async fn delete_tag(store: &Store, deleter: &Deleter<'_>, tag: &Tag, now: i64) -> Result<()> {
     let (actor, repository) = (deleter.actor(now)?, deleter.repository()?);
+    let by = By {
+        actor: &actor,
+        repository,
+        now,
+    };
     write_tx!(store.db(), |tx| {
         let repository_id = lock(tx, repository).await?;
-        let row = sqlx::query(
-            "SELECT t.digest, m.shape FROM tags t \
-                 JOIN manifests m ON m.repository_id = t.repository_id AND m.digest = t.digest \
-                 WHERE t.repository_id = $1 AND t.name = $2",
-        )
-        .bind(repository_id)
-        .bind(tag.as_str())
-        .fetch_optional(tx.conn())
-        .await?
-        .ok_or_else(|| Error::not_found("tag", tag))?;
-        let (digest, shape) = (row.digest("digest")?, parse_shape(&row.text("shape")?)?);
+        let (digest, shape) = tagged(tx, repository_id, tag)
+            .await?
+            .ok_or_else(|| Error::not_found("tag", tag))?;
         deleter.check(shape)?;
-        sqlx::query("DELETE FROM tags WHERE repository_id = $1 AND name = $2")
-            .bind(repository_id)
-            .bind(tag.as_str())
-            .execute(tx.conn())
-            .await?;
-        let detail = json!({"repository": repository, "tag": tag, "digest": digest});
-        audit::record(
-            tx,
-            &actor,
-            "tag.delete",
-            &format!("{repository}:{tag}"),
-            detail,
-            now,
-        )
-        .await?;
-        tell(
-            tx,
-            "tag.deleted",
-            shape,
-            repository,
-            &digest,
-            json!({"tag": tag}),
-            now,
-        )
-        .await
+        by.remove_tag(tx, repository_id, tag, &digest, shape).await
     })
 }
 
@@ -115,49 +88,137 @@ pub async fn delete_manifest(
     now: i64,
 ) -> Result<()> {
     let (actor, repository) = (deleter.actor(now)?, deleter.repository()?);
+    let by = By {
+        actor: &actor,
+        repository,
+        now,
+    };
     write_tx!(store.db(), |tx| {
         let repository_id = lock(tx, repository).await?;
-        let shape =
-            sqlx::query("SELECT shape FROM manifests WHERE repository_id = $1 AND digest = $2")
-                .bind(repository_id)
-                .bind(digest.as_str())
-                .fetch_optional(tx.conn())
-                .await?
-                .ok_or_else(|| Error::not_found("manifest", Reference::Digest(digest.clone())))?;
-        let shape = parse_shape(&shape.text("shape")?)?;
+        let shape = shape_of(tx, repository_id, digest)
+            .await?
+            .ok_or_else(|| Error::not_found("manifest", Reference::Digest(digest.clone())))?;
         deleter.check(shape)?;
+        by.remove_manifest(tx, repository_id, digest, shape)
+            .await
+            .map(drop)
+    })
+}
+
+/// The manifest that a tag is on, and what it is for.
+pub(super) async fn tagged(
+    tx: &mut Tx,
+    repository_id: i64,
+    tag: &Tag,
+) -> Result<Option<(Digest, Shape)>> {
+    let row = sqlx::query(
+        "SELECT t.digest, m.shape FROM tags t \
+         JOIN manifests m ON m.repository_id = t.repository_id AND m.digest = t.digest \
+         WHERE t.repository_id = $1 AND t.name = $2",
+    )
+    .bind(repository_id)
+    .bind(tag.as_str())
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(|row| Ok((row.digest("digest")?, parse_shape(&row.text("shape")?)?)))
+        .transpose()
+}
+
+/// What a manifest is for, if the repository holds it.
+pub(super) async fn shape_of(
+    tx: &mut Tx,
+    repository_id: i64,
+    digest: &Digest,
+) -> Result<Option<Shape>> {
+    let row = sqlx::query("SELECT shape FROM manifests WHERE repository_id = $1 AND digest = $2")
+        .bind(repository_id)
+        .bind(digest.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
+    row.map(|row| parse_shape(&row.text("shape")?)).transpose()
+}
+
+/// Who removes something, where and when: the same rows, audit rows and events for one and for many.
+pub(super) struct By<'a> {
+    pub(super) actor: &'a Actor,
+    pub(super) repository: &'a RepositoryName,
+    pub(super) now: i64,
+}
+
+impl By<'_> {
+    /// Removes a tag that is on this manifest.
+    pub(super) async fn remove_tag(
+        &self,
+        tx: &mut Tx,
+        repository_id: i64,
+        tag: &Tag,
+        digest: &Digest,
+        shape: Shape,
+    ) -> Result<()> {
+        let By {
+            actor,
+            repository,
+            now,
+        } = *self;
+        sqlx::query("DELETE FROM tags WHERE repository_id = $1 AND name = $2")
+            .bind(repository_id)
+            .bind(tag.as_str())
+            .execute(tx.conn())
+            .await?;
+        let detail = json!({"repository": repository, "tag": tag, "digest": digest});
+        let object = format!("{repository}:{tag}");
+        audit::record(tx, actor, "tag.delete", &object, detail, now).await?;
+        self.tell(tx, "tag.deleted", shape, digest, json!({"tag": tag}))
+            .await
+    }
+
+    /// Removes a manifest with its tags, and withdraws the evidence it carried. Answers the tags that went.
+    pub(super) async fn remove_manifest(
+        &self,
+        tx: &mut Tx,
+        repository_id: i64,
+        digest: &Digest,
+        shape: Shape,
+    ) -> Result<Vec<String>> {
+        let By {
+            actor,
+            repository,
+            now,
+        } = *self;
         // Asked before the references go: those above and below see less from now on.
         facts::touch_relatives(tx, repository_id, digest, now).await?;
         evidence::withdraw(tx, repository_id, digest, now).await?;
         let tags = remove(tx, repository_id, digest).await?;
-        let act = if shape == Shape::Evidence {
-            "evidence.delete"
-        } else {
-            "manifest.delete"
+        let act = match shape {
+            Shape::Evidence => "evidence.delete",
+            Shape::Image | Shape::Index | Shape::Other => "manifest.delete",
         };
         let detail = json!({
             "repository": repository, "digest": digest, "shape": shape_name(shape), "tags": tags,
         });
-        audit::record(
-            tx,
-            &actor,
-            act,
-            &format!("{repository}@{digest}"),
-            detail,
-            now,
-        )
-        .await?;
-        tell(
-            tx,
-            "image.deleted",
-            shape,
-            repository,
-            digest,
-            json!({"tags": tags}),
-            now,
-        )
-        .await
-    })
+        let object = format!("{repository}@{digest}");
+        audit::record(tx, actor, act, &object, detail, now).await?;
+        self.tell(tx, "image.deleted", shape, digest, json!({"tags": tags}))
+            .await?;
+        Ok(tags)
+    }
+
+    async fn tell(
+        &self,
+        tx: &mut Tx,
+        kind: &'static str,
+        shape: Shape,
+        digest: &Digest,
+        data: serde_json::Value,
+    ) -> Result<()> {
+        match shape {
+            Shape::Image | Shape::Index => {
+                let event = NewEvent::of_image(kind, self.repository, digest, data);
+                outbox::emit(tx, event, self.now).await
+            }
+            Shape::Evidence | Shape::Other => Ok(()),
+        }
+    }
 }
 
 /// Deletes the rows; answers the tags that went.
@@ -186,21 +247,4 @@ async fn remove(tx: &mut Tx, repository_id: i64, digest: &Digest) -> Result<Vec<
             .await?;
     }
     Ok(tags)
-}
-
-async fn tell(
-    tx: &mut Tx,
-    kind: &'static str,
-    shape: Shape,
-    repository: &RepositoryName,
-    digest: &Digest,
-    data: serde_json::Value,
-    now: i64,
-) -> Result<()> {
-    match shape {
-        Shape::Image | Shape::Index => {
-            outbox::emit(tx, NewEvent::of_image(kind, repository, digest, data), now).await
-        }
-        Shape::Evidence | Shape::Other => Ok(()),
-    }
 }

@@ -38,8 +38,8 @@ pub(crate) async fn withdraw(
     now: i64,
 ) -> Result<()> {
     sqlx::query(
-        "DELETE FROM evidence_carriers WHERE manifest = $2 \
-         AND evidence_id IN (SELECT id FROM evidence WHERE repository_id = $1)",
+        "DELETE FROM evidence_carriers WHERE manifest = $2 AND EXISTS \
+         (SELECT 1 FROM evidence e WHERE e.id = evidence_carriers.evidence_id AND e.repository_id = $1)",
     )
     .bind(repository_id)
     .bind(manifest.as_str())

@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::UNIX_EPOCH;
@@ -40,6 +40,11 @@ impl Local {
             sync_folder(&folder)?;
         }
         Ok(Local { root })
+    }
+
+    /// A folder that is there already; nothing is made.
+    pub(crate) fn existing(root: PathBuf) -> Local {
+        Local { root }
     }
 
     pub(super) fn open(&self, key: &str) -> Result<Content> {
@@ -107,7 +112,12 @@ impl Local {
     fn shard(&self, prefix: &str, after: &str) -> Result<Vec<Listed>> {
         let folder = self.root.join(prefix);
         let mut listed = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(Error::io(&folder))? {
+        let entries = match fs::read_dir(&folder) {
+            // A store of an older version, opened by a command that makes nothing.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(listed),
+            outcome => outcome.map_err(Error::io(&folder))?,
+        };
+        for entry in entries {
             let entry = entry.map_err(Error::io(&folder))?;
             let Some(key) = entry
                 .file_name()
@@ -127,7 +137,8 @@ impl Local {
                 listed.push(Listed {
                     key,
                     size: metadata.len(),
-                    modified_at: modified_at(&metadata),
+                    // An upload may have waited long between its last byte and its key, which changes the file's name alone.
+                    modified_at: modified_at(&metadata).max(named_at(&metadata)),
                 });
             }
         }
@@ -135,7 +146,7 @@ impl Local {
         Ok(listed)
     }
 
-    fn path(&self, key: &str) -> PathBuf {
+    pub(super) fn path(&self, key: &str) -> PathBuf {
         self.root.join(key)
     }
 }
@@ -154,6 +165,11 @@ fn opened(key: &str, path: &Path, file: io::Result<File>) -> Result<Content> {
 /// `00` to `ff`.
 fn shards() -> impl Iterator<Item = String> {
     (0..=u8::MAX).map(|byte| format!("{byte:02x}"))
+}
+
+/// When a file last changed in its bytes or its name (milliseconds since the epoch).
+fn named_at(metadata: &fs::Metadata) -> i64 {
+    metadata.ctime().saturating_mul(1_000)
 }
 
 /// When a file was last written (milliseconds since the epoch).

@@ -88,7 +88,7 @@ async fn a_damaged_or_forged_place_is_an_error_and_never_other_bytes() {
     let path = fixture.blob_path(&digest).await;
     std::fs::write(&path, b"lay").unwrap();
     assert!(
-        matches!(open().await, Err(Error::Corrupt { .. })),
+        matches!(open().await, Err(Error::Damaged { .. })),
         "it is shorter"
     );
     std::fs::write(&path, b"layer").unwrap();
@@ -159,8 +159,8 @@ async fn child_that_pushes_until_it_is_killed() {
         return;
     };
     let options = Options {
-        data: data.into(),
         database: std::env::var(DATABASE).ok(),
+        ..Options::embedded(data)
     };
     let store = Store::open(&options).await.unwrap();
     let run = std::process::id();

@@ -72,8 +72,8 @@ async fn a_database_of_a_newer_version_is_refused() {
 async fn a_database_that_is_neither_is_refused_without_repeating_its_password() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
-        data: folder.path().to_owned(),
         database: Some("mysql://root:secret@host/db".to_owned()),
+        ..Options::embedded(folder.path())
     };
     let error = Store::open(&options).await.unwrap_err().to_string();
     assert!(

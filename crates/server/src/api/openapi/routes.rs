@@ -66,6 +66,26 @@ const TAGS: &[Parameter] = &[
     AFTER,
     LIMIT,
 ];
+const EMPTY_REPOSITORY: &[Parameter] = &[
+    parameter("repository", "string", true, "The repository's name."),
+    AFTER,
+];
+const DELETE_TAGS: &[Parameter] = &[
+    parameter("repository", "string", true, "The repository's name."),
+    parameter(
+        "pattern",
+        "string",
+        true,
+        "Which tags; `*` stands for any characters.",
+    ),
+    AFTER,
+    parameter(
+        "dryRun",
+        "boolean",
+        false,
+        "Delete nothing; say which would go.",
+    ),
+];
 const SBOM: &[Parameter] = &[
     REFERENCE,
     parameter(
@@ -312,12 +332,28 @@ pub(super) const ROUTES: &[Route] = &[
         "The repositories that the caller may look into.",
         "Page Repository",
     ),
+    Route {
+        parameters: EMPTY_REPOSITORY,
+        gives: Some("ManifestsDeleted"),
+        ..delete(
+            "/repositories",
+            "Delete a piece of what a repository holds; again with `after` until there is no `next`.",
+        )
+    },
     asked(
         "/repositories/tags",
         TAGS,
         "The tags of a repository.",
         "Page Tag",
     ),
+    Route {
+        parameters: DELETE_TAGS,
+        gives: Some("TagsDeleted"),
+        ..delete(
+            "/repositories/tags",
+            "Delete some of the tags that a pattern covers; again with `after` until there is no `next`.",
+        )
+    },
     asked("/image", IMAGE, "What is known about an image.", "Image"),
     asked(
         "/image/sbom",
@@ -373,5 +409,16 @@ pub(super) const ROUTES: &[Route] = &[
         PAGED,
         "The audit trail, oldest first.",
         "Page AuditRow",
+    ),
+    get(
+        "/garbage",
+        "Collections of garbage, the newest first.",
+        "Page Collection",
+    ),
+    make(
+        "/garbage",
+        "Collect garbage now, or say what would go.",
+        "AskCollection",
+        "Collection",
     ),
 ];

@@ -67,6 +67,19 @@ const SCHEMAS: &[Row] = &[
         "id: string; name: string; principal: string; publicKeyPem: string; scope: [string]; registeredAt: time; \
          revokedAt?: time",
     ),
+    // Room on the disk
+    ("AskCollection", "sweep?: boolean; dryRun?: boolean"),
+    (
+        "Collection",
+        "id: integer; askedBy?: string; askedAt: time; sweep: boolean; startedAt?: time; finishedAt?: time; phase: string; \
+         toLookAt: integer; lookedAt: integer; links: integer; blobs: integer; files: integer; orphans: integer; \
+         bytes: integer",
+    ),
+    ("TagsDeleted", "tags: [tag]; kept: integer; next?: string"),
+    (
+        "ManifestsDeleted",
+        "manifests: integer; tags: integer; kept: integer; next?: string",
+    ),
     // Policies and gates
     (
         "PolicySummary",
@@ -348,6 +361,10 @@ mod tests {
         agrees::<api::webhooks::Webhook>("Webhook");
         agrees::<api::webhooks::CreatedWebhook>("CreatedWebhook");
         agrees::<api::audit::AuditRow>("AuditRow");
+        agrees::<api::garbage::AskCollection>("AskCollection");
+        agrees::<api::garbage::Collection>("Collection");
+        agrees::<api::garbage::TagsDeleted>("TagsDeleted");
+        agrees::<api::garbage::ManifestsDeleted>("ManifestsDeleted");
     }
 
     #[test]

@@ -1,0 +1,140 @@
+//! Blobs whose bytes were found to be wrong or missing. They are not served, and whoever pushes one again heals it: its row
+//! then names the new bytes. Who looks for them is `check`.
+
+use oci::Digest;
+use policy::Actor;
+use serde_json::json;
+
+use crate::blobs::BlobInfo;
+use crate::db::{Db, RowExt, Tx, write_tx};
+use crate::error::{Error, Result};
+use crate::garbage::discard;
+use crate::{Store, audit, blobs};
+
+/// Fails where the column `damage` of a row says that this blob is damaged.
+pub(crate) fn refuse(digest: &Digest, row: &impl RowExt) -> Result<()> {
+    match row.opt_text("damage")? {
+        None => Ok(()),
+        Some(what) => Err(Error::Damaged {
+            digest: digest.clone(),
+            what,
+        }),
+    }
+}
+
+/// Remembers that a blob is damaged, with an audit row at the first time. Nothing is written of one that has gone, or whose
+/// bytes are others by now.
+pub(crate) async fn note(db: &Db, blob: &BlobInfo, what: &str, now: i64) -> Result<()> {
+    write_tx!(db, |tx| {
+        if location(tx, &blob.digest).await? != Some(blob.location.clone()) {
+            return Ok(());
+        }
+        let noted = sqlx::query(
+            "INSERT INTO broken_blobs (digest, found_at, what) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING",
+        )
+        .bind(blob.digest.as_str())
+        .bind(now)
+        .bind(what)
+        .execute(tx.conn())
+        .await?;
+        if noted.rows_affected() > 0 {
+            tell(tx, "blob.damaged", &blob.digest, what, now).await?;
+        }
+        Ok(())
+    })
+}
+
+/// Remembers that a blob that was damaged is whole: its bytes were put back.
+pub(crate) async fn clear(db: &Db, digest: &Digest, now: i64) -> Result<()> {
+    write_tx!(db, |tx| {
+        if forget(tx, digest).await? {
+            tell(tx, "blob.healed", digest, "its bytes are whole again", now).await?;
+        }
+        Ok(())
+    })
+}
+
+/// What becomes of bytes that were stored although their blob was there already: they are removed, unless those that were
+/// there are damaged. Then these take their place. Called when the rows are committed, and before the answer.
+pub(crate) async fn settle(store: &Store, brought: &BlobInfo, now: i64) -> Result<()> {
+    match blobs::open(store, &brought.digest).await {
+        Ok(_) => {}
+        Err(Error::Damaged { .. } | Error::NotFound { .. }) => {
+            if replace(store, brought, now).await? {
+                return Ok(());
+            }
+        }
+        // Nobody knows whether those that are there can be read: these are kept as bytes that no row names.
+        Err(error) => return Err(error),
+    }
+    // What cannot be removed now is in no row, and collected.
+    let _ = store.objects().remove(&brought.key()?).await;
+    Ok(())
+}
+
+/// Makes the bytes that were brought those of the blob; false when it has gone meanwhile, or somebody else was first.
+async fn replace(store: &Store, brought: &BlobInfo, now: i64) -> Result<bool> {
+    let digest = &brought.digest;
+    let size = i64::try_from(brought.size).map_err(Error::corrupt("blobs.size"))?;
+    let there = {
+        let row = sqlx::query("SELECT size, location FROM blobs WHERE digest = $1")
+            .bind(digest.as_str())
+            .fetch_optional(store.db().read())
+            .await?;
+        match row {
+            Some(row) => BlobInfo::of(digest, &row)?,
+            None => return Ok(false),
+        }
+    };
+    write_tx!(store.db(), |tx| {
+        let replaced = sqlx::query(
+            "UPDATE blobs SET location = $2, size = $3, stored_at = $4 WHERE digest = $1 AND COALESCE(location, '') = $5",
+        )
+        .bind(digest.as_str())
+        .bind(brought.location.as_deref())
+        .bind(size)
+        .bind(now)
+        .bind(there.location.as_deref().unwrap_or_default())
+        .execute(tx.conn())
+        .await?;
+        if replaced.rows_affected() == 0 {
+            return Ok(false);
+        }
+        if let Ok(key) = there.key() {
+            discard(tx, &key, there.size, now).await?;
+        }
+        forget(tx, digest).await?;
+        tell(tx, "blob.healed", digest, "it was pushed again", now).await?;
+        Ok(true)
+    })
+}
+
+async fn forget(tx: &mut Tx, digest: &Digest) -> Result<bool> {
+    let gone = sqlx::query("DELETE FROM broken_blobs WHERE digest = $1")
+        .bind(digest.as_str())
+        .execute(tx.conn())
+        .await?;
+    Ok(gone.rows_affected() > 0)
+}
+
+async fn tell(tx: &mut Tx, act: &'static str, digest: &Digest, what: &str, now: i64) -> Result<()> {
+    let detail = json!({"digest": digest, "what": what});
+    audit::record(
+        tx,
+        &Actor::System("check"),
+        act,
+        digest.as_str(),
+        detail,
+        now,
+    )
+    .await
+}
+
+/// Where the bytes of a blob lie now; `None` when it is gone.
+async fn location(tx: &mut Tx, digest: &Digest) -> Result<Option<Option<String>>> {
+    let row = sqlx::query("SELECT location FROM blobs WHERE digest = $1")
+        .bind(digest.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
+    row.map(|row| row.opt_text("location")).transpose()
+}
