@@ -2,9 +2,9 @@
 //! had been.
 
 use crate::harness::{
-    Image, ImageParts, Layer, Program, Refusal, Session, Shop, noise, small_layer,
+    Image, ImageParts, Layer, Program, Refusal, Session, Shop, noise, small_layer, tar,
 };
-use oci::Digest;
+use oci::{Digest, media};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
@@ -76,7 +76,7 @@ fn a_full_disk_loses_nothing_and_heals_without_a_restart() {
         .ok();
     session(&shop).push(&small, "room").unwrap();
     acknowledged.insert("room".to_owned(), small.digest());
-    let large = image("large");
+    let large = image(&noise("large", LAYER_BYTES), "large");
     session(&shop).push(&large, "large").unwrap();
     acknowledged.insert("large".to_owned(), large.digest());
     all_are_there(&shop, &acknowledged);
@@ -89,14 +89,23 @@ fn session(shop: &Shop) -> Session {
     Session::open(&shop.server.host(), shop.actor("dora"), REPOSITORY).unwrap()
 }
 
-fn image(unlike: &str) -> Image {
-    let noise = noise(unlike, LAYER_BYTES);
-    ImageParts::of([Layer::of_files(&[("srv/noise", &noise)], "COPY noise /srv")]).build()
+/// Noise is slow to make: all images share it, behind what tells them apart.
+fn image(noise: &[u8], unlike: &str) -> Image {
+    let archive = tar(&[("srv/unlike", unlike.as_bytes()), ("srv/noise", noise)]);
+    let layer = Layer {
+        diff_id: Digest::sha256(&archive),
+        bytes: archive.into(),
+        media_type: media::OCI_LAYER_TAR,
+        instruction: "COPY noise /srv".to_owned(),
+    };
+    ImageParts::of([layer]).build()
 }
 
 fn push_until_refused(shop: &Shop, acknowledged: &mut BTreeMap<String, Digest>) -> Refusal {
+    let noise = noise("full", LAYER_BYTES);
     for number in 0..IMAGES_MAX {
-        let (tag, image) = (format!("image-{number}"), image(&format!("image {number}")));
+        let tag = format!("image-{number}");
+        let image = image(&noise, &tag);
         let pushed = Session::open(&shop.server.host(), shop.actor("dora"), REPOSITORY)
             .and_then(|mut session| session.push(&image, &tag));
         match pushed {

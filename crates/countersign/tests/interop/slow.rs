@@ -20,9 +20,12 @@ const REPOSITORY: &str = "shop/slow";
 fn slow_clients_and_forgotten_uploads_disturb_nobody() {
     let shop = Shop::bare(&[]);
     works(&shop, "before");
-    heads_that_never_end(&shop);
-    bodies_that_never_end(&shop);
-    uploads_that_nobody_finishes(&shop);
+    // All of it at the same time.
+    std::thread::scope(|scope| {
+        scope.spawn(|| heads_that_never_end(&shop));
+        let _open = bodies_that_never_end(&shop);
+        uploads_that_nobody_finishes(&shop);
+    });
     works(&shop, "after");
     println!("slow: at most {} MiB", shop.server.memory_peak_mib());
 }
@@ -57,7 +60,6 @@ fn heads_that_never_end(shop: &Shop) {
             wire
         })
         .collect();
-    works(shop, "slow-heads");
     let begun = Instant::now();
     until(PATIENCE_SECONDS_MAX, "the server hangs up", || {
         open.retain_mut(|wire| wire.stream().write_all(b"x").is_ok() && !is_over(wire));
@@ -80,7 +82,7 @@ fn is_over(wire: &mut Wire) -> bool {
 }
 
 /// Uploads whose bodies stop half-way, while their connections stay.
-fn bodies_that_never_end(shop: &Shop) {
+fn bodies_that_never_end(shop: &Shop) -> Vec<Wire> {
     let mut session = session(shop);
     let (authorization, mut open) = (session.authorization().to_owned(), Vec::new());
     for _ in 0..SLOW {
@@ -94,6 +96,7 @@ fn bodies_that_never_end(shop: &Shop) {
         open.push(wire);
     }
     works(shop, "slow-bodies");
+    open
 }
 
 /// Ten thousand uploads are begun; each is one, or refused with a client's error.

@@ -14,14 +14,13 @@ pub(super) fn layers_that_stay_elsewhere(ground: &Ground) {
         let image = windows(media_type);
         let foreign = foreign_layer(&image);
         let one = ground.free("windows", &format!("{}:1", image.digest().hex()));
-        let layout = Layout::write(
-            &ground
-                .shop
-                .folder()
-                .join(format!("windows-{}", image.digest().hex())),
-            &[("1", &image)],
-        );
-        skopeo.push_layout(&layout, &one);
+        if image.media_type == media::OCI_MANIFEST {
+            let folder = ground.shop.folder().join("windows");
+            skopeo.push_layout(&Layout::write(&folder, &[("1", &image)]), &one);
+        } else {
+            // An image layout holds no manifests of docker's.
+            ground.push_alone(&image, &one);
+        }
         let manifest = ground.manifest(&one, "1");
         assert_eq!(manifest["layers"][0]["mediaType"], media_type);
         assert_eq!(manifest["layers"][0]["urls"], json!([URL]));

@@ -46,25 +46,31 @@ impl Dockerd {
     /// Starts an engine.
     pub(crate) fn start() -> Self {
         let with =
-            |driver: &str| Self::start_with(Place::Here, None, &["--storage-driver", driver]);
+            |driver: &str| Self::start_with(Place::Here, None, None, &["--storage-driver", driver]);
         with("overlay2")
             .or_else(|_| with("vfs"))
             .unwrap_or_else(|log| panic!("dockerd does not start\n{log}"))
     }
 
-    /// Starts Debian 13's engine, with the images in its containerd.
-    pub(crate) fn start_containerd() -> Self {
-        Self::start_with(Place::Debian13, None, &[])
+    /// Starts Debian 13's engine, with the images in its containerd. With these, it asks for tokens as a program that knows the
+    /// system's authorities alone, not docker's own folder; so that an authority of the server's own must be among those.
+    pub(crate) fn start_containerd(authority: Option<&Path>) -> Self {
+        Self::start_with(Place::Debian13, None, authority, &[])
             .unwrap_or_else(|log| panic!("debian 13's dockerd does not start\n{log}"))
     }
 
     /// The same with a network of its own, without which BuildKit generates no SBOM.
     pub(crate) fn start_buildkit() -> Self {
-        Self::start_with(Place::Debian13, Some(Bridge::new()), &[])
+        Self::start_with(Place::Debian13, Some(Bridge::new()), None, &[])
             .unwrap_or_else(|log| panic!("debian 13's dockerd does not start\n{log}"))
     }
 
-    fn start_with(place: Place, bridge: Option<Bridge>, flags: &[&str]) -> Result<Self, String> {
+    fn start_with(
+        place: Place,
+        bridge: Option<Bridge>,
+        authority: Option<&Path>,
+        flags: &[&str],
+    ) -> Result<Self, String> {
         let settings = match place {
             Place::Here => "{}",
             Place::Debian13 => r#"{"features": {"containerd-snapshotter": true}}"#,
@@ -94,6 +100,7 @@ impl Dockerd {
             ])
             .args(flags)
             .env("DOCKER_RAMDISK", "1")
+            .envs(authority.map(|authority| ("SSL_CERT_FILE", authority)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

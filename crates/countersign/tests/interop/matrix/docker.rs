@@ -2,7 +2,8 @@
 
 use super::client::{Cannot, Client, Home, Prints, Pulled, text};
 use super::sample::{FILE, Sample, index_of};
-use crate::harness::{Actor, Dockerd, Done, Layout, Program};
+use crate::harness::{Actor, Dockerd, Done, Layout, Program, tar};
+use serde_json::json;
 use std::path::Path;
 
 /// A docker client at an engine.
@@ -24,10 +25,21 @@ impl Docker<'_> {
         self.engine.client(self.docker, &log_ins).args(arguments)
     }
 
-    fn import(&self, sample: &Sample, image: &str) {
-        let platform = format!("linux/{}", sample.architecture);
-        let import = ["import", "--platform", &platform, text(&sample.root), image];
-        self.docker(import).ok();
+    /// Takes a sample from an archive in docker's own form.
+    fn load(&self, sample: &Sample, image: &str) {
+        let (_, config) = sample.image.blobs.last().unwrap();
+        let root = std::fs::read(&sample.root).unwrap();
+        let manifest =
+            json!([{"Config": "config.json", "RepoTags": [image], "Layers": ["layer.tar"]}]);
+        let archive = tar(&[
+            ("config.json", config),
+            ("layer.tar", &root),
+            ("manifest.json", manifest.to_string().as_bytes()),
+        ]);
+        let file = self.home.empty("image.tar");
+        std::fs::create_dir_all(&self.home.folder).unwrap();
+        std::fs::write(&file, archive).unwrap();
+        self.docker(["load", "--input", text(&file)]).ok();
     }
 
     fn forget(&self, image: &str) {
@@ -81,7 +93,7 @@ impl Client for Docker<'_> {
     }
 
     fn push(&self, sample: &Sample, image: &str) {
-        self.import(sample, image);
+        self.load(sample, image);
         self.docker(["push", image]).ok();
     }
 

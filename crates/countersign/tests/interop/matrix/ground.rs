@@ -25,6 +25,8 @@ pub(crate) enum Transport {
 pub(crate) struct Ground {
     /// The shop.
     pub(crate) shop: Shop,
+    /// Where the clients live: podman takes no path longer than 50 letters.
+    homes: tempfile::TempDir,
     _trusted: Option<Trusted>,
 }
 
@@ -41,6 +43,7 @@ impl Ground {
             .map(|authority| Trusted::everywhere(&shop.server.host(), &authority));
         Self {
             shop,
+            homes: tempfile::Builder::new().prefix("cs-").tempdir().unwrap(),
             _trusted: trusted,
         }
     }
@@ -49,7 +52,7 @@ impl Ground {
     pub(crate) fn home(&self, name: &str, place: Place) -> Home {
         Home {
             place,
-            folder: self.shop.folder().join("clients").join(name),
+            folder: self.homes.path().join(name),
             host: self.shop.server.host(),
             authority: self.shop.server.authority(),
         }
