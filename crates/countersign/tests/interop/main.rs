@@ -1,7 +1,7 @@
-//! Countersign and the programs that people really have: docker, podman, skopeo, buildah, cosign, curl. Each test starts the
-//! binary on a free loopback port and acts through its command line and these programs; a program that is missing fails the
-//! test. It needs root, and lives behind a feature: `.ci/interop` runs it. What can be said without other programs is tested
-//! beside the code.
+//! Countersign and the programs that people really have: docker, podman, skopeo, buildah, containerd, umoci, oras, cosign, curl.
+//! Each test starts the binary on a free loopback port (with TLS: on an address of this machine) and acts through its command line
+//! and these programs; a program that is missing fails the test. It needs root, and lives behind a feature: `.ci/interop` runs it.
+//! What can be said without other programs is tested beside the code.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,13 +17,18 @@ mod harness;
 
 mod account;
 mod around;
-mod clients;
 mod cosign;
 mod crash;
+mod crowd;
 mod durable;
+mod formats;
+mod full;
 mod gate;
 mod hostile;
 mod inventory;
+mod locked;
+mod matrix;
+mod slow;
 mod tls;
 mod way;
 mod webhooks;

@@ -18,7 +18,9 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The headers, their names in lower case; of several the last.
     pub(crate) headers: BTreeMap<String, String>,
-    /// The body.
+    /// The body as it came.
+    pub(crate) bytes: Vec<u8>,
+    /// The body as text.
     pub(crate) body: String,
 }
 
@@ -33,7 +35,11 @@ pub(crate) fn curl(url: &str) -> Curl {
 impl Curl {
     /// As somebody.
     pub(crate) fn user(self, actor: &Actor) -> Self {
-        self.flags(["--user", &actor.credentials()])
+        let request = self.flags(["--user", &actor.credentials()]);
+        match actor.authority() {
+            Some(authority) => request.flags(["--cacert", &authority.display().to_string()]),
+            None => request,
+        }
     }
 
     /// With flags of curl's own.
@@ -74,12 +80,14 @@ impl Curl {
             .ok();
         let head = std::fs::read_to_string(&head).unwrap_or_default();
         let headers = head.lines().filter_map(|line| line.split_once(':'));
+        let bytes = std::fs::read(&body).unwrap_or_default();
         Answer {
             status: status.trim().parse().unwrap(),
             headers: headers
                 .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
                 .collect(),
-            body: String::from_utf8_lossy(&std::fs::read(&body).unwrap_or_default()).into_owned(),
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
         }
     }
 }

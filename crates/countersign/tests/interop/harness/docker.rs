@@ -1,7 +1,8 @@
 //! A docker engine of our own, with its data and socket in a temporary folder, and the clients of two ages that talk to it.
 //! The engine of the machine, if there is one, is left alone.
 
-use super::{Actor, Done, Program, temporary, until};
+use super::bridge::Bridge;
+use super::{Actor, Done, Place, Program, temporary, until};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,8 +10,10 @@ use std::sync::OnceLock;
 
 /// A running engine.
 pub(crate) struct Dockerd {
+    place: Place,
     child: Child,
     folder: tempfile::TempDir,
+    _bridge: Option<Bridge>,
 }
 
 /// Docker's client, version 20.10.
@@ -42,16 +45,45 @@ fn docker_client(version: &str) -> PathBuf {
 impl Dockerd {
     /// Starts an engine.
     pub(crate) fn start() -> Self {
-        Self::start_with("overlay2")
-            .or_else(|_| Self::start_with("vfs"))
+        let with =
+            |driver: &str| Self::start_with(Place::Here, None, None, &["--storage-driver", driver]);
+        with("overlay2")
+            .or_else(|_| with("vfs"))
             .unwrap_or_else(|log| panic!("dockerd does not start\n{log}"))
     }
 
-    fn start_with(driver: &str) -> Result<Self, String> {
+    /// Starts Debian 13's engine, with the images in its containerd. With these, it asks for tokens as a program that knows the
+    /// system's authorities alone, not docker's own folder; so that an authority of the server's own must be among those.
+    pub(crate) fn start_containerd(authority: Option<&Path>) -> Self {
+        Self::start_with(Place::Debian13, None, authority, &[])
+            .unwrap_or_else(|log| panic!("debian 13's dockerd does not start\n{log}"))
+    }
+
+    /// The same with a network of its own, without which BuildKit generates no SBOM.
+    pub(crate) fn start_buildkit() -> Self {
+        Self::start_with(Place::Debian13, Some(Bridge::new()), None, &[])
+            .unwrap_or_else(|log| panic!("debian 13's dockerd does not start\n{log}"))
+    }
+
+    fn start_with(
+        place: Place,
+        bridge: Option<Bridge>,
+        authority: Option<&Path>,
+        flags: &[&str],
+    ) -> Result<Self, String> {
+        let settings = match place {
+            Place::Here => "{}",
+            Place::Debian13 => r#"{"features": {"containerd-snapshotter": true}}"#,
+        };
+        let bridge_flag = format!("--bridge={}", bridge.as_ref().map_or("none", Bridge::name));
         let folder = temporary();
         let at = |name: &str| folder.path().join(name);
         let log = File::create(at("log")).unwrap();
-        let child = Command::new("dockerd")
+        std::fs::write(at("daemon.json"), settings).unwrap();
+        let child = place
+            .daemon("dockerd")
+            .arg("--config-file")
+            .arg(at("daemon.json"))
             .arg("--data-root")
             .arg(at("data"))
             .arg("--exec-root")
@@ -60,26 +92,32 @@ impl Dockerd {
             .arg(at("pid"))
             .arg("--host")
             .arg(format!("unix://{}", at("docker.sock").display()))
+            .arg(bridge_flag)
             .args([
-                "--bridge=none",
                 "--iptables=false",
                 "--ip6tables=false",
-                "--storage-driver",
-                driver,
+                "--ip-forward=false",
             ])
+            .args(flags)
             .env("DOCKER_RAMDISK", "1")
+            .envs(authority.map(|authority| ("SSL_CERT_FILE", authority)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot run `dockerd`: {error}; run `.ci/install`"));
-        let mut engine = Self { child, folder };
+        let mut engine = Self {
+            place,
+            child,
+            folder,
+            _bridge: bridge,
+        };
         let mut ended = false;
         until(60, "dockerd answers", || {
             ended = engine.child.try_wait().unwrap().is_some();
             ended
                 || engine
-                    .client(docker_20(), engine.folder.path())
+                    .client(engine.own_client(), engine.folder.path())
                     .args(["version"])
                     .run()
                     .code
@@ -93,9 +131,23 @@ impl Dockerd {
         }
     }
 
+    /// Whether it keeps images in containerd.
+    pub(crate) fn is_containerd(&self) -> bool {
+        self.place == Place::Debian13
+    }
+
+    /// The client of the same Debian release.
+    pub(crate) fn own_client(&self) -> &'static Path {
+        match self.place {
+            Place::Here => docker_20(),
+            Place::Debian13 => Path::new("docker"),
+        }
+    }
+
     /// A client, with its log-ins in a folder.
     pub(crate) fn client(&self, docker: &Path, log_ins: &Path) -> Program {
-        Program::new(docker)
+        self.place
+            .program(docker)
             .env(
                 "DOCKER_HOST",
                 format!(

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use flate2::Compression;
+use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use oci::{Digest, Hasher, media};
-use std::io::Write;
+use std::io::{Read, Write};
 
 /// A layer of an image.
 #[derive(Clone, Debug)]
@@ -41,6 +42,14 @@ pub(crate) fn gzip(bytes: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap().into()
+}
+
+/// Decompresses, one stream behind the other, and leaves what follows that is none.
+pub(crate) fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    // What follows a piece of a layer may be cut.
+    let _ = MultiGzDecoder::new(bytes).read_to_end(&mut plain);
+    plain
 }
 
 /// A tar archive; names are written as they are, whatever they say.
@@ -83,14 +92,19 @@ pub(crate) fn package_status(packages: &[(&str, &str)]) -> String {
 
 /// A layer with a small Debian inside, and a file that makes it unlike any other.
 pub(crate) fn small_layer(unlike: &str) -> Layer {
+    Layer::of_tar(&small_root(unlike.as_bytes()), "COPY rootfs /")
+}
+
+/// A small Debian as a tar archive, with these bytes in `srv/unlike`.
+pub(crate) fn small_root(unlike: &[u8]) -> Vec<u8> {
     let release = b"PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\nID=debian\n";
     let status = package_status(&[("base-files", "12.4+deb12u5"), ("hostname", "3.23+nmu1")]);
     let files: [(&str, &[u8]); 3] = [
         ("etc/os-release", release),
         ("var/lib/dpkg/status", status.as_bytes()),
-        ("srv/unlike", unlike.as_bytes()),
+        ("srv/unlike", unlike),
     ];
-    Layer::of_files(&files, "COPY rootfs /")
+    tar(&files)
 }
 
 /// Bytes that do not compress, the same for the same seed.

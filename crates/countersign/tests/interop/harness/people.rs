@@ -1,7 +1,7 @@
 //! Who acts: a person or robot with a log-in of their own, who uses the command line as anybody would.
 
-use super::Program;
 use super::server::binary;
+use super::{Program, Server};
 use std::path::{Path, PathBuf};
 
 /// The password of every key's file.
@@ -22,40 +22,27 @@ pub(crate) struct Actor {
 
 impl Actor {
     /// A person who has a password and logs in.
-    pub(crate) fn person(name: &str, password: &str, server: &str, homes: &Path) -> Self {
+    pub(crate) fn person(name: &str, password: &str, server: &Server, homes: &Path) -> Self {
         let actor = Self::new(name, password, false, server, homes);
         actor.log_in();
         actor
     }
 
     /// A robot that has a token.
-    pub(crate) fn robot(name: &str, token: &str, server: &str, homes: &Path) -> Self {
+    pub(crate) fn robot(name: &str, token: &str, server: &Server, homes: &Path) -> Self {
         Self::new(name, token, true, server, homes)
     }
 
-    /// A person before the log-in, who trusts an authority.
-    pub(crate) fn trusting(
-        name: &str,
-        password: &str,
-        server: &str,
-        homes: &Path,
-        authority: &Path,
-    ) -> Self {
-        let mut actor = Self::new(name, password, false, server, homes);
-        actor.authority = Some(authority.to_path_buf());
-        actor
-    }
-
-    fn new(name: &str, secret: &str, is_robot: bool, server: &str, homes: &Path) -> Self {
+    fn new(name: &str, secret: &str, is_robot: bool, server: &Server, homes: &Path) -> Self {
         let home = homes.join(name);
         std::fs::create_dir_all(&home).unwrap();
         Self {
             name: name.to_owned(),
             secret: secret.to_owned(),
             is_robot,
-            server: server.to_owned(),
+            server: server.url(),
             home,
-            authority: None,
+            authority: server.authority(),
         }
     }
 
@@ -102,6 +89,11 @@ impl Actor {
     /// `name:secret`, as curl and skopeo take it.
     pub(crate) fn credentials(&self) -> String {
         format!("{}:{}", self.name, self.secret)
+    }
+
+    /// The authority that the actor trusts, where the server has TLS.
+    pub(crate) fn authority(&self) -> Option<&Path> {
+        self.authority.as_deref()
     }
 
     /// The actor's own folder.

@@ -55,6 +55,18 @@ impl Program {
         self
     }
 
+    /// Says something else in messages than the command as it is.
+    pub(crate) fn shown_as(mut self, shown: &str) -> Self {
+        shown.clone_into(&mut self.shown);
+        self
+    }
+
+    /// Adds an argument that messages leave out.
+    pub(crate) fn arg_not_shown(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument.as_ref());
+        self
+    }
+
     /// Adds arguments.
     pub(crate) fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
         arguments.into_iter().fold(self, Self::arg)

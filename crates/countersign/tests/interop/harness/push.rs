@@ -32,12 +32,14 @@ pub(crate) fn client_of(actor: &Actor, server: &Server) -> Client {
         user: actor.name.clone(),
         password: actor.secret.clone().into(),
     };
-    Client::new(
-        ClientOptions::new(&server.url())
-            .unwrap()
-            .with_credentials(credentials),
-    )
-    .unwrap()
+    let options = ClientOptions::new(&server.url())
+        .unwrap()
+        .with_credentials(credentials);
+    let options = match server.authority() {
+        Some(authority) => options.with_authority(std::fs::read(authority).unwrap()),
+        None => options,
+    };
+    Client::new(options).unwrap()
 }
 
 /// A repository's name.
@@ -117,6 +119,44 @@ impl Image {
     /// The manifest's digest.
     pub(crate) fn digest(&self) -> Digest {
         Digest::sha256(&self.manifest)
+    }
+
+    /// The same image with another configuration.
+    pub(crate) fn with_config(mut self, config: Bytes) -> Self {
+        let mut manifest: Value = serde_json::from_slice(&self.manifest).unwrap();
+        manifest["config"]["digest"] = json!(Digest::sha256(&config));
+        manifest["config"]["size"] = json!(config.len());
+        self.manifest = Bytes::from(manifest.to_string());
+        self.blobs.pop();
+        self.blobs.push((Digest::sha256(&config), config));
+        self
+    }
+
+    /// The manifests among what an index refers to, each with its digest and all its blobs.
+    pub(crate) fn children(&self) -> Vec<(Digest, Self)> {
+        let find = |digest: &str| {
+            let found = self.blobs.iter().find(|(own, _)| own.as_str() == digest);
+            found.cloned().unwrap_or_else(|| panic!("no {digest}"))
+        };
+        let index: Value = serde_json::from_slice(&self.manifest).unwrap();
+        let children = index["manifests"].as_array().unwrap().iter();
+        children
+            .map(|child| {
+                let (digest, manifest) = find(child["digest"].as_str().unwrap());
+                let parsed: Value = serde_json::from_slice(&manifest).unwrap();
+                let layers = parsed["layers"].as_array().unwrap().iter();
+                let blobs = layers
+                    .chain([&parsed["config"]])
+                    .map(|blob| find(blob["digest"].as_str().unwrap()))
+                    .collect();
+                let image = Self {
+                    manifest,
+                    media_type: media::OCI_MANIFEST,
+                    blobs,
+                };
+                (digest, image)
+            })
+            .collect()
     }
 
     /// The manifest as others refer to it.

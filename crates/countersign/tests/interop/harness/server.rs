@@ -4,7 +4,7 @@
 use super::{Program, until};
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -35,6 +35,16 @@ impl ServerOptions {
         }
     }
 
+    /// A server with TLS and an authority of its own, at an address that no client takes for loopback, where some of them would
+    /// not look at certificates.
+    pub(crate) fn tls(data: &Path) -> Self {
+        let options = Self {
+            host: outward_address(),
+            ..Self::loopback(data)
+        };
+        options.flag("--tls").flag("self")
+    }
+
     /// With one more flag.
     pub(crate) fn flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());
@@ -48,6 +58,16 @@ pub(crate) struct Server {
     port: u16,
     child: Option<Child>,
     log: PathBuf,
+}
+
+/// An address of this machine besides loopback.
+fn outward_address() -> String {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    // Nothing is sent: the kernel only says from which address it would be.
+    socket
+        .connect("192.0.2.1:9")
+        .expect("the machine has an address besides loopback");
+    socket.local_addr().unwrap().ip().to_string()
 }
 
 /// The binary under test.
@@ -134,6 +154,17 @@ impl Server {
 
     fn is_tls(&self) -> bool {
         self.options.flags.iter().any(|flag| flag == "--tls")
+    }
+
+    /// The certificate of the authority that the server made for itself, if it has TLS.
+    pub(crate) fn authority(&self) -> Option<PathBuf> {
+        self.is_tls().then(|| {
+            let file = self.options.data.join("tls/ca.crt");
+            until(10, "the authority's certificate is written", || {
+                file.is_file()
+            });
+            file
+        })
     }
 
     /// Host and port, as image references have it.

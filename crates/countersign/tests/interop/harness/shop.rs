@@ -83,19 +83,27 @@ pub(crate) struct Verdict {
 impl Shop {
     /// Opens a shop with its people, robots, teams and grants; without policy, keys and advisories.
     pub(crate) fn bare(flags: &[&str]) -> Self {
+        Self::bare_with(flags, ServerOptions::loopback)
+    }
+
+    /// The same on a data folder that was prepared.
+    pub(crate) fn bare_on(prepare: impl FnOnce(&Path)) -> Self {
+        Self::bare_with(&[], |data| {
+            prepare(data);
+            ServerOptions::loopback(data)
+        })
+    }
+
+    fn bare_with(flags: &[&str], options: impl FnOnce(&Path) -> ServerOptions) -> Self {
         let folder = temporary();
-        let options = ServerOptions::loopback(&folder.path().join("data"));
+        let options = options(&folder.path().join("data"));
         let server = Server::start(
             flags
                 .iter()
                 .fold(options, |options, flag| options.flag(flag)),
         );
-        let admin = Actor::person(
-            "admin",
-            ADMIN_PASSWORD,
-            &server.url(),
-            &folder.path().join("homes"),
-        );
+        let homes = folder.path().join("homes");
+        let admin = Actor::person("admin", ADMIN_PASSWORD, &server, &homes);
         let mut shop = Self {
             server,
             actors: BTreeMap::from([("admin".to_owned(), admin)]),
@@ -121,7 +129,16 @@ impl Shop {
 
     /// Opens a shop whose policy is in force, with a key for everyone who signs, and harmless advisories.
     pub(crate) fn open(flags: &[&str]) -> Self {
-        let shop = Self::bare(flags);
+        Self::bare(flags).with_policy()
+    }
+
+    /// The same over TLS.
+    pub(crate) fn open_tls() -> Self {
+        Self::bare_with(&[], ServerOptions::tls).with_policy()
+    }
+
+    fn with_policy(self) -> Self {
+        let shop = self;
         for name in ["dora", "maria", "quentin", "rita"] {
             shop.new_key(name, name, "shop/**");
         }
@@ -139,12 +156,8 @@ impl Shop {
             .cli(["user", "create", name, "--password-stdin"])
             .stdin(password.as_str())
             .ok();
-        let actor = Actor::person(
-            name,
-            &password,
-            &self.server.url(),
-            &self.folder.path().join("homes"),
-        );
+        let homes = self.folder.path().join("homes");
+        let actor = Actor::person(name, &password, &self.server, &homes);
         self.actors.insert(name.to_owned(), actor);
     }
 
@@ -152,12 +165,8 @@ impl Shop {
         let admin = self.actor("admin");
         admin.does(["robot", "create", name, "--owner", owner]);
         let token = admin.does(["token", "create", "interop", "--for", name, "--quiet"]);
-        let actor = Actor::robot(
-            name,
-            token.trim(),
-            &self.server.url(),
-            &self.folder.path().join("homes"),
-        );
+        let homes = self.folder.path().join("homes");
+        let actor = Actor::robot(name, token.trim(), &self.server, &homes);
         self.actors.insert(name.to_owned(), actor);
     }
 
