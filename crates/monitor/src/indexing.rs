@@ -9,9 +9,9 @@ use sbom::{LayerInventory, Problem, ProblemKind};
 use scanner::{Collector, Limits};
 use serde::Deserialize;
 use std::io::BufReader;
+use store::blobs::Reader;
 use store::inventories::{self, Indexed};
 use store::{System, blobs, catalogue};
-use tokio::io::AsyncReadExt;
 
 /// Bytes of an image configuration.
 const CONFIG_BYTES_MAX: u64 = 8 << 20;
@@ -130,20 +130,21 @@ fn config_problems(manifest: &ImageManifest, config: Option<&ImageConfig>) -> Op
 }
 
 async fn config(context: &Context, manifest: &ImageManifest) -> Result<Option<ImageConfig>> {
-    let (file, size) = match blobs::open(&context.store, &manifest.config.digest).await {
+    let content = match blobs::open(&context.store, &manifest.config.digest).await {
         Ok(opened) => opened,
         Err(store::Error::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    if size > CONFIG_BYTES_MAX {
+    if content.size > CONFIG_BYTES_MAX {
         return Ok(None);
     }
-    let mut bytes = Vec::new();
-    if let Err(error) = file.take(CONFIG_BYTES_MAX).read_to_end(&mut bytes).await {
-        tracing::warn!(digest = %manifest.config.digest, %error, "an image configuration cannot be read");
-        return Ok(None);
+    match content.bytes().await {
+        Ok(bytes) => Ok(ImageConfig::parse(&bytes).ok()),
+        Err(error) => {
+            tracing::warn!(digest = %manifest.config.digest, %error, "an image configuration cannot be read");
+            Ok(None)
+        }
     }
-    Ok(ImageConfig::parse(&bytes).ok())
 }
 
 async fn layer_inventory(
@@ -173,12 +174,12 @@ async fn layer_inventory(
     if let Some(known) = known(context, layer, diff_id).await? {
         return Ok(known);
     }
-    let file = match blobs::open(&context.store, &layer.digest).await {
-        Ok((file, _)) => file,
+    let content = match blobs::open(&context.store, &layer.digest).await {
+        Ok(content) => content,
         Err(store::Error::NotFound { .. }) => return Ok(absent(layer, &context.limits)),
         Err(error) => return Err(error.into()),
     };
-    let inventory = read(context, layer, diff_id, file.into_std().await).await?;
+    let inventory = read(context, layer, diff_id, content.into_reader()).await?;
     // A layer that does not fit the configuration of this image may fit another's: only what fits is kept by its digest.
     if diff_id.is_none_or(|diff_id| inventory.diff_id == *diff_id) {
         inventories::put_layer(&context.store, &inventory, context.now()).await?;
@@ -200,13 +201,13 @@ async fn read(
     context: &Context,
     layer: &Descriptor,
     diff_id: Option<&Digest>,
-    file: std::fs::File,
+    content: Reader,
 ) -> Result<LayerInventory> {
     let limits = context.limits.clone();
     let (layer, diff_id) = (layer.clone(), diff_id.cloned());
     let reading = tokio::task::spawn_blocking(move || {
         scanner::scan_layer(
-            BufReader::with_capacity(READ_BYTES, file),
+            BufReader::with_capacity(READ_BYTES, content),
             &layer.digest,
             diff_id.as_ref(),
             &layer.media_type,

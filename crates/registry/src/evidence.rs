@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use std::io::BufReader;
 use store::evidence::{NewEvidence, Reverified};
 use store::{Store, System, blobs, catalogue};
-use tokio::io::AsyncReadExt;
 use trust::evidence::{Reading, Untrusted, read_bundle, read_simple_signing};
 use trust::{KeyId, PublicKey};
 
@@ -57,20 +56,19 @@ async fn all_json(
         .map(|descriptor| &descriptor.digest)
         .collect();
     for digest in digests {
-        if catalogue::blob(store, repository, digest).await?.is_none() {
+        let Some(info) = catalogue::blob(store, repository, digest).await? else {
+            return Ok(false);
+        };
+        if info.size > EVIDENCE_BYTES_MAX {
             return Ok(false);
         }
-        let (file, size) = match blobs::open(store, digest).await {
+        let content = match blobs::open_info(store, &info).await {
             Ok(opened) => opened,
             Err(store::Error::NotFound { .. }) => return Ok(false),
             Err(error) => return Err(error.into()),
         };
-        if size > EVIDENCE_BYTES_MAX {
-            return Ok(false);
-        }
-        let file = file.into_std().await;
         let json = tokio::task::spawn_blocking(move || {
-            serde_json::from_reader::<_, IgnoredAny>(BufReader::new(file)).is_ok()
+            serde_json::from_reader::<_, IgnoredAny>(BufReader::new(content.into_reader())).is_ok()
         })
         .await;
         if !json.unwrap_or(false) {
@@ -128,21 +126,18 @@ async fn document(
     store: &Store,
     layer: &Descriptor,
 ) -> Result<std::result::Result<Vec<u8>, String>> {
-    let (file, size) = match blobs::open(store, &layer.digest).await {
+    let content = match blobs::open(store, &layer.digest).await {
         Ok(opened) => opened,
         Err(store::Error::NotFound { .. }) => return Ok(Err("its bytes were not pushed".into())),
         Err(error) => return Err(error.into()),
     };
-    if size > SIGNATURE_BYTES_MAX {
+    if content.size > SIGNATURE_BYTES_MAX {
         return Ok(Err(format!(
-            "it has {size} bytes; a signature has at most {SIGNATURE_BYTES_MAX}"
+            "it has {} bytes; a signature has at most {SIGNATURE_BYTES_MAX}",
+            content.size
         )));
     }
-    let mut bytes = Vec::new();
-    match file.take(SIGNATURE_BYTES_MAX).read_to_end(&mut bytes).await {
-        Ok(_) => Ok(Ok(bytes)),
-        Err(error) => Err(crate::Error::Interrupted(error)),
-    }
+    Ok(Ok(content.bytes().await?))
 }
 
 /// A signature as it was found, before it is attached to anything.

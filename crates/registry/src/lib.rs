@@ -14,31 +14,28 @@ mod push;
 mod record;
 mod uploads;
 
-use std::sync::Arc;
 use store::Store;
 
 pub use error::{Error, Refusal, Result};
 pub use evidence::reverify;
 pub use listing::Names;
-pub use pull::{Blob, Pulled};
+pub use pull::Pulled;
 pub use push::{DeletePermits, NewManifest, PushPermits, Stored};
+pub use store::blobs::Content;
 pub use store::catalogue::Referrers;
-pub use store::uploads::UploadId;
+pub use store::uploads::Session;
+pub use uploads::Upload;
 
 /// A registry over one store; cloning it is cheap.
 #[derive(Clone)]
 pub struct Registry {
     store: Store,
-    sessions: Arc<uploads::Sessions>,
 }
 
 impl Registry {
     /// Opens the registry on a store.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self {
-            store,
-            sessions: Arc::default(),
-        }
+        Self { store }
     }
 }

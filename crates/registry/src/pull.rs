@@ -5,9 +5,8 @@ use crate::{Registry, gatekeeper};
 use oci::{Digest, ErrorCode, Reference, RepositoryName};
 use policy::Permit;
 use policy::verb::Pull;
-use store::blobs;
+use store::blobs::{self, Content};
 use store::catalogue::{self, StoredManifest};
-use tokio::fs::File;
 
 /// A manifest that may be served, and what to tell whoever gets it.
 #[derive(Debug)]
@@ -16,15 +15,6 @@ pub struct Pulled {
     pub manifest: StoredManifest,
     /// Sentences of gates that only warn.
     pub warnings: Vec<String>,
-}
-
-/// A blob that may be served.
-#[derive(Debug)]
-pub struct Blob {
-    /// The open file, at its beginning.
-    pub file: File,
-    /// Bytes.
-    pub size: u64,
 }
 
 impl Registry {
@@ -49,20 +39,16 @@ impl Registry {
     ///
     /// # Errors
     /// `BLOB_UNKNOWN`; a gate's refusal when the caller is held and no manifest that they may have refers to it.
-    pub async fn blob(&self, permit: &Permit<Pull>, digest: &Digest, now: i64) -> Result<Blob> {
+    pub async fn blob(&self, permit: &Permit<Pull>, digest: &Digest, now: i64) -> Result<Content> {
         let repository = repository(permit.repository())?;
-        if catalogue::blob(&self.store, repository, digest)
-            .await?
-            .is_none()
-        {
+        let Some(info) = catalogue::blob(&self.store, repository, digest).await? else {
             return Err(Error::protocol(
                 ErrorCode::BlobUnknown,
                 format!("`{repository}` has no blob `{digest}`"),
             ));
-        }
+        };
         gatekeeper::blob(&self.store, permit.who(), repository, digest, now).await?;
-        let (file, size) = blobs::open(&self.store, digest).await?;
-        Ok(Blob { file, size })
+        Ok(blobs::open_info(&self.store, &info).await?)
     }
 
     pub(crate) async fn stored(

@@ -1,66 +1,24 @@
-//! Uploads: bytes stream to a file while they are hashed, and become a blob only when the digest fits. No blob is held in memory.
-//! The running hash of a session lives here; after a restart, or for another algorithm, the store reads the file once more.
+//! Uploads: bytes stream to the store while they are hashed there, and become a blob only when the digest fits. No blob is held in
+//! memory. What a caller may is asked when an upload is opened; from then on the upload is the grant, however long it takes.
 
 use crate::Registry;
 use crate::error::{Error, Result};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use oci::{Algorithm, Digest, Hasher};
+use oci::{Algorithm, Digest};
 use policy::Permit;
 use policy::verb::Attach;
-use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
 use store::Writer;
-use store::uploads::{self, Hashed, UploadFile, UploadId};
+use store::uploads::{self, Session};
 
-/// The running hashes of uploads that this process has written to, each with the bytes it has seen.
-#[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<UploadId, Progress>>);
-
-/// The hash of the first bytes of an upload.
-struct Progress {
-    held: u64,
-    hasher: Hasher,
-}
-
-impl Progress {
-    fn begin(algorithm: Algorithm) -> Self {
-        Self {
-            held: 0,
-            hasher: Hasher::new(algorithm),
-        }
-    }
-}
-
-impl Sessions {
-    /// Takes the hash of exactly the bytes that the upload holds; an empty upload has one too.
-    fn take(&self, id: &UploadId, held: u64) -> Option<Progress> {
-        let known = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id);
-        match known {
-            Some(progress) if progress.held == held => Some(progress),
-            _ if held == 0 => Some(Progress::begin(Algorithm::Sha256)),
-            _ => None,
-        }
-    }
-
-    fn keep(&self, id: &UploadId, progress: Option<Progress>) {
-        if let Some(progress) = progress {
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(id.clone(), progress);
-        }
-    }
-}
+/// An upload that one request has open. Dropped, it stays as it is.
+#[derive(Debug)]
+pub struct Upload(uploads::Upload);
 
 impl Registry {
-    /// Begins an upload (end-4). Its bytes are hashed with `algorithm` while they arrive; a digest of another one is found at
-    /// the end all the same, by reading the file once more.
+    /// Begins an upload of several requests (end-4). Its bytes are hashed with `algorithm` while they arrive; a digest of another
+    /// one is found at the end all the same, by reading the bytes once more.
     ///
     /// # Errors
     /// The store's failures.
@@ -69,124 +27,104 @@ impl Registry {
         permit: &Permit<Attach>,
         algorithm: Algorithm,
         now: i64,
-    ) -> Result<UploadId> {
-        let id = uploads::start(&self.store, &Writer::Attach(permit), now).await?;
-        // Without an entry an empty upload is hashed with SHA-256: most uploads need none.
-        if algorithm != Algorithm::Sha256 {
-            self.sessions.keep(&id, Some(Progress::begin(algorithm)));
-        }
-        Ok(id)
+    ) -> Result<Session> {
+        Ok(uploads::start(&self.store, &Writer::Attach(permit), algorithm, now).await?)
     }
 
-    /// Bytes that the upload holds (end-13).
+    /// The upload that a `Location` of ours names, by its last part and its state: in which repository it was begun, and by
+    /// whom. It may have ended, and whoever asks may be somebody else.
     ///
     /// # Errors
-    /// `BLOB_UPLOAD_UNKNOWN` for another's or an ended upload.
-    pub async fn upload_size(
-        &self,
-        permit: &Permit<Attach>,
-        id: &UploadId,
-        now: i64,
-    ) -> Result<u64> {
-        Ok(self.open(permit, id, now).await?.size())
+    /// `BLOB_UPLOAD_UNKNOWN` unless this server made both.
+    pub fn upload_session(&self, id: &str, state: &str) -> Result<Session> {
+        Ok(uploads::session(&self.store, id, state)?)
     }
 
-    /// Appends a stream (end-5), which must begin at `start` where the client says so. Answers the bytes held then.
+    /// Opens an upload of this caller in this repository.
     ///
     /// # Errors
-    /// [`Error::Range`] for a chunk out of order; [`Error::Interrupted`] when the body ends early: what came is kept.
-    pub async fn write_upload<S>(
+    /// `BLOB_UPLOAD_UNKNOWN` for another's; whether it has ended shows at its first use. A conflict while another request has
+    /// it open.
+    pub fn open_upload(
         &self,
         permit: &Permit<Attach>,
-        id: &UploadId,
-        start: Option<u64>,
-        stream: S,
+        session: &Session,
         now: i64,
-    ) -> Result<u64>
-    where
-        S: Stream<Item = std::io::Result<Bytes>> + Send,
-    {
-        let mut file = self.open(permit, id, now).await?;
-        if start.is_some_and(|start| start != file.size()) {
-            return Err(Error::Range { held: file.size() });
-        }
-        // A write that fails leaves no hash behind: the file is read again at the end.
-        let mut progress = self.sessions.take(id, file.size());
-        let ended = append(&mut file, &mut progress, stream).await?;
-        file.flush().await?;
-        self.sessions.keep(id, progress);
-        ended.map(|()| file.size())
+    ) -> Result<Upload> {
+        let writer = Writer::Attach(permit);
+        uploads::open(&self.store, &writer, session, now)
+            .map(Upload)
+            .map_err(Error::from)
     }
 
-    /// Makes the upload a blob of its repository (end-6): durable before this returns.
+    /// An upload within one request (end-4b). Nothing is left of it unless it is finished.
     ///
     /// # Errors
-    /// `DIGEST_INVALID` when the bytes have another digest; the upload stays as it was.
-    pub async fn finish_upload(
+    /// The store's failures.
+    pub fn single_upload(
         &self,
         permit: &Permit<Attach>,
-        id: &UploadId,
-        digest: &Digest,
+        algorithm: Algorithm,
         now: i64,
-    ) -> Result<()> {
-        let file = self.open(permit, id, now).await?;
-        // The store reads the file again where this is a hash of another algorithm.
-        let hashed = match self.sessions.take(id, file.size()) {
-            Some(progress) => Hashed::Already(progress.hasher.finish()),
-            None => Hashed::NotYet,
-        };
-        uploads::commit(
-            &self.store,
-            &Writer::Attach(permit),
-            file,
-            digest,
-            hashed,
-            now,
-        )
-        .await?;
-        Ok(())
-    }
-
-    /// Gives the upload up (end-14).
-    ///
-    /// # Errors
-    /// `BLOB_UPLOAD_UNKNOWN` for another's or an ended upload.
-    pub async fn cancel_upload(
-        &self,
-        permit: &Permit<Attach>,
-        id: &UploadId,
-        now: i64,
-    ) -> Result<()> {
-        let file = self.open(permit, id, now).await?;
-        self.sessions.take(id, 0);
-        Ok(uploads::cancel(&self.store, file).await?)
-    }
-
-    async fn open(&self, permit: &Permit<Attach>, id: &UploadId, now: i64) -> Result<UploadFile> {
-        Ok(uploads::open(&self.store, &Writer::Attach(permit), id, now).await?)
+    ) -> Result<Upload> {
+        let writer = Writer::Attach(permit);
+        uploads::create(&self.store, &writer, algorithm, now)
+            .map(Upload)
+            .map_err(Error::from)
     }
 }
 
-/// Writes the stream behind the file's bytes, and hashes along where a hash is running. The inner result is the client's part.
-async fn append<S>(
-    file: &mut UploadFile,
-    progress: &mut Option<Progress>,
-    stream: S,
-) -> Result<Result<()>>
-where
-    S: Stream<Item = std::io::Result<Bytes>> + Send,
-{
-    let mut stream = pin!(stream);
-    while let Some(chunk) = stream.next().await {
-        let bytes = match chunk {
-            Ok(bytes) => bytes,
-            Err(error) => return Ok(Err(Error::Interrupted(error))),
-        };
-        file.append(&bytes).await?;
-        if let Some(progress) = progress {
-            progress.hasher.update(&bytes);
-            progress.held += bytes.len() as u64;
+impl Upload {
+    /// Appends a stream (end-5), which must begin at `start` where the client says so.
+    ///
+    /// # Errors
+    /// [`Error::Range`] for a chunk out of order; [`Error::Interrupted`] when the body ends early: what came is kept.
+    pub async fn write<S>(mut self, start: Option<u64>, stream: S) -> Result<Upload>
+    where
+        S: Stream<Item = std::io::Result<Bytes>> + Send,
+    {
+        if let Some(start) = start {
+            let held = self.0.size().await?;
+            if start != held {
+                self.0.flush().await?;
+                return Err(Error::Range { held });
+            }
         }
+        let mut stream = pin!(stream);
+        while let Some(chunk) = stream.next().await {
+            match chunk {
+                Ok(bytes) => self.0.append(&bytes).await?,
+                Err(error) => {
+                    self.0.flush().await?;
+                    return Err(Error::Interrupted(error));
+                }
+            }
+        }
+        Ok(self)
     }
-    Ok(Ok(()))
+
+    /// Leaves it to the next request. Answers the bytes that it holds (end-13).
+    ///
+    /// # Errors
+    /// `BLOB_UPLOAD_UNKNOWN` for an ended upload; the store's failures.
+    pub async fn keep(self) -> Result<u64> {
+        Ok(self.0.flush().await?)
+    }
+
+    /// Makes it a blob of its repository (end-6): durable before this returns.
+    ///
+    /// # Errors
+    /// `DIGEST_INVALID` when the bytes have another digest; the upload stays as it was.
+    pub async fn finish(self, digest: &Digest, now: i64) -> Result<()> {
+        self.0.commit(digest, now).await?;
+        Ok(())
+    }
+
+    /// Gives it up (end-14).
+    ///
+    /// # Errors
+    /// `BLOB_UPLOAD_UNKNOWN` for an ended upload.
+    pub async fn cancel(self) -> Result<()> {
+        Ok(self.0.cancel().await?)
+    }
 }

@@ -73,10 +73,14 @@ async fn answer(app: &App, request: Request) -> V2Result<Response> {
             _ => Err(unsupported(&method)),
         },
         Target::Upload(name, session) => match method {
-            Method::GET => uploads::status(app, &access, name, session).await,
-            Method::PATCH => uploads::patch(app, &access, name, session, request).await,
-            Method::PUT => uploads::finish(app, &access, name, session, request).await,
-            Method::DELETE => uploads::cancel(app, &access, name, session).await,
+            Method::GET => {
+                uploads::status(app, &access, name, &session, request.uri().query()).await
+            }
+            Method::PATCH => uploads::patch(app, &access, name, &session, request).await,
+            Method::PUT => uploads::finish(app, &access, name, &session, request).await,
+            Method::DELETE => {
+                uploads::cancel(app, &access, name, &session, request.uri().query()).await
+            }
             _ => Err(unsupported(&method)),
         },
     }

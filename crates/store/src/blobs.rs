@@ -1,42 +1,104 @@
-//! Blobs as local files, named by their digest. A blob is durable before it is acknowledged: bytes synced, renamed into
-//! place, the folder synced, then the rows committed. A file without a row is invisible; a row without a file is a fault.
-//! Uploads in pieces are in `uploads`.
+//! Blobs: bytes under a digest, which repositories hold. A blob is durable before it is acknowledged: its bytes, then their
+//! key, then the rows. Bytes without a row are invisible; a row without bytes is a fault. Where bytes lie is `objects`, uploads
+//! in pieces are `uploads`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use oci::{Digest, Hasher};
+use oci::{Digest, Hasher, RepositoryName};
+use sqlx::any::AnyRow;
 
-use crate::db::{RowExt, Tx, write_tx};
+use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
-use crate::folder::{Folder, make, sync_folder};
+use crate::objects::Objects;
 use crate::{Store, Writer, catalogue, random};
+
+mod commits;
+
+pub use crate::objects::{Content, Reader};
+pub(crate) use commits::Commits;
 
 /// How much is read at a time when a file is hashed.
 const HASH_CHUNK_BYTES: usize = 1024 * 1024;
 
-/// A blob that a repository holds.
+/// A blob that is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobInfo {
     /// Its name.
     pub digest: Digest,
     /// Its length in bytes.
     pub size: u64,
+    /// The key of its bytes; none where it follows from the digest, as in stores of older versions.
+    pub(crate) location: Option<String>,
 }
 
-/// Opens a blob for reading, with its length. Whether the caller may read it is decided before.
-pub async fn open(store: &Store, digest: &Digest) -> Result<(tokio::fs::File, u64)> {
-    let path = store.folder().blob(digest);
-    let file = match tokio::fs::File::open(&path).await {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::not_found("blob", digest));
+impl BlobInfo {
+    /// A blob by the columns `size` and `location` of its row.
+    pub(crate) fn of(digest: &Digest, row: &AnyRow) -> Result<BlobInfo> {
+        Ok(BlobInfo {
+            digest: digest.clone(),
+            size: row.count("size")?,
+            location: row.opt_text("location")?,
+        })
+    }
+
+    /// The key of its bytes. One that somebody wrote into the database by hand does not lead elsewhere.
+    pub(crate) fn key(&self) -> Result<String> {
+        let key = first_key(&self.digest);
+        let Some(location) = &self.location else {
+            return Ok(key);
+        };
+        let is_of_digest = location
+            .strip_prefix(&key)
+            .and_then(|rest| rest.strip_prefix('.'))
+            .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        if !is_of_digest {
+            return Err(Error::corrupt("blobs.location")(format!(
+                "`{location}` is no place of `{}`",
+                self.digest
+            )));
         }
-        outcome => outcome.map_err(Error::io(&path))?,
+        Ok(location.clone())
+    }
+}
+
+/// Where older versions put a blob: `sha256/ab/abcd…`.
+fn first_key(digest: &Digest) -> String {
+    let hex = digest.hex();
+    let shard = hex.get(..2).unwrap_or_default();
+    format!("{}/{shard}/{hex}", digest.algorithm())
+}
+
+/// A key that nothing has: `sha256/ab/abcd….` and 8 random digits.
+pub(crate) fn new_key(digest: &Digest) -> Result<String> {
+    Ok(format!("{}.{}", first_key(digest), random::hex::<4>()?))
+}
+
+/// Opens a blob for reading. Whether the caller may read it is decided before.
+pub async fn open(store: &Store, digest: &Digest) -> Result<Content> {
+    let row = sqlx::query("SELECT size, location FROM blobs WHERE digest = $1")
+        .bind(digest.as_str())
+        .fetch_optional(store.db().read())
+        .await?
+        .ok_or_else(|| Error::not_found("blob", digest))?;
+    open_info(store, &BlobInfo::of(digest, &row)?).await
+}
+
+/// The same, for a blob that has just been looked up.
+pub async fn open_info(store: &Store, info: &BlobInfo) -> Result<Content> {
+    let content = match store.objects().open(&info.key()?).await {
+        Err(Error::NotFound { .. }) => return Err(Error::not_found("blob", &info.digest)),
+        outcome => outcome?,
     };
-    let size = file.metadata().await.map_err(Error::io(&path))?.len();
-    Ok((file, size))
+    if content.size == info.size {
+        return Ok(content);
+    }
+    Err(Error::Corrupt {
+        what: format!("blob `{}`", info.digest),
+        why: format!("it has {} bytes, not {}", content.size, info.size),
+    })
 }
 
 /// Stores a small blob that is in memory already and links it to the writer's repository.
@@ -47,46 +109,68 @@ pub async fn put(
     now: i64,
 ) -> Result<BlobInfo> {
     writer.actor(now)?;
-    let folder = store.folder().clone();
-    let info = blocking(move || {
-        let info = BlobInfo {
-            digest: Digest::sha256(&content),
-            size: length(&content)?,
-        };
-        let temporary = folder
+    let digest = Digest::sha256(&content);
+    let info = BlobInfo {
+        size: length(&content)?,
+        location: Some(new_key(&digest)?),
+        digest,
+    };
+    let (shared, key) = (store.clone(), info.key()?);
+    blocking(move || {
+        let temporary = shared
+            .folder()
             .uploads()
             .join(format!("blob-{}", random::hex::<16>()?));
-        let written = write_new(&temporary, &content)
-            .and_then(|file| publish(&folder, &file, &temporary, &info.digest));
+        let Objects::Local(objects) = shared.objects();
+        let written =
+            write_new(&temporary, &content).and_then(|file| objects.adopt(&file, &temporary, &key));
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
         }
-        written.map(|()| info)
+        written
     })
     .await?;
-    let repository = writer.repository()?;
-    write_tx!(store.db(), |tx| {
-        let repository_id = catalogue::repository_id(tx, repository, now).await?;
-        record(tx, repository_id, &info, now).await
-    })?;
+    settle(store, writer.repository()?, &info, now).await?;
     Ok(info)
 }
 
-/// Notes that the blob is stored and that the repository holds it.
+/// Commits the rows of a blob whose bytes are durable; if others were there before, these go.
+pub(crate) async fn settle(
+    store: &Store,
+    repository: &RepositoryName,
+    info: &BlobInfo,
+    now: i64,
+) -> Result<()> {
+    if !commits::commit(store, repository, info, now).await? {
+        // What cannot be removed now is in no row, and collected.
+        let _ = store.objects().remove(&info.key()?).await;
+    }
+    Ok(())
+}
+
+/// Notes that the blob is stored and that the repository holds it. Answers whether its row names these bytes: if others have
+/// been there before, they stay, and whoever brought these removes them after the commit.
+///
+/// The row is locked until the transaction ends, and counts as stored now: nobody collects it meanwhile.
 pub(crate) async fn record(
     tx: &mut Tx,
     repository_id: i64,
     info: &BlobInfo,
     now: i64,
-) -> Result<()> {
+) -> Result<bool> {
     let size = i64::try_from(info.size).map_err(Error::corrupt("blobs.size"))?;
-    sqlx::query("INSERT INTO blobs (digest, size, stored_at) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING")
-        .bind(info.digest.as_str())
-        .bind(size)
-        .bind(now)
-        .execute(tx.conn())
-        .await?;
-    link(tx, repository_id, &info.digest, now).await
+    let row = sqlx::query(
+        "INSERT INTO blobs (digest, size, stored_at, location) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (digest) DO UPDATE SET stored_at = excluded.stored_at RETURNING location",
+    )
+    .bind(info.digest.as_str())
+    .bind(size)
+    .bind(now)
+    .bind(info.location.as_deref())
+    .fetch_one(tx.conn())
+    .await?;
+    link(tx, repository_id, &info.digest, now).await?;
+    Ok(row.opt_text("location")? == info.location)
 }
 
 /// Notes that the repository holds a blob that is stored, and tells the images that were pushed before it.
@@ -101,6 +185,15 @@ pub(crate) async fn link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: 
     .execute(tx.conn())
     .await?;
     if linked.rows_affected() == 0 {
+        // Somebody counts on it again: whoever collects what no manifest needs begins to wait anew.
+        sqlx::query(
+            "UPDATE repository_blobs SET linked_at = $3 WHERE repository_id = $1 AND digest = $2",
+        )
+        .bind(repository_id)
+        .bind(digest.as_str())
+        .bind(now)
+        .execute(tx.conn())
+        .await?;
         return Ok(());
     }
     catalogue::arrived(tx, repository_id, digest, now).await
@@ -113,36 +206,14 @@ pub(crate) async fn held(
     digest: &Digest,
 ) -> Result<Option<BlobInfo>> {
     let row = sqlx::query(
-        "SELECT b.size FROM repository_blobs r JOIN blobs b ON b.digest = r.digest \
+        "SELECT b.size, b.location FROM repository_blobs r JOIN blobs b ON b.digest = r.digest \
          WHERE r.repository_id = $1 AND r.digest = $2",
     )
     .bind(repository_id)
     .bind(digest.as_str())
     .fetch_optional(tx.conn())
     .await?;
-    row.map(|row| {
-        Ok(BlobInfo {
-            digest: digest.clone(),
-            size: row.count("size")?,
-        })
-    })
-    .transpose()
-}
-
-/// Makes a complete file the blob of this digest: durable bytes, then the name, then a durable name. The caller has checked
-/// that the bytes have the digest.
-pub(crate) fn publish(
-    folder: &Folder,
-    file: &File,
-    temporary: &Path,
-    digest: &Digest,
-) -> Result<()> {
-    file.sync_all().map_err(Error::io(temporary))?;
-    let path = folder.blob(digest);
-    let shard: PathBuf = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    make(&shard)?;
-    fs::rename(temporary, &path).map_err(Error::io(&path))?;
-    sync_folder(&shard)
+    row.map(|row| BlobInfo::of(digest, &row)).transpose()
 }
 
 /// The digest of a file's bytes, read in pieces.
@@ -162,7 +233,14 @@ pub(crate) fn hash(mut file: &File, path: &Path, algorithm: oci::Algorithm) -> R
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
+    joined(tokio::task::spawn_blocking(work).await)
+}
+
+/// What work on files answered.
+pub(crate) fn joined<T>(
+    outcome: std::result::Result<Result<T>, tokio::task::JoinError>,
+) -> Result<T> {
+    match outcome {
         Ok(outcome) => outcome,
         Err(error) => Err(Error::Io {
             path: "a file task".to_owned(),

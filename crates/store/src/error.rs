@@ -1,6 +1,8 @@
 //! What can go wrong in the store, as one enum: input that is refused, state that is missing or in the way, and failures
 //! below (database, files). It deliberately knows no status codes; the edge maps the variants.
 
+use std::io::ErrorKind;
+
 use oci::Digest;
 
 /// The result of every function of this crate.
@@ -94,6 +96,20 @@ pub enum Error {
         /// What to look at.
         why: String,
     },
+    /// There is no room for what was to be stored. Nothing of it is visible.
+    #[error("the disk is full: nothing was stored; free some room and send it again")]
+    Full {
+        /// The file or folder, or what else had no room.
+        path: String,
+    },
+    /// Something that the store needs does not answer now; the same call may succeed later.
+    #[error("{what} cannot answer now: {why}")]
+    Unavailable {
+        /// What does not answer: `the database`, …
+        what: &'static str,
+        /// Why, as far as it is known.
+        why: String,
+    },
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
@@ -110,8 +126,22 @@ pub enum Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Error {
-        Error::Database(error)
+        match &error {
+            sqlx::Error::Database(said) if is_full(said.code().as_deref()) => Error::Full {
+                path: "the database".to_owned(),
+            },
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => Error::Unavailable {
+                what: "the database",
+                why: error.to_string(),
+            },
+            _ => Error::Database(error),
+        }
     }
+}
+
+/// SQLite: SQLITE_FULL. PostgreSQL: disk_full.
+fn is_full(code: Option<&str>) -> bool {
+    matches!(code, Some("13" | "53100"))
 }
 
 impl Error {
@@ -126,7 +156,10 @@ impl Error {
     /// A file failure with its path, for `map_err`.
     pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.display().to_string();
-        move |source| Error::Io { path, source }
+        move |source| match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Full { path },
+            _ => Error::Io { path, source },
+        }
     }
 
     /// A stored value that cannot be read, for `map_err`.

@@ -5,8 +5,6 @@ use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use oci::Digest;
-
 use crate::error::{Error, Result};
 
 /// The data folder of a server.
@@ -23,7 +21,7 @@ impl Folder {
         let root = root.canonicalize().map_err(Error::io(root))?;
         let folder = Folder { root };
         make(&folder.uploads())?;
-        make(&folder.root.join("blobs"))?;
+        make(&folder.blobs())?;
         make(&folder.root.join("checkpoints"))?;
         sync_folder(&folder.root)?;
         if let Some(parent) = folder.root.parent() {
@@ -69,18 +67,9 @@ impl Folder {
         self.root.join("uploads")
     }
 
-    /// Where a blob lies: `blobs/sha256/ab/abcd…`.
-    pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
-        let (algorithm, hex) = digest
-            .as_str()
-            .split_once(':')
-            .unwrap_or(("sha256", digest.as_str()));
-        let shard: String = hex.chars().take(2).collect();
-        self.root
-            .join("blobs")
-            .join(algorithm)
-            .join(shard)
-            .join(hex)
+    /// Stored blobs.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
     }
 }
 

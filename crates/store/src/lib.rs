@@ -36,6 +36,7 @@ pub mod jobs;
 pub mod keys;
 mod master;
 mod migrations;
+mod objects;
 mod open;
 pub mod outbox;
 mod permit;

@@ -1,5 +1,5 @@
 //! The master key: 32 random bytes in a file beside the database, never in it and never in a backup. It seals the server's
-//! own private keys and the secrets of webhooks. DESIGN §5.
+//! own private keys and the secrets of webhooks, and authenticates what the server gives to clients to bring back. DESIGN §5.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::{hkdf, hmac};
 
 use crate::error::{Error, Result};
 use crate::folder::sync_folder;
@@ -14,12 +15,17 @@ use crate::random;
 
 /// The length of the key in bytes.
 const KEY_BYTES: usize = 32;
+/// The length of what authenticates a message, in bytes.
+pub(crate) const TAG_BYTES: usize = 32;
+/// What the key that authenticates is derived for.
+const AUTHENTICATION: &[u8] = b"countersign authentication";
 /// The first byte of what is sealed: AES-256-GCM, then the nonce, then the ciphertext with its tag.
 const SEALED_VERSION: u8 = 1;
 
-/// Seals and opens secrets.
+/// Seals and opens secrets, and authenticates messages with a key that follows from it.
 pub(crate) struct MasterKey {
     aead: RandomizedNonceKey,
+    mac: hmac::Key,
 }
 
 impl std::fmt::Debug for MasterKey {
@@ -57,9 +63,25 @@ impl MasterKey {
         if bytes.len() != KEY_BYTES {
             return Err(invalid());
         }
+        // RFC 5869: a key of its own for each use of the master key.
+        let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(bytes);
+        let mac = derived
+            .expand(&[AUTHENTICATION], hmac::HMAC_SHA256)
+            .map_err(|_| invalid())?;
         Ok(MasterKey {
             aead: RandomizedNonceKey::new(&AES_256_GCM, bytes).map_err(|_| invalid())?,
+            mac: mac.into(),
         })
+    }
+
+    /// The tag of a message (HMAC-SHA256), `TAG_BYTES` long. The message says what it is for.
+    pub(crate) fn authenticate(&self, message: &[u8]) -> Vec<u8> {
+        hmac::sign(&self.mac, message).as_ref().to_vec()
+    }
+
+    /// Whether the tag is that of the message, in a time that does not depend on either.
+    pub(crate) fn is_authentic(&self, message: &[u8], tag: &[u8]) -> bool {
+        hmac::verify(&self.mac, message, tag).is_ok()
     }
 
     /// Seals a secret to its use: it opens only with the same `aad`.
@@ -154,6 +176,22 @@ mod tests {
             sealed,
             "each sealing has its own nonce"
         );
+    }
+
+    #[test]
+    fn a_message_is_authentic_only_whole_and_under_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = MasterKey::load(&folder.path().join("master.key"), true).unwrap();
+        let tag = key.authenticate(b"message");
+        assert_eq!(tag.len(), TAG_BYTES);
+        assert!(key.is_authentic(b"message", &tag));
+        assert!(!key.is_authentic(b"messag", &tag));
+        assert!(!key.is_authentic(b"message", &tag[..31]));
+        assert!(!key.is_authentic(b"message", b""));
+        let other = MasterKey::load(&folder.path().join("other.key"), true).unwrap();
+        assert!(!other.is_authentic(b"message", &tag));
+        let same = MasterKey::load(&folder.path().join("master.key"), false).unwrap();
+        assert!(same.is_authentic(b"message", &tag), "it survives a restart");
     }
 
     #[test]

@@ -12,6 +12,8 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../migrations/0001_start.sql")),
     (2, include_str!("../migrations/0002_evidence_carriers.sql")),
     (3, include_str!("../migrations/0003_absent_layers.sql")),
+    (4, include_str!("../migrations/0004_blob_locations.sql")),
+    (5, include_str!("../migrations/0005_no_upload_rows.sql")),
 ];
 
 /// The advisory lock that keeps two processes from migrating one PostgreSQL database at once; an arbitrary number.
@@ -102,7 +104,7 @@ mod tests {
                 for statement in statements {
                     let word = statement.split(' ').next().unwrap_or_default();
                     assert!(
-                        ["CREATE", "INSERT", "ALTER", "UPDATE"].contains(&word),
+                        ["CREATE", "INSERT", "ALTER", "UPDATE", "DROP"].contains(&word),
                         "{version}: {statement}"
                     );
                     assert!(

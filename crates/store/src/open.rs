@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::audit::Sealer;
+use crate::blobs::Commits;
 use crate::cache::Caches;
 use crate::db::{Backend, Db, RowExt};
 use crate::error::{Error, Result};
@@ -14,7 +15,8 @@ use crate::folder::{Folder, sync_folder};
 use crate::keys::Signers;
 use crate::master::MasterKey;
 use crate::migrations;
-use crate::uploads::{Growths, OpenUploads};
+use crate::objects::{Local, Objects};
+use crate::uploads::{Growths, Hashes, OpenUploads};
 
 /// Where the state is.
 #[derive(Debug, Clone)]
@@ -45,11 +47,14 @@ pub struct Store {
 struct Inner {
     db: Db,
     folder: Folder,
+    objects: Objects,
     master: MasterKey,
     caches: Caches,
     signers: Signers,
     uploads: OpenUploads,
     growths: Arc<Growths>,
+    hashes: Hashes,
+    commits: Commits,
     sealer: Sealer,
     /// Held while the store is open; the lock ends with the file.
     _lock: File,
@@ -67,14 +72,18 @@ impl Store {
             folder.database().parent().map_or(Ok(()), sync_folder)?;
         }
         let master = MasterKey::load(&folder.master_key(), !has_sealed(&db).await?)?;
+        let objects = Objects::Local(Local::create(folder.blobs())?);
         let inner = Inner {
             db,
             folder,
+            objects,
             master,
             caches: Caches::default(),
             signers: Signers::default(),
             uploads: OpenUploads::default(),
             growths: Arc::default(),
+            hashes: Hashes::default(),
+            commits: Commits::default(),
             sealer: Sealer::default(),
             _lock: lock,
         };
@@ -108,6 +117,10 @@ impl Store {
         &self.inner.folder
     }
 
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.inner.objects
+    }
+
     pub(crate) fn master(&self) -> &MasterKey {
         &self.inner.master
     }
@@ -126,6 +139,14 @@ impl Store {
 
     pub(crate) fn growths(&self) -> &Arc<Growths> {
         &self.inner.growths
+    }
+
+    pub(crate) fn hashes(&self) -> &Hashes {
+        &self.inner.hashes
+    }
+
+    pub(crate) fn commits(&self) -> &Commits {
+        &self.inner.commits
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {

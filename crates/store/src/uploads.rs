@@ -1,140 +1,72 @@
-//! Uploads in pieces: a session is a row and a file, so that it survives a restart. The bytes of a live session are not
-//! visible to anybody; `commit` makes them a blob. Who hashes while the bytes stream is `registry`; a session whose hash was
-//! lost is hashed again from its file. distribution-spec "Pushing a blob in chunks".
+//! Uploads: a session is an empty file to begin with, and what it is for stands in its URL, authenticated (`session`). It
+//! survives a restart; a session whose file is gone has ended. The bytes of a live session are not visible to anybody;
+//! `Upload::commit` makes them a blob. distribution-spec "Pushing blobs".
+//!
+//! Whoever opened an upload may finish it, however long its bytes take: the permit is checked when it is opened. Bytes are
+//! hashed as they come; a session whose hash was lost (a restart, another process) is hashed again from its file.
 
-use std::collections::HashSet;
-use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
-use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fs::OpenOptions;
+use std::mem;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
 
-use oci::Digest;
+use oci::{Algorithm, Digest, RepositoryName};
+use tokio::task::JoinHandle;
 
-use crate::blobs::{BlobInfo, blocking, hash, publish, record};
-use crate::db::{RowExt, Tx, write_tx};
+use crate::blobs::{BlobInfo, blocking, joined, new_key, settle};
 use crate::error::{Error, Result};
-use crate::{Store, Writer, catalogue, random};
+use crate::objects::Objects;
+use crate::{Store, Writer};
 
 mod expire;
+mod file;
 mod growth;
+mod hashes;
+mod session;
 
 pub use expire::expire;
+pub(crate) use file::OpenUploads;
+use file::UploadFile;
 pub(crate) use growth::Growths;
 pub use growth::{Growing, Growth, follow, offer_again, offered};
+pub(crate) use hashes::Hashes;
+use hashes::Running;
+pub use session::{Session, UploadId, session};
 
-/// Bytes that are gathered before they are written.
-const BUFFER_BYTES: usize = 256 * 1024;
-/// The length of an id in hex digits.
-const ID_DIGITS: usize = 32;
+/// Bytes that are gathered before they are written. A body that is not longer is written, synced and named in one go.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes of one request after which the disk is told to begin: what it has to be waited for in the end is little then. That
+/// takes a fifth off the time of 100 MiB.
+const EARLY_BYTES: u64 = 16 << 20;
 
-/// The name of an upload: 128 random bits in hex, so that it is a file name and cannot be guessed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct UploadId(String);
-
-impl UploadId {
-    /// The id as it stands in URLs.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for UploadId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl FromStr for UploadId {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<UploadId> {
-        let is_id = text.len() == ID_DIGITS
-            && text
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if is_id {
-            Ok(UploadId(text.to_owned()))
-        } else {
-            Err(unknown(&text.chars().take(64).collect::<String>()))
-        }
-    }
-}
-
-/// What is known about the digest of an upload's bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hashed {
-    /// All bytes were hashed while they streamed in, to this digest.
-    Already(Digest),
-    /// They were not, or not with the algorithm that is asked for.
-    NotYet,
-}
-
-/// The uploads that this process is writing to: one request at a time each.
-#[derive(Debug, Default)]
-pub(crate) struct OpenUploads(Arc<Mutex<HashSet<UploadId>>>);
-
-impl OpenUploads {
-    fn enter(&self, id: &UploadId) -> Result<Guard> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !open.insert(id.clone()) {
-            return Err(in_use(id));
-        }
-        Ok(Guard {
-            open: Arc::clone(&self.0),
-            id: id.clone(),
-        })
-    }
-}
-
-fn in_use(id: &UploadId) -> Error {
-    Error::Conflict {
-        kind: "upload",
-        name: id.to_string(),
-        why: "is being written to by another request: wait for it to end",
-    }
-}
-
+/// An upload opened for writing by one request. Nobody else has it open, also not while a dropped request's last write runs.
 #[derive(Debug)]
-struct Guard {
-    open: Arc<Mutex<HashSet<UploadId>>>,
-    id: UploadId,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
-    }
-}
-
-/// An upload opened for writing. Nobody else has it open, also not while a dropped request's last write still runs.
-#[derive(Debug)]
-pub struct UploadFile {
-    shared: Arc<Shared>,
-    growths: Arc<Growths>,
-    repository_id: i64,
-    written: u64,
+pub struct Upload {
+    store: Store,
+    repository: RepositoryName,
+    file: Arc<UploadFile>,
+    hash: Option<Running>,
     buffer: Vec<u8>,
+    /// The write that is under way; it answers its buffer, emptied.
+    writing: Option<JoinHandle<Result<Vec<u8>>>>,
+    /// The sync that is under way, beside the writes.
+    syncing: Option<JoinHandle<Result<()>>>,
+    /// Bytes that were handed over since a sync began.
+    unsynced: u64,
 }
 
-#[derive(Debug)]
-struct Shared {
-    file: File,
-    path: PathBuf,
-    guard: Guard,
-}
-
-/// Begins an upload to the writer's repository.
-pub async fn start(store: &Store, writer: &Writer<'_>, now: i64) -> Result<UploadId> {
+/// Begins an upload to the writer's repository, for a digest of this algorithm: one of another one is found at the end all
+/// the same, by reading the bytes again.
+pub async fn start(
+    store: &Store,
+    writer: &Writer<'_>,
+    algorithm: Algorithm,
+    now: i64,
+) -> Result<Session> {
     writer.actor(now)?;
-    let repository = writer.repository()?;
-    let id = UploadId(random::hex::<16>()?);
-    let path = store.folder().uploads().join(id.as_str());
+    let session = Session::new(store, writer, algorithm, now)?;
+    let path = store.folder().uploads().join(session.id().as_str());
+    // Not synced: nothing is acknowledged but a number.
     blocking(move || {
         OpenOptions::new()
             .write(true)
@@ -145,186 +77,207 @@ pub async fn start(store: &Store, writer: &Writer<'_>, now: i64) -> Result<Uploa
             .map_err(Error::io(&path))
     })
     .await?;
-    write_tx!(store.db(), |tx| {
-        let repository_id = catalogue::repository_id(tx, repository, now).await?;
-        sqlx::query("INSERT INTO uploads (id, repository_id, principal_id, started_at) VALUES ($1, $2, $3, $4)")
-                .bind(id.as_str())
-                .bind(repository_id)
-                .bind(writer.principal().map(|id| id.0))
-                .bind(now)
-                .execute(tx.conn())
-                .await?;
-        Ok(())
-    })?;
-    Ok(id)
+    Ok(session)
 }
 
-/// Opens an upload of this writer in this repository, behind the bytes it has.
-pub async fn open(
+/// Opens an upload of this writer in this repository, behind the bytes it has. Whether it is still there shows when its file
+/// is first needed, by `size`, `flush` or `commit`.
+pub fn open(store: &Store, writer: &Writer<'_>, session: &Session, now: i64) -> Result<Upload> {
+    writer.actor(now)?;
+    // Someone else's upload and none at all answer alike.
+    if session.repository() != writer.repository()? || session.principal() != writer.principal() {
+        return Err(session::unknown(session.id()));
+    }
+    let file = UploadFile::existing(store, session.id())?;
+    let hash = store.hashes().take(session.id());
+    Ok(Upload {
+        store: store.clone(),
+        repository: session.repository().clone(),
+        file: Arc::new(file),
+        hash: hash.or_else(|| Some(Running::begin(session.algorithm()))),
+        buffer: Vec::new(),
+        writing: None,
+        syncing: None,
+        unsynced: 0,
+    })
+}
+
+/// An upload within one request, which no other one can open: it has no session, and leaves nothing when it is dropped.
+pub fn create(
     store: &Store,
     writer: &Writer<'_>,
-    id: &UploadId,
+    algorithm: Algorithm,
     now: i64,
-) -> Result<UploadFile> {
+) -> Result<Upload> {
     writer.actor(now)?;
-    let row = sqlx::query(
-        "SELECT u.repository_id, u.principal_id FROM uploads u JOIN repositories r ON r.id = u.repository_id \
-         WHERE u.id = $1 AND r.name = $2",
-    )
-    .bind(id.as_str())
-    .bind(writer.repository()?.as_str())
-    .fetch_optional(store.db().read())
-    .await?
-    .ok_or_else(|| unknown(id))?;
-    // Someone else's upload and none at all answer alike.
-    if row.opt_int("principal_id")? != writer.principal().map(|id| id.0) {
-        return Err(unknown(id));
-    }
-    let guard = store.open_uploads().enter(id)?;
-    let growths = Arc::clone(store.growths());
-    let path = store.folder().uploads().join(id.as_str());
-    let repository_id = row.int("repository_id")?;
-    blocking(move || {
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(unknown(&guard.id)),
-            outcome => outcome.map_err(Error::io(&path))?,
-        };
-        // Another process with the same folder may have it open too; its writes are not in this one's running hash.
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(in_use(&guard.id)),
-            Err(TryLockError::Error(error)) => return Err(Error::io(&path)(error)),
-        }
-        let metadata = file.metadata().map_err(Error::io(&path))?;
-        // Before the lock it may have become a blob, or have been given up.
-        match fs::metadata(&path) {
-            Ok(there) if there.ino() == metadata.ino() && there.dev() == metadata.dev() => {}
-            Ok(_) => return Err(unknown(&guard.id)),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(unknown(&guard.id)),
-            Err(error) => return Err(Error::io(&path)(error)),
-        }
-        let written = metadata.len();
-        Ok(UploadFile {
-            shared: Arc::new(Shared { file, path, guard }),
-            growths,
-            repository_id,
-            written,
-            buffer: Vec::new(),
-        })
+    let id = UploadId::random()?;
+    Ok(Upload {
+        store: store.clone(),
+        repository: writer.repository()?.clone(),
+        file: Arc::new(UploadFile::new(store, &id)?),
+        hash: Some(Running::begin(algorithm)),
+        buffer: Vec::new(),
+        writing: None,
+        syncing: None,
+        unsynced: 0,
     })
-    .await
 }
 
-impl UploadFile {
-    /// Its name.
-    pub fn id(&self) -> &UploadId {
-        &self.shared.guard.id
+impl Upload {
+    /// How many bytes it has.
+    pub async fn size(&mut self) -> Result<u64> {
+        self.written().await?;
+        let file = Arc::clone(&self.file);
+        let size = blocking(move || file.size()).await?;
+        Ok(size.saturating_add(self.buffer.len() as u64))
     }
 
-    /// How many bytes it has, with those that `flush` has yet to write.
-    pub fn size(&self) -> u64 {
-        self.written
-            .saturating_add(u64::try_from(self.buffer.len()).unwrap_or(u64::MAX))
-    }
-
-    /// Adds bytes at the end. On an error, what was added since the last `flush` may be missing: the upload goes on from
-    /// the size that a fresh `open` tells.
-    pub async fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= BUFFER_BYTES {
-            self.flush().await
-        } else {
-            Ok(())
+    /// Adds bytes at the end: while they are hashed, those before them are written. On an error, what was added since the last
+    /// `flush` may be missing: the upload goes on from the size that a fresh `open` tells.
+    pub async fn append(&mut self, mut bytes: &[u8]) -> Result<()> {
+        if let Some(hash) = &mut self.hash {
+            hash.update(bytes);
         }
+        while !bytes.is_empty() {
+            let room = CHUNK_BYTES.saturating_sub(self.buffer.len());
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.buffer.extend_from_slice(now);
+            bytes = later;
+            if self.buffer.len() >= CHUNK_BYTES {
+                self.write().await?;
+            }
+        }
+        Ok(())
     }
 
-    /// Hands all bytes to the file. Call it when a request's body has ended.
-    pub async fn flush(&mut self) -> Result<()> {
-        if self.buffer.is_empty() {
+    /// Hands all bytes to the file, and keeps the hash for the next request. Answers how many there are.
+    pub async fn flush(mut self) -> Result<u64> {
+        self.settled().await?;
+        let (file, bytes) = (Arc::clone(&self.file), mem::take(&mut self.buffer));
+        let growths = Arc::clone(self.store.growths());
+        let size = blocking(move || {
+            file.append(&bytes, &growths)?;
+            file.size()
+        })
+        .await?;
+        let hash = self.hash.take().filter(|hash| hash.is_of(size));
+        if let Some(hash) = hash.filter(|_| self.file.is_of_session()) {
+            self.store.hashes().keep(self.file.id(), hash);
+        }
+        Ok(size)
+    }
+
+    /// Makes the bytes the blob `expected` of the repository that the upload was opened for. When this answers `Ok`, bytes,
+    /// their name and the rows are on the disk. With other bytes than expected the upload stays as it was.
+    pub async fn commit(mut self, expected: &Digest, now: i64) -> Result<BlobInfo> {
+        self.settled().await?;
+        let location = new_key(expected)?;
+        let finish = Finish {
+            file: Arc::clone(&self.file),
+            bytes: mem::take(&mut self.buffer),
+            hash: self.hash.take(),
+            expected: expected.clone(),
+            key: location.clone(),
+        };
+        let store = self.store.clone();
+        let size = blocking(move || finish.run(&store)).await?;
+        let info = BlobInfo {
+            digest: expected.clone(),
+            size,
+            location: Some(location),
+        };
+        settle(&self.store, &self.repository, &info, now).await?;
+        self.store.growths().ended(self.file.id(), Some(expected));
+        Ok(info)
+    }
+
+    /// Ends the upload and drops its bytes.
+    pub async fn cancel(mut self) -> Result<()> {
+        self.settled().await?;
+        self.store.growths().ended(self.file.id(), None);
+        let file = Arc::clone(&self.file);
+        blocking(move || file.remove()).await
+    }
+
+    /// Begins to write what was gathered, after what was gathered before.
+    async fn write(&mut self) -> Result<()> {
+        let empty = match self.written().await? {
+            Some(buffer) => buffer,
+            None => Vec::with_capacity(CHUNK_BYTES),
+        };
+        let mut bytes = mem::replace(&mut self.buffer, empty);
+        let (file, growths) = (Arc::clone(&self.file), Arc::clone(self.store.growths()));
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            file.append(&bytes, &growths)?;
+            bytes.clear();
+            Ok(bytes)
+        }));
+        self.unsynced = self.unsynced.saturating_add(CHUNK_BYTES as u64);
+        self.sync_early().await
+    }
+
+    /// Begins a sync where one is due.
+    async fn sync_early(&mut self) -> Result<()> {
+        if let Some(ended) = self.syncing.take_if(|syncing| syncing.is_finished()) {
+            joined(ended.await)?;
+        }
+        if self.unsynced < EARLY_BYTES || self.syncing.is_some() {
             return Ok(());
         }
-        let (shared, offset) = (Arc::clone(&self.shared), self.written);
-        let bytes = std::mem::replace(&mut self.buffer, Vec::with_capacity(BUFFER_BYTES));
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        blocking(move || {
-            shared.file.write_all_at(&bytes, offset).map_err(|error| {
-                // A full disk leaves a part of the piece: cut it off, so that the size tells what arrived.
-                let _ = shared.file.set_len(offset);
-                Error::io(&shared.path)(error)
-            })
-        })
-        .await?;
-        self.written = self.written.saturating_add(length);
-        self.growths.grown(self.id(), self.written);
+        self.unsynced = 0;
+        let file = Arc::clone(&self.file);
+        self.syncing = Some(tokio::task::spawn_blocking(move || file.sync_early()));
         Ok(())
     }
-}
 
-/// Makes an upload's bytes the blob `expected` of the writer's repository. When this answers `Ok`, bytes, names and rows are
-/// on the disk. With other bytes than expected the upload stays as it was.
-pub async fn commit(
-    store: &Store,
-    writer: &Writer<'_>,
-    mut upload: UploadFile,
-    expected: &Digest,
-    hashed: Hashed,
-    now: i64,
-) -> Result<BlobInfo> {
-    writer.actor(now)?;
-    upload.flush().await?;
-    let (shared, folder) = (Arc::clone(&upload.shared), store.folder().clone());
-    let info = BlobInfo {
-        digest: expected.clone(),
-        size: upload.size(),
-    };
-    let digest = expected.clone();
-    blocking(move || {
-        let found = match hashed {
-            Hashed::Already(found) if found.algorithm() == digest.algorithm() => found,
-            Hashed::Already(_) | Hashed::NotYet => {
-                hash(&shared.file, &shared.path, digest.algorithm())?
-            }
-        };
-        if found != digest {
-            return Err(Error::DigestMismatch {
-                expected: digest,
-                found,
-            });
+    /// Waits for all that is under way.
+    async fn settled(&mut self) -> Result<()> {
+        self.written().await?;
+        match self.syncing.take() {
+            Some(syncing) => joined(syncing.await),
+            None => Ok(()),
         }
-        publish(&folder, &shared.file, &shared.path, &digest)
-    })
-    .await?;
-    write_tx!(store.db(), |tx| {
-        record(tx, upload.repository_id, &info, now).await?;
-        forget(tx, upload.id()).await
-    })?;
-    store.growths().ended(upload.id(), Some(expected));
-    Ok(info)
-}
+    }
 
-/// Ends an upload and drops its bytes.
-pub async fn cancel(store: &Store, upload: UploadFile) -> Result<()> {
-    write_tx!(store.db(), |tx| forget(tx, upload.id()).await)?;
-    store.growths().ended(upload.id(), None);
-    let shared = Arc::clone(&upload.shared);
-    blocking(move || remove(&shared.path)).await
-}
-
-async fn forget(tx: &mut Tx, id: &UploadId) -> Result<()> {
-    sqlx::query("DELETE FROM uploads WHERE id = $1")
-        .bind(id.as_str())
-        .execute(tx.conn())
-        .await?;
-    Ok(())
-}
-
-fn remove(path: &std::path::Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        outcome => outcome.map_err(Error::io(path)),
+    /// Waits for the write that is under way; answers its buffer.
+    async fn written(&mut self) -> Result<Option<Vec<u8>>> {
+        match self.writing.take() {
+            Some(writing) => joined(writing.await).map(Some),
+            None => Ok(None),
+        }
     }
 }
 
-fn unknown(id: &(impl fmt::Display + ?Sized)) -> Error {
-    Error::not_found("upload", id)
+/// The end of an upload, for a thread that may block.
+struct Finish {
+    file: Arc<UploadFile>,
+    bytes: Vec<u8>,
+    hash: Option<Running>,
+    expected: Digest,
+    key: String,
+}
+
+impl Finish {
+    /// Writes what is left, compares the digest, and makes the file an object. Answers its size.
+    fn run(self, store: &Store) -> Result<u64> {
+        let Finish {
+            file,
+            bytes,
+            hash,
+            expected,
+            key,
+        } = self;
+        file.append(&bytes, store.growths())?;
+        let size = file.size()?;
+        let found = match hash.filter(|hash| hash.is_of(size)) {
+            Some(hash) if hash.algorithm() == expected.algorithm() => hash.finish(),
+            _ => file.hash(expected.algorithm())?,
+        };
+        if found != expected {
+            return Err(Error::DigestMismatch { expected, found });
+        }
+        let Objects::Local(objects) = store.objects();
+        file.become_object(objects, &key)?;
+        Ok(size)
+    }
 }

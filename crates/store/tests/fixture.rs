@@ -70,6 +70,31 @@ impl Fixture {
         self.options.data.join(name)
     }
 
+    /// The file of a stored blob.
+    pub(crate) async fn blob_path(&self, digest: &Digest) -> PathBuf {
+        let mut raw = self.raw().await;
+        let row = sqlx::query("SELECT location FROM blobs WHERE digest = $1")
+            .bind(digest.as_str())
+            .fetch_one(&mut raw)
+            .await
+            .unwrap();
+        raw.close().await.unwrap();
+        self.path("blobs").join(row.get::<String, _>(0))
+    }
+
+    /// The files below `blobs`.
+    pub(crate) fn blob_files(&self) -> Vec<PathBuf> {
+        let folders = |path: PathBuf| {
+            std::fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+        };
+        folders(self.path("blobs"))
+            .flat_map(folders)
+            .flat_map(folders)
+            .collect()
+    }
+
     /// A connection of somebody who edits the database by hand.
     pub(crate) async fn raw(&self) -> AnyConnection {
         sqlx::any::install_default_drivers();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use oci::Reference;
+use oci::{Algorithm, Reference};
 use policy::verb::Push;
 use serde_json::json;
 use store::keys::{self, Purpose};
@@ -95,12 +95,16 @@ async fn two_processes_do_not_write_to_one_upload() {
     let (fixture, second) = with_second().await;
     let permit = permit::<Push>(1, "shop/web");
     let writer = Writer::Push(&permit);
-    let id = uploads::start(&fixture.store, &writer, NOW).await.unwrap();
-    let open = async |store: &Store| uploads::open(store, &writer, &id, NOW).await;
-    let first = open(&fixture.store).await.unwrap();
-    assert!(matches!(open(&second).await, Err(Error::Conflict { .. })));
-    drop(first);
-    open(&second).await.unwrap();
+    let session = uploads::start(&fixture.store, &writer, Algorithm::Sha256, NOW)
+        .await
+        .unwrap();
+    let open = |store: &Store| uploads::open(store, &writer, &session, NOW).unwrap();
+    let mut first = open(&fixture.store);
+    first.size().await.unwrap();
+    let mut other = open(&second);
+    assert!(matches!(other.size().await, Err(Error::Conflict { .. })));
+    drop((first, other));
+    open(&second).size().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use oci::{Digest, RepositoryName};
 use policy::verb::{Delete, Pull};
+use registry::Content;
 use std::io::SeekFrom;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -56,17 +57,19 @@ pub(crate) async fn pull(
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     let body = match asked.method {
         Method::HEAD => Body::empty(),
-        _ => stream(blob.file, range.first, length)
-            .await
-            .map_err(|error| {
-                tracing::error!(%digest, %error, "a stored blob cannot be read");
-                registry::Error::unavailable("the blob cannot be read now")
-            })?,
+        _ => stream(blob, range.first, length).await.map_err(|error| {
+            tracing::error!(%digest, %error, "a stored blob cannot be read");
+            registry::Error::unavailable("the blob cannot be read now")
+        })?,
     };
     Ok((status, headers, body).into_response())
 }
 
-async fn stream(mut file: File, first: u64, length: u64) -> std::io::Result<Body> {
+async fn stream(content: Content, first: u64, length: u64) -> std::io::Result<Body> {
+    let Ok(file) = content.into_file() else {
+        return Err(std::io::ErrorKind::Unsupported.into());
+    };
+    let mut file = File::from_std(file);
     if first > 0 {
         file.seek(SeekFrom::Start(first)).await?;
     }

@@ -10,11 +10,15 @@ use crate::query;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
 use oci::{Algorithm, Digest, ErrorCode, RepositoryName};
+use policy::Permit;
 use policy::verb::Attach;
-use registry::UploadId;
+use registry::{Session, Upload};
 
+/// The parameter of a `Location` that says what the upload is for.
+const STATE: &str = "_state";
 const UPLOAD_UUID: &str = "docker-upload-uuid";
 
 /// end-4a, end-4b, end-11: POST.
@@ -34,21 +38,19 @@ pub(crate) async fn start(
         // distribution-spec end-11: a mount that cannot be made becomes an upload, which also hides whether the blob exists.
         algorithm = digest.algorithm();
     } else if let Some(digest) = digest_parameter(parameters.get("digest"))? {
-        let id = app
-            .registry()
-            .start_upload(&permit, digest.algorithm(), app.now())
-            .await?;
-        write(app, &permit, &id, None, request).await?;
         app.registry()
-            .finish_upload(&permit, &id, &digest, app.now())
+            .single_upload(&permit, digest.algorithm(), app.now())?
+            .write(None, body(request))
+            .await?
+            .finish(&digest, app.now())
             .await?;
         return Ok(created(&name, &digest));
     }
-    let id = app
+    let session = app
         .registry()
         .start_upload(&permit, algorithm, app.now())
         .await?;
-    Ok((StatusCode::ACCEPTED, session_headers(&name, &id, 0)).into_response())
+    Ok((StatusCode::ACCEPTED, session_headers(&name, &session, 0)).into_response())
 }
 
 /// end-13: where the upload stands.
@@ -56,12 +58,18 @@ pub(crate) async fn status(
     app: &App,
     access: &Access<'_>,
     name: RepositoryName,
-    session: String,
+    id: &str,
+    query: Option<&str>,
 ) -> V2Result<Response> {
     let permit = access.repository::<Attach>(&name)?;
-    let id = identifier(&session)?;
-    let held = app.registry().upload_size(&permit, &id, app.now()).await?;
-    Ok((StatusCode::NO_CONTENT, session_headers(&name, &id, held)).into_response())
+    let session = session(app, id, query)?;
+    let upload = app.registry().open_upload(&permit, &session, app.now())?;
+    let held = upload.keep().await?;
+    Ok((
+        StatusCode::NO_CONTENT,
+        session_headers(&name, &session, held),
+    )
+        .into_response())
 }
 
 /// end-5: a chunk, or all of it as a stream.
@@ -69,16 +77,14 @@ pub(crate) async fn patch(
     app: &App,
     access: &Access<'_>,
     name: RepositoryName,
-    session: String,
+    id: &str,
     request: Request,
 ) -> V2Result<Response> {
     let permit = access.repository::<Attach>(&name)?;
-    let id = identifier(&session)?;
-    let start = chunk_start(request.headers())?;
-    let held = write(app, &permit, &id, start, request)
-        .await
-        .map_err(|error| with_location(error, &name, &id))?;
-    Ok((StatusCode::ACCEPTED, session_headers(&name, &id, held)).into_response())
+    let session = session(app, id, request.uri().query())?;
+    let upload = write(app, &permit, &session, request).await?;
+    let held = upload.keep().await?;
+    Ok((StatusCode::ACCEPTED, session_headers(&name, &session, held)).into_response())
 }
 
 /// end-6: the last bytes, if any, and the digest.
@@ -86,11 +92,11 @@ pub(crate) async fn finish(
     app: &App,
     access: &Access<'_>,
     name: RepositoryName,
-    session: String,
+    id: &str,
     request: Request,
 ) -> V2Result<Response> {
     let permit = access.repository::<Attach>(&name)?;
-    let id = identifier(&session)?;
+    let session = session(app, id, request.uri().query())?;
     let parameters = query::map(request.uri().query());
     let Some(digest) = digest_parameter(parameters.get("digest"))? else {
         return Err(V2Error::new(
@@ -99,13 +105,8 @@ pub(crate) async fn finish(
             "`digest` is missing from the query",
         ));
     };
-    let start = chunk_start(request.headers())?;
-    write(app, &permit, &id, start, request)
-        .await
-        .map_err(|error| with_location(error, &name, &id))?;
-    app.registry()
-        .finish_upload(&permit, &id, &digest, app.now())
-        .await?;
+    let upload = write(app, &permit, &session, request).await?;
+    upload.finish(&digest, app.now()).await?;
     Ok(created(&name, &digest))
 }
 
@@ -114,30 +115,48 @@ pub(crate) async fn cancel(
     app: &App,
     access: &Access<'_>,
     name: RepositoryName,
-    session: String,
+    id: &str,
+    query: Option<&str>,
 ) -> V2Result<Response> {
     let permit = access.repository::<Attach>(&name)?;
+    let session = session(app, id, query)?;
     app.registry()
-        .cancel_upload(&permit, &identifier(&session)?, app.now())
+        .open_upload(&permit, &session, app.now())?
+        .cancel()
         .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// The upload that a request names.
+fn session(app: &App, id: &str, query: Option<&str>) -> V2Result<Session> {
+    let parameters = query::map(query);
+    let state = parameters.get(STATE).map_or("", String::as_str);
+    Ok(app.registry().upload_session(id, state)?)
+}
+
+/// Opens the upload and appends the request's body. A chunk that does not fit is told where the upload is (end-5).
 async fn write(
     app: &App,
-    permit: &policy::Permit<Attach>,
-    id: &UploadId,
-    start: Option<u64>,
+    permit: &Permit<Attach>,
+    session: &Session,
     request: Request,
-) -> V2Result<u64> {
-    let stream = request
+) -> V2Result<Upload> {
+    let located = |error: V2Error| {
+        error.with_header(header::LOCATION, &location(session.repository(), session))
+    };
+    let start = chunk_start(request.headers()).map_err(located)?;
+    let upload = app.registry().open_upload(permit, session, app.now())?;
+    upload
+        .write(start, body(request))
+        .await
+        .map_err(|error| located(error.into()))
+}
+
+fn body(request: Request) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+    request
         .into_body()
         .into_data_stream()
-        .map_err(std::io::Error::other);
-    Ok(app
-        .registry()
-        .write_upload(permit, id, start, stream, app.now())
-        .await?)
+        .map_err(std::io::Error::other)
 }
 
 /// `digest-algorithm`: what the client will hash with (end-4c).
@@ -150,20 +169,6 @@ fn algorithm(value: Option<&String>) -> V2Result<Algorithm> {
                 format!("{error}"),
             )
         })
-    })
-}
-
-fn with_location(error: V2Error, name: &RepositoryName, id: &UploadId) -> V2Error {
-    error.with_header(header::LOCATION, &location(name, id))
-}
-
-fn identifier(session: &str) -> V2Result<UploadId> {
-    session.parse().map_err(|_| {
-        V2Error::new(
-            StatusCode::NOT_FOUND,
-            ErrorCode::BlobUploadUnknown,
-            "there is no such upload; start a new one",
-        )
     })
 }
 
@@ -193,19 +198,21 @@ fn chunk_start(headers: &HeaderMap) -> V2Result<Option<u64>> {
     }
 }
 
-fn location(name: &RepositoryName, id: &UploadId) -> String {
-    format!("/v2/{name}/blobs/uploads/{id}")
+/// Where an upload goes on: opaque to clients, who append the digest to its query.
+fn location(name: &RepositoryName, session: &Session) -> String {
+    let (id, state) = (session.id(), session.state());
+    format!("/v2/{name}/blobs/uploads/{id}?{STATE}={state}")
 }
 
-fn session_headers(name: &RepositoryName, id: &UploadId, held: u64) -> HeaderMap {
+fn session_headers(name: &RepositoryName, session: &Session, held: u64) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(header::LOCATION, text(&location(name, id)));
+    headers.insert(header::LOCATION, text(&location(name, session)));
     headers.insert(
         header::RANGE,
         text(&format!("0-{}", held.saturating_sub(1))),
     );
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-    headers.insert(UPLOAD_UUID, text(id.as_str()));
+    headers.insert(UPLOAD_UUID, text(session.id().as_str()));
     headers
 }
 

@@ -224,6 +224,42 @@ async fn an_upload_is_its_owner_s_and_its_repository_s() {
 }
 
 #[tokio::test]
+async fn an_upload_is_named_by_its_whole_location() {
+    let world = World::new().await;
+    let (location, other) = (
+        world.upload(REPOSITORY).await,
+        world.upload(REPOSITORY).await,
+    );
+    let (path, state) = location.split_once("?_state=").unwrap();
+    let (_, other) = other.split_once("?_state=").unwrap();
+    let digest = Digest::sha256(b"some");
+    for wrong in [
+        path.to_owned(),
+        format!("{path}?_state="),
+        format!("{path}?_state={other}"),
+        format!("{path}?_state={}", &state[1..]),
+        format!("{path}?_state={state}A"),
+        format!("{path}?_state=%2e%2e%2f"),
+        format!("{path}0?_state={state}"),
+    ] {
+        for (method, to) in [
+            ("GET", wrong.clone()),
+            ("PATCH", wrong.clone()),
+            ("PUT", closing(&wrong, &digest)),
+            ("DELETE", wrong.clone()),
+        ] {
+            let answer = world.ask(method, &to).body(&b"some"[..]).await.expect(404);
+            assert_eq!(answer.code(), "BLOB_UPLOAD_UNKNOWN", "{method} {to}");
+        }
+    }
+    let put = closing(&location, &digest);
+    world.ask("PUT", &put).body(&b"some"[..]).await.expect(201);
+    // It is over.
+    let again = world.ask("PUT", &put).body(&b"some"[..]).await.expect(404);
+    assert_eq!(again.code(), "BLOB_UPLOAD_UNKNOWN");
+}
+
+#[tokio::test]
 async fn a_deleted_blob_is_gone_at_once_unless_a_manifest_needs_it() {
     // end-10; other repositories keep theirs.
     let world = World::new().await;

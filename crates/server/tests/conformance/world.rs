@@ -244,5 +244,6 @@ pub(crate) fn basic(user: &str, secret: &str) -> String {
 
 /// A location with a digest as its query.
 pub(crate) fn closing(location: &str, digest: &Digest) -> String {
-    format!("{location}?digest={digest}")
+    let joint = if location.contains('?') { '&' } else { '?' };
+    format!("{location}{joint}digest={digest}")
 }

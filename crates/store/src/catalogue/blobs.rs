@@ -17,20 +17,14 @@ pub async fn blob(
     digest: &Digest,
 ) -> Result<Option<BlobInfo>> {
     let row = sqlx::query(
-        "SELECT b.size FROM repositories n JOIN repository_blobs r ON r.repository_id = n.id \
+        "SELECT b.size, b.location FROM repositories n JOIN repository_blobs r ON r.repository_id = n.id \
          JOIN blobs b ON b.digest = r.digest WHERE n.name = $1 AND r.digest = $2",
     )
     .bind(repository.as_str())
     .bind(digest.as_str())
     .fetch_optional(store.db().read())
     .await?;
-    row.map(|row| {
-        Ok(BlobInfo {
-            digest: digest.clone(),
-            size: row.count("size")?,
-        })
-    })
-    .transpose()
+    row.map(|row| BlobInfo::of(digest, &row)).transpose()
 }
 
 /// Repositories that hold a blob, by name, at most `limit` of them.

@@ -1,94 +1,81 @@
-//! Uploads that nobody will finish: sessions that began long ago, and files that a cut left without a session.
+//! Uploads that nobody will finish: files that were last written to long ago and that no process has open.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use super::{UploadId, forget, remove};
+use super::UploadId;
+use super::file::{lock, size_of};
 use crate::Store;
 use crate::blobs::blocking;
-use crate::db::{RowExt, write_tx};
 use crate::error::{Error, Result};
+use crate::objects::modified_at;
 
-/// The most sessions one call ends.
-const SESSIONS_MAX: i64 = 1_000;
-
-/// Ends the uploads that began before `before` (milliseconds since the epoch) and are not being written to, and removes
-/// files older than that which belong to no upload. Answers how many it removed.
+/// Removes the files of uploads that were last written to before `before` (milliseconds since the epoch) and are not open in
+/// this or another process, so that their sessions end. Answers how many it removed.
 pub async fn expire(store: &Store, before: i64) -> Result<u64> {
+    let store = store.clone();
+    blocking(move || {
+        let removed = remove_stale(&store, before)?;
+        forget_ended(&store);
+        Ok(removed)
+    })
+    .await
+}
+
+fn remove_stale(store: &Store, before: i64) -> Result<u64> {
+    let folder = store.folder().uploads();
     let mut removed = 0_u64;
-    let rows =
-        sqlx::query("SELECT id FROM uploads WHERE started_at < $1 ORDER BY started_at LIMIT $2")
-            .bind(before)
-            .bind(SESSIONS_MAX)
-            .fetch_all(store.db().read())
-            .await?;
-    for row in rows {
-        let id: UploadId = row.parsed("id")?;
-        // Held while it is removed, so that no request opens it in between.
-        let Ok(_guard) = store.open_uploads().enter(&id) else {
-            continue;
-        };
-        write_tx!(store.db(), |tx| forget(tx, &id).await)?;
-        store.growths().ended(&id, None);
-        let path = store.folder().uploads().join(id.as_str());
-        blocking(move || remove(&path)).await?;
-        removed = removed.saturating_add(1);
-    }
-    for name in stale_files(store, before).await? {
-        if !is_session(store, &name).await? {
-            let path = store.folder().uploads().join(&name);
-            blocking(move || remove(&path)).await?;
+    for entry in fs::read_dir(&folder).map_err(Error::io(&folder))? {
+        let entry = entry.map_err(Error::io(&folder))?;
+        // A file that went away meanwhile was finished.
+        let is_stale = entry
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_file() && modified_at(&metadata) < before);
+        if is_stale && remove(store, &entry.path(), before)? {
             removed = removed.saturating_add(1);
         }
     }
-    forget_growths(store).await?;
     Ok(removed)
 }
 
-/// Forgets how far uploads were that another process ended.
-async fn forget_growths(store: &Store) -> Result<()> {
-    let (growths, folder) = (Arc::clone(store.growths()), store.folder().uploads());
-    blocking(move || {
-        for id in growths.ids() {
-            if !folder.join(id.as_str()).exists() {
-                growths.ended(&id, None);
-            }
-        }
-        Ok(())
-    })
-    .await
-}
-
-async fn is_session(store: &Store, name: &str) -> Result<bool> {
-    let row = sqlx::query("SELECT id FROM uploads WHERE id = $1")
-        .bind(name)
-        .fetch_optional(store.db().read())
-        .await?;
-    Ok(row.is_some())
-}
-
-/// The names of files that were last written before an instant.
-async fn stale_files(store: &Store, before: i64) -> Result<Vec<String>> {
-    let folder = store.folder().uploads();
-    let Ok(before) = u64::try_from(before) else {
-        return Ok(Vec::new());
+/// Removes a file unless somebody has it open, or has written to it meanwhile.
+fn remove(store: &Store, path: &Path, before: i64) -> Result<bool> {
+    let id = upload_of(path);
+    // Both held while it is removed, so that no request opens it in between.
+    let guard = id.as_ref().map(|id| store.open_uploads().enter(id));
+    if matches!(guard, Some(Err(_))) {
+        return Ok(false);
+    }
+    let file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        outcome => outcome.map_err(Error::io(path))?,
     };
-    let before = UNIX_EPOCH + Duration::from_millis(before);
-    blocking(move || {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&folder).map_err(Error::io(&folder))? {
-            let entry = entry.map_err(Error::io(&folder))?;
-            // A file that went away meanwhile was finished.
-            let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) else {
-                continue;
-            };
-            if let (true, Some(name)) = (modified < before, Path::new(&entry.file_name()).to_str())
-            {
-                names.push(name.to_owned());
-            }
+    if !lock(&file, path)? || size_of(&file, path)?.is_none() {
+        return Ok(false);
+    }
+    if modified_at(&file.metadata().map_err(Error::io(path))?) >= before {
+        return Ok(false);
+    }
+    fs::remove_file(path).map_err(Error::io(path))?;
+    Ok(true)
+}
+
+fn upload_of(path: &Path) -> Option<UploadId> {
+    path.file_name()?.to_str()?.parse().ok()
+}
+
+/// Forgets what is known of uploads that have ended, here or in another process.
+fn forget_ended(store: &Store) {
+    let path = |id: &UploadId| -> PathBuf { store.folder().uploads().join(id.as_str()) };
+    for id in store.growths().ids() {
+        if !path(&id).exists() {
+            store.growths().ended(&id, None);
         }
-        Ok(names)
-    })
-    .await
+    }
+    for id in store.hashes().ids() {
+        if !path(&id).exists() {
+            store.hashes().forget(&id);
+        }
+    }
 }

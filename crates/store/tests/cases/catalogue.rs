@@ -4,11 +4,10 @@ mod deletion;
 mod lists;
 mod sparse;
 
-use oci::{Descriptor, Digest, Manifest, Reference, Shape, media};
+use oci::{Algorithm, Descriptor, Digest, Manifest, Reference, Shape, media};
 use policy::verb::{Attach, Delete, Push};
 use store::catalogue::{self, Deleter, PutManifest, StageRecord, put_manifest};
-use store::uploads::{self, Hashed};
-use store::{Error, System, Writer, blobs, jobs};
+use store::{Error, System, Writer, blobs, jobs, uploads};
 
 use crate::fixture::{Fixture, Image, NOW, name, permit, put, tag};
 
@@ -353,19 +352,9 @@ async fn thirty_parallel_pushes_all_land() {
                 let repository = format!("shop/{}", number % 3);
                 let permit = permit::<Push>(1, &repository);
                 let writer = Writer::Push(&permit);
-                let id = uploads::start(&store, &writer, NOW).await.unwrap();
-                let mut upload = uploads::open(&store, &writer, &id, NOW).await.unwrap();
+                let mut upload = uploads::create(&store, &writer, Algorithm::Sha256, NOW).unwrap();
                 upload.append(&base).await.unwrap();
-                uploads::commit(
-                    &store,
-                    &writer,
-                    upload,
-                    &Digest::sha256(&base),
-                    Hashed::NotYet,
-                    NOW,
-                )
-                .await
-                .unwrap();
+                upload.commit(&Digest::sha256(&base), NOW).await.unwrap();
                 let image = Image::new(&number.to_string());
                 crate::fixture::push(
                     &store,

@@ -4,11 +4,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use oci::{Digest, Reference};
+use oci::{Algorithm, Digest, Reference};
 use policy::verb::Push;
-use store::uploads::{self, Hashed};
-use store::{Error, Options, Store, Writer, blobs, catalogue};
-use tokio::io::AsyncReadExt;
+use store::{Error, Options, Store, Writer, blobs, catalogue, uploads};
 
 use crate::fixture::{Fixture, Image, NOW, name, permit, push};
 
@@ -22,93 +20,88 @@ const PUSHERS: usize = 20;
 #[tokio::test]
 async fn a_blob_file_without_its_row_is_invisible_and_no_hindrance() {
     let fixture = Fixture::new().await;
-    // The cut came between the rename and the commit.
+    // The cut came between the rename and the commit; its bytes may be torn by another one.
     let digest = Digest::sha256(b"layer");
-    let shard = fixture
-        .path("blobs")
-        .join("sha256")
-        .join(&digest.hex()[..2]);
-    std::fs::create_dir_all(&shard).unwrap();
-    std::fs::write(shard.join(digest.hex()), b"layer").unwrap();
+    let shard = fixture.path("blobs/sha256").join(&digest.hex()[..2]);
+    let orphan = shard.join(format!("{}.00000000", digest.hex()));
+    for path in [&orphan, &shard.join(digest.hex())] {
+        std::fs::write(path, b"lay").unwrap();
+    }
     assert_eq!(
         catalogue::blob(&fixture.store, &name("shop/web"), &digest)
             .await
             .unwrap(),
         None
     );
+    assert!(matches!(
+        blobs::open(&fixture.store, &digest).await,
+        Err(Error::NotFound { .. })
+    ));
     let permit = permit::<Push>(1, "shop/web");
-    blobs::put(
-        &fixture.store,
-        &Writer::Push(&permit),
-        b"layer".to_vec(),
-        NOW,
-    )
-    .await
-    .unwrap();
-    assert!(
-        catalogue::blob(&fixture.store, &name("shop/web"), &digest)
-            .await
-            .unwrap()
-            .is_some()
-    );
-}
-
-#[tokio::test]
-async fn a_damaged_file_left_by_a_cut_is_replaced_by_the_next_upload() {
-    let fixture = Fixture::new().await;
-    let digest = Digest::sha256(b"layer");
-    let shard = fixture
-        .path("blobs")
-        .join("sha256")
-        .join(&digest.hex()[..2]);
-    std::fs::create_dir_all(&shard).unwrap();
-    std::fs::write(shard.join(digest.hex()), b"").unwrap();
-    let permit = permit::<Push>(1, "shop/web");
-    blobs::put(
-        &fixture.store,
-        &Writer::Push(&permit),
-        b"layer".to_vec(),
-        NOW,
-    )
-    .await
-    .unwrap();
-    assert_eq!(std::fs::read(shard.join(digest.hex())).unwrap(), b"layer");
-}
-
-#[tokio::test]
-async fn an_upload_file_without_its_row_is_removed_in_time() {
-    let fixture = Fixture::new().await;
-    let (orphan, torn) = (
-        fixture.path("uploads").join("0".repeat(32)),
-        fixture.path("uploads").join("blob-torn"),
-    );
-    std::fs::write(&orphan, b"bytes").unwrap();
-    std::fs::write(&torn, b"by").unwrap();
+    let writer = Writer::Push(&permit);
+    blobs::put(&fixture.store, &writer, b"layer".to_vec(), NOW)
+        .await
+        .unwrap();
+    let content = blobs::open(&fixture.store, &digest).await.unwrap();
+    assert_eq!(content.bytes().await.unwrap(), b"layer");
     assert_eq!(
-        uploads::expire(&fixture.store, NOW - 3_600_000 * 24 * 365 * 20)
-            .await
-            .unwrap(),
-        0,
-        "they are too young"
+        std::fs::read(&orphan).unwrap(),
+        b"lay",
+        "nobody writes to a key of another's"
     );
-    let far = 253_000_000_000_000;
-    assert_eq!(uploads::expire(&fixture.store, far).await.unwrap(), 2);
-    assert!(!orphan.exists() && !torn.exists());
 }
 
 #[tokio::test]
-async fn an_upload_row_without_its_file_is_an_unknown_upload() {
+async fn a_blob_of_an_older_version_is_read_from_where_it_lay() {
     let fixture = Fixture::new().await;
     let permit = permit::<Push>(1, "shop/web");
     let writer = Writer::Push(&permit);
-    let id = uploads::start(&fixture.store, &writer, NOW).await.unwrap();
-    std::fs::remove_file(fixture.path("uploads").join(id.as_str())).unwrap();
-    assert!(matches!(
-        uploads::open(&fixture.store, &writer, &id, NOW).await,
-        Err(Error::NotFound { .. })
-    ));
-    assert_eq!(uploads::expire(&fixture.store, NOW + 1).await.unwrap(), 1);
-    assert_eq!(fixture.number("SELECT COUNT(*) FROM uploads").await, 0);
+    let put = async || {
+        blobs::put(&fixture.store, &writer, b"layer".to_vec(), NOW)
+            .await
+            .unwrap()
+    };
+    let digest = put().await.digest;
+    let path = fixture.blob_path(&digest).await;
+    std::fs::rename(&path, path.with_file_name(digest.hex())).unwrap();
+    fixture.edit("UPDATE blobs SET location = NULL").await;
+    let read = async || {
+        let content = blobs::open(&fixture.store, &digest).await.unwrap();
+        content.bytes().await.unwrap()
+    };
+    assert_eq!(read().await, b"layer");
+    put().await;
+    assert_eq!(read().await, b"layer", "the row that came first stays");
+    assert_eq!(fixture.blob_files(), [path.with_file_name(digest.hex())]);
+}
+
+#[tokio::test]
+async fn a_damaged_or_forged_place_is_an_error_and_never_other_bytes() {
+    let fixture = Fixture::new().await;
+    let permit = permit::<Push>(1, "shop/web");
+    let writer = Writer::Push(&permit);
+    let digest = blobs::put(&fixture.store, &writer, b"layer".to_vec(), NOW)
+        .await
+        .unwrap()
+        .digest;
+    let open = async || blobs::open(&fixture.store, &digest).await;
+    let path = fixture.blob_path(&digest).await;
+    std::fs::write(&path, b"lay").unwrap();
+    assert!(
+        matches!(open().await, Err(Error::Corrupt { .. })),
+        "it is shorter"
+    );
+    std::fs::write(&path, b"layer").unwrap();
+    open().await.unwrap();
+    for forged in ["../../master.key", "", "/etc/passwd"] {
+        fixture
+            .edit(&format!("UPDATE blobs SET location = '{forged}'"))
+            .await;
+        assert!(
+            matches!(open().await, Err(Error::Corrupt { .. })),
+            "{forged}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -117,15 +110,7 @@ async fn a_row_without_its_file_is_an_error_and_not_an_empty_blob() {
     let image = Image::new("a");
     fixture.push("shop/web", &["1"], &image).await;
     let digest = Digest::sha256(&image.blobs[1]);
-    let hex = digest.hex();
-    std::fs::remove_file(
-        fixture
-            .path("blobs")
-            .join("sha256")
-            .join(&hex[..2])
-            .join(hex),
-    )
-    .unwrap();
+    std::fs::remove_file(fixture.blob_path(&digest).await).unwrap();
     assert!(matches!(
         blobs::open(&fixture.store, &digest).await,
         Err(Error::NotFound { .. })
@@ -206,13 +191,17 @@ async fn child_that_pushes_until_it_is_killed() {
 async fn push_in_pieces(store: &Store, repository: &str, tag: &str, image: &Image) {
     let permit = permit::<Push>(1, repository);
     let writer = Writer::Push(&permit);
-    let id = uploads::start(store, &writer, NOW).await.unwrap();
-    let mut upload = uploads::open(store, &writer, &id, NOW).await.unwrap();
-    upload.append(&image.blobs[1]).await.unwrap();
-    let digest = Digest::sha256(&image.blobs[1]);
-    uploads::commit(store, &writer, upload, &digest, Hashed::NotYet, NOW)
+    let session = uploads::start(store, &writer, Algorithm::Sha256, NOW)
         .await
         .unwrap();
+    let (first, second) = image.blobs[1].split_at(3);
+    let mut upload = uploads::open(store, &writer, &session, NOW).unwrap();
+    upload.append(first).await.unwrap();
+    upload.flush().await.unwrap();
+    let mut upload = uploads::open(store, &writer, &session, NOW).unwrap();
+    upload.append(second).await.unwrap();
+    let digest = Digest::sha256(&image.blobs[1]);
+    upload.commit(&digest, NOW).await.unwrap();
     push(store, repository, &[tag], image).await;
 }
 
@@ -286,9 +275,9 @@ async fn check_whole(store: &Store, repository: &str, digest: &Digest) {
             .await
             .unwrap()
             .unwrap();
-        let (mut file, size) = blobs::open(store, &descriptor.digest).await.unwrap();
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).await.unwrap();
+        let content = blobs::open(store, &descriptor.digest).await.unwrap();
+        let size = content.size;
+        let bytes = content.bytes().await.unwrap();
         assert_eq!(
             (info.size, Digest::sha256(&bytes)),
             (size, descriptor.digest.clone()),

@@ -7,7 +7,7 @@ use policy::verb::{Attach, Push};
 use policy::{
     Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Verb, Who,
 };
-use registry::{NewManifest, PushPermits, Registry, UploadId};
+use registry::{NewManifest, PushPermits, Registry, Session, Upload};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl Fixture {
         Pushing {
             registry: &self.context.registry,
             permit,
-            id: started.unwrap(),
+            session: started.unwrap(),
             piece,
         }
     }
@@ -107,7 +107,17 @@ impl Fixture {
         let digest = Digest::sha256(blob);
         let (shard, _) = digest.hex().split_at(2);
         let path = self.folder.path().join("blobs/sha256").join(shard);
-        std::fs::remove_file(path.join(digest.hex())).unwrap();
+        for entry in std::fs::read_dir(path).unwrap() {
+            let entry = entry.unwrap();
+            if entry
+                .file_name()
+                .to_str()
+                .unwrap()
+                .starts_with(digest.hex())
+            {
+                std::fs::remove_file(entry.path()).unwrap();
+            }
+        }
     }
 
     /// What is kept of a layer.
@@ -134,7 +144,7 @@ impl Fixture {
 pub(super) struct Pushing<'a> {
     registry: &'a Registry,
     permit: Permit<Attach>,
-    id: UploadId,
+    session: Session,
     piece: usize,
 }
 
@@ -146,23 +156,22 @@ impl Pushing<'_> {
             .map(|piece| Ok(bytes::Bytes::copy_from_slice(piece)))
             .collect();
         let stream = futures_util::stream::iter(pieces);
+        let upload = self.open().write(None, stream).await.unwrap();
+        upload.keep().await.unwrap();
+    }
+
+    fn open(&self) -> Upload {
         self.registry
-            .write_upload(&self.permit, &self.id, None, stream, NOW)
-            .await
-            .unwrap();
+            .open_upload(&self.permit, &self.session, NOW)
+            .unwrap()
     }
 
     pub(super) async fn finish(&self, digest: &Digest) -> registry::Result<()> {
-        self.registry
-            .finish_upload(&self.permit, &self.id, digest, NOW)
-            .await
+        self.open().finish(digest, NOW).await
     }
 
     pub(super) async fn cancel(&self) {
-        self.registry
-            .cancel_upload(&self.permit, &self.id, NOW)
-            .await
-            .unwrap();
+        self.open().cancel().await.unwrap();
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use oci::{Digest, Manifest, Shape, media};
 use policy::verb::Push;
-use store::{Writer, catalogue, uploads};
+use store::{Writer, blobs, catalogue};
 
 use crate::fixture::{Fixture, Image, NOW, name, permit, tag};
 
@@ -64,11 +64,16 @@ async fn lists_are_in_order_and_in_pages() {
             .unwrap(),
         None
     );
-    // A repository that only has an upload is not there.
+    // A repository that only has blobs is not there.
     let permit = permit::<Push>(1, "c");
-    uploads::start(&fixture.store, &Writer::Push(&permit), NOW)
-        .await
-        .unwrap();
+    blobs::put(
+        &fixture.store,
+        &Writer::Push(&permit),
+        b"layer".to_vec(),
+        NOW,
+    )
+    .await
+    .unwrap();
     assert_eq!(
         catalogue::repositories(&fixture.store, Some("b/z"), 2)
             .await
