@@ -71,6 +71,8 @@ pub struct Proxy {
 struct Shared {
     upstream: SocketAddr,
     is_down: watch::Sender<bool>,
+    /// How many requests came.
+    came: watch::Sender<u64>,
     state: Mutex<State>,
 }
 
@@ -118,6 +120,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             upstream,
             is_down: watch::Sender::new(false),
+            came: watch::Sender::new(0),
             state: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
@@ -172,6 +175,16 @@ impl Proxy {
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.shared.lock().seen)
     }
+
+    /// Waits until such a request has come since the last call of [`Proxy::seen`].
+    pub async fn saw(&self, is_it: impl Fn(&Seen) -> bool) {
+        let mut came = self.shared.came.subscribe();
+        while !self.shared.lock().seen.iter().any(&is_it) {
+            if came.changed().await.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 impl Drop for Proxy {
@@ -197,6 +210,7 @@ impl Shared {
             target: target.to_owned(),
             spoilt: fault.is_some(),
         });
+        self.came.send_modify(|came| *came += 1);
         exchange::Plan {
             delay: state.delay,
             bytes_per_second: state.bytes_per_second,
