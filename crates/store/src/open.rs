@@ -15,7 +15,7 @@ use crate::folder::{Folder, sync_folder};
 use crate::keys::Signers;
 use crate::master::MasterKey;
 use crate::migrations;
-use crate::objects::{Local, Objects};
+use crate::objects::{BlobStore, Objects, claim};
 use crate::uploads::{Growths, Hashes, OpenUploads};
 
 /// Where the state is.
@@ -25,6 +25,8 @@ pub struct Options {
     pub data: PathBuf,
     /// The URL of a PostgreSQL database; none means the embedded one in the data folder.
     pub database: Option<String>,
+    /// The bucket in which blobs are kept; none means the data folder.
+    pub blobs: Option<BlobStore>,
 }
 
 impl Options {
@@ -33,6 +35,7 @@ impl Options {
         Options {
             data: data.into(),
             database: None,
+            blobs: None,
         }
     }
 }
@@ -72,7 +75,7 @@ impl Store {
             folder.database().parent().map_or(Ok(()), sync_folder)?;
         }
         let master = MasterKey::load(&folder.master_key(), !has_sealed(&db).await?)?;
-        let objects = Objects::Local(Local::create(folder.blobs())?);
+        let objects = claim::objects(&db, &folder, options.blobs.as_ref()).await?;
         let inner = Inner {
             db,
             folder,
@@ -97,7 +100,7 @@ impl Store {
         self.inner.db.close().await;
     }
 
-    /// Whether the database answers and the data folder can be written to.
+    /// Whether the database answers, the data folder is there, and the bucket of the blobs answers, if there is one.
     pub async fn check(&self) -> Result<()> {
         sqlx::query("SELECT value FROM revisions WHERE name = 'directory'")
             .fetch_one(self.db().read())
@@ -106,7 +109,7 @@ impl Store {
         tokio::fs::metadata(&probe)
             .await
             .map_err(Error::io(&probe))?;
-        Ok(())
+        self.objects().check().await
     }
 
     pub(crate) fn db(&self) -> &Db {

@@ -36,6 +36,7 @@ impl Fixture {
         let options = Options {
             data: folder.path().join("data"),
             database: database.url(),
+            blobs: database.blobs(),
         };
         let store = Store::open(&options).await.unwrap();
         Fixture {

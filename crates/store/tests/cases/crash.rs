@@ -161,6 +161,7 @@ async fn child_that_pushes_until_it_is_killed() {
     let options = Options {
         data: data.into(),
         database: std::env::var(DATABASE).ok(),
+        blobs: None,
     };
     let store = Store::open(&options).await.unwrap();
     let run = std::process::id();

@@ -74,6 +74,7 @@ async fn a_database_that_is_neither_is_refused_without_repeating_its_password() 
     let options = Options {
         data: folder.path().to_owned(),
         database: Some("mysql://root:secret@host/db".to_owned()),
+        blobs: None,
     };
     let error = Store::open(&options).await.unwrap_err().to_string();
     assert!(
