@@ -7,6 +7,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+mod blobs;
+
 const DATA_DEFAULT: &str = "countersign-data";
 const LISTEN_DEFAULT: &str = "127.0.0.1:5000";
 
@@ -27,6 +29,8 @@ pub(crate) struct DataFlags {
         value_name = "URL"
     )]
     pub(crate) database: Option<String>,
+    #[command(flatten)]
+    pub(crate) blobs: blobs::BlobFlags,
 }
 
 /// The TOML file: the same names as the flags.
@@ -35,6 +39,9 @@ pub(crate) struct DataFlags {
 pub(crate) struct ConfigurationFile {
     data: Option<PathBuf>,
     database: Option<String>,
+    blobs: Option<String>,
+    s3: Option<blobs::S3Table>,
+    pub(crate) blob_redirect: Option<bool>,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) anonymous_pull: Option<bool>,
     pub(crate) tls: Option<String>,
@@ -56,20 +63,25 @@ impl DataFlags {
 
     /// Where the store is.
     pub(crate) fn options(&self) -> Result<store::Options> {
-        Ok(self.options_with(&self.file()?))
+        self.options_with(&self.file()?)
     }
 
     /// Where the store is, with a file that was read already.
-    pub(crate) fn options_with(&self, file: &ConfigurationFile) -> store::Options {
+    pub(crate) fn options_with(&self, file: &ConfigurationFile) -> Result<store::Options> {
         let data = self
             .data
             .clone()
             .or_else(|| file.data.clone())
             .unwrap_or_else(|| DATA_DEFAULT.into());
-        store::Options {
+        Ok(store::Options {
             data,
             database: self.database.clone().or_else(|| file.database.clone()),
-        }
+            blobs: self
+                .blobs
+                .place(file.blobs.as_deref(), file.s3.as_ref(), |name| {
+                    std::env::var(name).ok()
+                })?,
+        })
     }
 }
 
@@ -145,14 +157,18 @@ mod tests {
             data: Some("/from/flag".into()),
             ..DataFlags::default()
         };
-        assert_eq!(flags.options_with(&file).data, PathBuf::from("/from/flag"));
         assert_eq!(
-            DataFlags::default().options_with(&file).data,
+            flags.options_with(&file).unwrap().data,
+            PathBuf::from("/from/flag")
+        );
+        assert_eq!(
+            DataFlags::default().options_with(&file).unwrap().data,
             PathBuf::from("/from/file")
         );
         assert_eq!(
             DataFlags::default()
                 .options_with(&ConfigurationFile::default())
+                .unwrap()
                 .data,
             PathBuf::from(DATA_DEFAULT)
         );

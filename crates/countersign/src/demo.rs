@@ -77,13 +77,11 @@ impl Options {
 
 async fn start(data: &Path, listen: SocketAddr) -> Result<(Service, SecretString)> {
     let service = Service::start(ServiceOptions {
-        store: store::Options {
-            data: data.to_path_buf(),
-            database: None,
-        },
+        store: store::Options::embedded(data),
         listen,
         tls: None,
         anonymous_pull: false,
+        blob_redirect: false,
         public_url: None,
         admin_password: None,
     })

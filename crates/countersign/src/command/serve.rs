@@ -44,6 +44,9 @@ pub(crate) struct Serve {
     /// The address that clients use, behind a proxy.
     #[arg(long, env = "COUNTERSIGN_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
+    /// Send clients that pull a whole blob to the bucket, with a link that is valid for five minutes.
+    #[arg(long, env = "COUNTERSIGN_BLOB_REDIRECT")]
+    blob_redirect: bool,
 }
 
 impl Serve {
@@ -61,7 +64,7 @@ impl Serve {
     }
 
     fn options(&self, file: &ConfigurationFile) -> Result<(ServiceOptions, TlsChoice)> {
-        let store = self.data.options_with(file);
+        let store = self.data.options_with(file)?;
         let listen = match self.listen.or(file.listen) {
             Some(listen) => listen,
             None => default_address()?,
@@ -77,6 +80,7 @@ impl Serve {
             store,
             listen,
             anonymous_pull: self.anonymous_pull || file.anonymous_pull.unwrap_or(false),
+            blob_redirect: self.blob_redirect || file.blob_redirect.unwrap_or(false),
             public_url: self.public_url.clone().or_else(|| file.public_url.clone()),
             admin_password: std::env::var("COUNTERSIGN_ADMIN_PASSWORD")
                 .ok()

@@ -9,11 +9,12 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use oci::{Digest, RepositoryName};
 use policy::verb::{Delete, Pull};
-use registry::Content;
 use std::io::SeekFrom;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
+
+mod remote;
 
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -40,10 +41,11 @@ pub(crate) async fn pull(
             text(&format!("bytes {first}-{last}/{}", blob.size)),
         );
     }
-    let status = if range.is_some() {
-        StatusCode::PARTIAL_CONTENT
-    } else {
+    let is_whole = range.is_none();
+    let status = if is_whole {
         StatusCode::OK
+    } else {
+        StatusCode::PARTIAL_CONTENT
     };
     let range = range.unwrap_or(ByteRange {
         first: 0,
@@ -55,20 +57,24 @@ pub(crate) async fn pull(
         range.last - range.first + 1
     };
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    let body = match asked.method {
-        Method::HEAD => Body::empty(),
-        _ => stream(blob, range.first, length).await.map_err(|error| {
-            tracing::error!(%digest, %error, "a stored blob cannot be read");
-            registry::Error::unavailable("the blob cannot be read now")
-        })?,
+    let body = if asked.method == Method::HEAD {
+        Body::empty()
+    } else {
+        match blob.into_file() {
+            Ok(file) => stream(file, range.first, length).await.map_err(|error| {
+                tracing::error!(%digest, %error, "a stored blob cannot be read");
+                registry::Error::unavailable("the blob cannot be read now")
+            })?,
+            Err(elsewhere) if is_whole && app.options().blob_redirect => {
+                return remote::redirect(&elsewhere, headers).await;
+            }
+            Err(elsewhere) => remote::body(elsewhere, range.first, length).await?,
+        }
     };
     Ok((status, headers, body).into_response())
 }
 
-async fn stream(content: Content, first: u64, length: u64) -> std::io::Result<Body> {
-    let Ok(file) = content.into_file() else {
-        return Err(std::io::ErrorKind::Unsupported.into());
-    };
+async fn stream(file: std::fs::File, first: u64, length: u64) -> std::io::Result<Body> {
     let mut file = File::from_std(file);
     if first > 0 {
         file.seek(SeekFrom::Start(first)).await?;
