@@ -13,6 +13,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod blobs;
+
 const DATA_DEFAULT: &str = "countersign-data";
 const LISTEN_DEFAULT: &str = "127.0.0.1:5000";
 
@@ -33,6 +35,8 @@ pub(crate) struct DataFlags {
         value_name = "URL"
     )]
     pub(crate) database: Option<String>,
+    #[command(flatten)]
+    pub(crate) blobs: blobs::BlobFlags,
 }
 
 /// The same, and what a command that changes the store needs to know: for `serve` and `gc`.
@@ -58,7 +62,7 @@ impl StoreFlags {
 
     /// The same, with a file that was read already.
     pub(crate) fn options_with(&self, file: &ConfigurationFile) -> Result<store::Options> {
-        let options = self.data.options_with(file);
+        let options = self.data.options_with(file)?;
         let of_file = file.gc_grace.as_deref().map(duration).transpose();
         let of_file =
             of_file.map_err(|error| anyhow!("`gc-grace` of the configuration: {error}"))?;
@@ -83,6 +87,9 @@ fn duration(text: &str) -> Result<Duration, UnitError> {
 pub(crate) struct ConfigurationFile {
     data: Option<PathBuf>,
     database: Option<String>,
+    blobs: Option<String>,
+    s3: Option<blobs::S3Table>,
+    pub(crate) blob_redirect: Option<bool>,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) anonymous_pull: Option<bool>,
     pub(crate) tls: Option<String>,
@@ -118,20 +125,25 @@ impl DataFlags {
 
     /// Where the store is.
     pub(crate) fn options(&self) -> Result<store::Options> {
-        Ok(self.options_with(&self.file()?))
+        self.options_with(&self.file()?)
     }
 
     /// Where the store is, with a file that was read already.
-    pub(crate) fn options_with(&self, file: &ConfigurationFile) -> store::Options {
+    pub(crate) fn options_with(&self, file: &ConfigurationFile) -> Result<store::Options> {
         let data = self
             .data
             .clone()
             .or_else(|| file.data.clone())
             .unwrap_or_else(|| DATA_DEFAULT.into());
-        store::Options {
+        Ok(store::Options {
             database: self.database.clone().or_else(|| file.database.clone()),
+            blobs: self
+                .blobs
+                .place(file.blobs.as_deref(), file.s3.as_ref(), |name| {
+                    std::env::var(name).ok()
+                })?,
             ..store::Options::embedded(data)
-        }
+        })
     }
 }
 
@@ -207,14 +219,18 @@ mod tests {
             data: Some("/from/flag".into()),
             ..DataFlags::default()
         };
-        assert_eq!(flags.options_with(&file).data, PathBuf::from("/from/flag"));
         assert_eq!(
-            DataFlags::default().options_with(&file).data,
+            flags.options_with(&file).unwrap().data,
+            PathBuf::from("/from/flag")
+        );
+        assert_eq!(
+            DataFlags::default().options_with(&file).unwrap().data,
             PathBuf::from("/from/file")
         );
         assert_eq!(
             DataFlags::default()
                 .options_with(&ConfigurationFile::default())
+                .unwrap()
                 .data,
             PathBuf::from(DATA_DEFAULT)
         );

@@ -87,6 +87,7 @@ async fn start(data: &Path, listen: SocketAddr) -> Result<(Service, SecretString
         listen,
         tls: None,
         anonymous_pull: false,
+        blob_redirect: false,
         public_url: None,
         admin_password: None,
         operation: Operation {

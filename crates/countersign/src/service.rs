@@ -26,6 +26,8 @@ pub(crate) struct ServiceOptions {
     pub(crate) listen: SocketAddr,
     pub(crate) tls: Option<TlsSource>,
     pub(crate) anonymous_pull: bool,
+    /// Whole blobs are pulled from the bucket itself.
+    pub(crate) blob_redirect: bool,
     pub(crate) public_url: Option<String>,
     /// The admin's password at the first start; one is made where there is none.
     pub(crate) admin_password: Option<SecretString>,
@@ -110,6 +112,7 @@ impl Service {
         let app_options = AppOptions {
             anonymous_pull: options.anonymous_pull,
             tls: tls_config.is_some(),
+            blob_redirect: options.blob_redirect,
             public_url: options.public_url,
             authority_pem: authority(options.tls.as_ref())?,
             limits: operation.limits,

@@ -36,6 +36,8 @@ pub struct AppOptions {
     pub tls: bool,
     /// The address that clients use, where it is not what their `Host` header says (behind a proxy).
     pub public_url: Option<String>,
+    /// A GET of a whole blob that is in a bucket is answered with a link to it.
+    pub blob_redirect: bool,
     /// The local authority's certificate (PEM), offered at `/ca.crt` so that clients can come to trust it.
     pub authority_pem: Option<String>,
     /// How much clients may take.

@@ -12,11 +12,11 @@ use oci::{Digest, Hasher, RepositoryName};
 use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
 use crate::objects::Objects;
-use crate::{Store, Writer, catalogue, damage, random};
+use crate::{Store, Writer, catalogue, damage, random, uploads};
 
 mod commits;
 
-pub use crate::objects::{Content, Reader};
+pub use crate::objects::{BlobStore, Content, Credentials, Keys, Reader, RemoteContent};
 pub(crate) use commits::Commits;
 
 /// How much is read at a time when a file is hashed.
@@ -53,7 +53,7 @@ impl BlobInfo {
             .strip_prefix(&key)
             .and_then(|rest| rest.strip_prefix('.'))
             .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        if !is_of_digest {
+        if !is_of_digest && !uploads::is_piece(location) {
             return Err(Error::corrupt("blobs.location")(format!(
                 "`{location}` is no place of `{}`",
                 self.digest
@@ -118,21 +118,23 @@ pub async fn put(
         location: Some(new_key(&digest)?),
         digest,
     };
-    let (shared, key) = (store.clone(), info.key()?);
-    blocking(move || {
-        let temporary = shared
-            .folder()
-            .uploads()
-            .join(format!("blob-{}", random::hex::<16>()?));
-        let Objects::Local(objects) = shared.objects();
-        let written =
-            write_new(&temporary, &content).and_then(|file| objects.adopt(&file, &temporary, &key));
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
+    let key = info.key()?;
+    match store.objects() {
+        Objects::Local(objects) => {
+            let (objects, folder) = (objects.clone(), store.folder().uploads());
+            blocking(move || {
+                let temporary = folder.join(format!("blob-{}", random::hex::<16>()?));
+                let written = write_new(&temporary, &content)
+                    .and_then(|file| objects.adopt(&file, &temporary, &key));
+                if written.is_err() {
+                    let _ = fs::remove_file(&temporary);
+                }
+                written
+            })
+            .await?;
         }
-        written
-    })
-    .await?;
+        Objects::Remote(remote) => remote.put(&key, content).await?,
+    }
     settle(store, writer.repository()?, &info, now).await?;
     Ok(info)
 }

@@ -8,20 +8,28 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::runtime::Handle;
+
 use crate::blobs::blocking;
 use crate::error::{Error, Result};
-use crate::folder::Folder;
-use crate::open::Options;
 
+pub(crate) mod claim;
 mod local;
+mod remote;
 
 pub(crate) use local::{Local, modified_at};
+pub use remote::{BlobStore, Credentials, Keys};
+pub(crate) use remote::{Remote, RemoteBytes, RemoteReader, Writing};
 
 /// The place where the objects are.
 #[derive(Debug)]
 pub(crate) enum Objects {
     /// Files in the data folder.
     Local(Local),
+    /// A bucket of an S3-compatible service.
+    Remote(Remote),
 }
 
 /// An object, as a listing has it.
@@ -36,6 +44,14 @@ pub(crate) struct Listed {
 }
 
 impl Objects {
+    /// Whether objects can be read and written now, as far as one request tells.
+    pub(crate) async fn check(&self) -> Result<()> {
+        match self {
+            Objects::Local(_) => Ok(()),
+            Objects::Remote(remote) => remote.check().await,
+        }
+    }
+
     /// Opens an object for reading, from its first byte. One that is not there is a `NotFound` of the kind `object`.
     pub(crate) async fn open(&self, key: &str) -> Result<Content> {
         match self {
@@ -46,18 +62,15 @@ impl Objects {
                     blocking(move || local.open(&key)).await
                 }
             },
+            Objects::Remote(remote) => Ok(Content::of_remote(remote.open(key).await?)),
         }
-    }
-
-    /// The objects of a store that is there already, without making anything: for commands beside a server.
-    pub(crate) fn existing(_options: &Options, folder: &Folder) -> Result<Objects> {
-        Ok(Objects::Local(Local::existing(folder.blobs())))
     }
 
     /// The file of an object, where it is one.
     pub(crate) fn file_path(&self, key: &str) -> Option<PathBuf> {
         match self {
             Objects::Local(local) => Some(local.path(key)),
+            Objects::Remote(_) => None,
         }
     }
 
@@ -68,6 +81,7 @@ impl Objects {
                 let (local, key) = (local.clone(), key.to_owned());
                 blocking(move || local.remove(&key)).await
             }
+            Objects::Remote(remote) => remote.remove(key).await,
         }
     }
 
@@ -79,6 +93,7 @@ impl Objects {
                 let (local, after) = (local.clone(), after.map(str::to_owned));
                 blocking(move || local.list(after.as_deref(), limit)).await
             }
+            Objects::Remote(remote) => remote.list(after, limit).await,
         }
     }
 }
@@ -96,6 +111,8 @@ pub struct Content {
 enum Source {
     /// A file, at its first byte.
     File(File),
+    /// An object elsewhere.
+    Remote(RemoteBytes),
 }
 
 impl Content {
@@ -106,54 +123,107 @@ impl Content {
         }
     }
 
+    fn of_remote(bytes: RemoteBytes) -> Content {
+        Content {
+            size: bytes.size(),
+            source: Source::Remote(bytes),
+        }
+    }
+
     /// The file, where the bytes are one: for whoever reads parts of it or hands it to the kernel.
     pub fn file(&self) -> Option<&File> {
         match &self.source {
             Source::File(file) => Some(file),
+            Source::Remote(_) => None,
         }
     }
 
-    /// The same, to keep; or the content as it was, where the bytes are not a file.
+    /// The same, to keep; or the object, where the bytes are not a file.
     ///
     /// # Errors
-    /// The content itself.
-    pub fn into_file(self) -> std::result::Result<File, Content> {
+    /// The object.
+    pub fn into_file(self) -> std::result::Result<File, RemoteContent> {
         match self.source {
             Source::File(file) => Ok(file),
+            Source::Remote(bytes) => Err(RemoteContent(bytes)),
         }
     }
 
-    /// The bytes as a stream for a thread that may block: not for an async task.
+    /// The bytes as a stream for a thread that may block: not for an async task. Called within a runtime.
     pub fn into_reader(self) -> Reader {
-        Reader(self.source)
+        Reader(match self.source {
+            Source::File(file) => Reading::File(file),
+            Source::Remote(bytes) => Reading::Remote(bytes.into_reader(&Handle::current())),
+        })
     }
 
     /// All bytes, in memory: ask for `size` first.
     ///
     /// # Errors
-    /// What the disk fails with.
+    /// What the disk or the service fails with.
     pub async fn bytes(self) -> Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
         let mut reader = self.into_reader();
         blocking(move || {
-            reader.read_to_end(&mut bytes).map_err(|source| Error::Io {
-                path: "a stored blob".to_owned(),
-                source,
-            })?;
+            reader.read_to_end(&mut bytes).map_err(read_failure)?;
             Ok(bytes)
         })
         .await
     }
 }
 
+/// What a `Reader` failed with.
+fn read_failure(source: io::Error) -> Error {
+    match source.downcast::<Error>() {
+        Ok(error) => error,
+        Err(source) => Error::Io {
+            path: "a stored blob".to_owned(),
+            source,
+        },
+    }
+}
+
+/// The bytes of a stored blob that are elsewhere.
+#[derive(Debug)]
+pub struct RemoteContent(RemoteBytes);
+
+impl RemoteContent {
+    /// `length` bytes from `first` on. The service has begun to answer when this returns.
+    ///
+    /// # Errors
+    /// `Unavailable` when it does not; the stream fails in the same way when it stops for good.
+    pub async fn stream(
+        self,
+        first: u64,
+        length: u64,
+    ) -> Result<impl Stream<Item = Result<Bytes>> + Send + 'static> {
+        self.0.stream(first, length).await
+    }
+
+    /// A link that whoever has it can read all bytes with, for five minutes.
+    ///
+    /// # Errors
+    /// `Unavailable` when there are no keys to sign it with.
+    pub async fn link(&self) -> Result<String> {
+        self.0.link().await
+    }
+}
+
 /// The bytes of a blob, one after the other; reading may block.
 #[derive(Debug)]
-pub struct Reader(Source);
+pub struct Reader(Reading);
+
+#[derive(Debug)]
+enum Reading {
+    File(File),
+    Remote(RemoteReader),
+}
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Source::File(file) => file.read(buffer),
+            Reading::File(file) => file.read(buffer),
+            Reading::Remote(remote) => remote.read(buffer),
         }
     }
 }

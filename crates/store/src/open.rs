@@ -17,7 +17,7 @@ use crate::garbage::GRACE;
 use crate::keys::Signers;
 use crate::master::MasterKey;
 use crate::migrations;
-use crate::objects::{Local, Objects};
+use crate::objects::{BlobStore, Objects, claim};
 use crate::random;
 use crate::uploads::{Growths, Hashes, OpenUploads};
 
@@ -30,6 +30,8 @@ pub struct Options {
     pub database: Option<String>,
     /// How long something stays that nothing needs: see `garbage`.
     pub grace: Duration,
+    /// The bucket in which blobs are kept; none means the data folder.
+    pub blobs: Option<BlobStore>,
 }
 
 impl Options {
@@ -39,6 +41,7 @@ impl Options {
             data: data.into(),
             database: None,
             grace: GRACE,
+            blobs: None,
         }
     }
 }
@@ -81,7 +84,7 @@ impl Store {
             folder.database().parent().map_or(Ok(()), sync_folder)?;
         }
         let master = MasterKey::load(&folder.master_key(), !has_sealed(&db).await?)?;
-        let objects = Objects::Local(Local::create(folder.blobs())?);
+        let objects = claim::objects(&db, &folder, options.blobs.as_ref()).await?;
         let inner = Inner {
             db,
             folder,
@@ -108,7 +111,7 @@ impl Store {
         self.inner.db.close().await;
     }
 
-    /// Whether the database answers and the data folder can be written to.
+    /// Whether the database answers, the data folder is there, and the bucket of the blobs answers, if there is one.
     pub async fn check(&self) -> Result<()> {
         sqlx::query("SELECT value FROM revisions WHERE name = 'directory'")
             .fetch_one(self.db().read())
@@ -117,7 +120,7 @@ impl Store {
         tokio::fs::metadata(&probe)
             .await
             .map_err(Error::io(&probe))?;
-        Ok(())
+        self.objects().check().await
     }
 
     pub(crate) fn db(&self) -> &Db {

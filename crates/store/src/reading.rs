@@ -4,7 +4,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::migrations;
-use crate::objects::Objects;
+use crate::objects::{Objects, claim};
 use crate::open::{Options, connect};
 
 /// The database and the objects of a store.
@@ -24,7 +24,7 @@ impl Reading {
         }
         let db = connect(&folder, options.database.as_deref()).await?;
         migrations::require_current(&db).await?;
-        let objects = Objects::existing(options, &folder)?;
+        let objects = claim::existing(&db, &folder, options.blobs.as_ref()).await?;
         Ok(Reading {
             db,
             folder,

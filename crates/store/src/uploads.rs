@@ -22,7 +22,9 @@ mod expire;
 mod file;
 mod growth;
 mod hashes;
+mod pieces;
 mod session;
+mod upload;
 
 pub use expire::expire;
 pub(crate) use expire::under_way;
@@ -32,7 +34,10 @@ pub(crate) use growth::Growths;
 pub use growth::{Growing, Growth, follow, offer_again, offered};
 pub(crate) use hashes::Hashes;
 use hashes::Running;
+use pieces::Pieces;
+pub(crate) use pieces::is_piece;
 pub use session::{Session, UploadId, session};
+pub use upload::Upload;
 
 /// Bytes that are gathered before they are written. A body that is not longer is written, synced and named in one go.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -40,9 +45,9 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// takes a fifth off the time of 100 MiB.
 const EARLY_BYTES: u64 = 16 << 20;
 
-/// An upload opened for writing by one request. Nobody else has it open, also not while a dropped request's last write runs.
+/// An upload to a file, opened for writing by one request. Nobody else has it open, also not while a dropped request's last write runs.
 #[derive(Debug)]
-pub struct Upload {
+struct FileUpload {
     store: Store,
     repository: RepositoryName,
     file: Arc<UploadFile>,
@@ -66,6 +71,10 @@ pub async fn start(
 ) -> Result<Session> {
     writer.actor(now)?;
     let session = Session::new(store, writer, algorithm, now)?;
+    if let Objects::Remote(remote) = store.objects() {
+        pieces::start(remote, session.id()).await?;
+        return Ok(session);
+    }
     let path = store.folder().uploads().join(session.id().as_str());
     // Not synced: nothing is acknowledged but a number.
     blocking(move || {
@@ -89,18 +98,25 @@ pub fn open(store: &Store, writer: &Writer<'_>, session: &Session, now: i64) -> 
     if session.repository() != writer.repository()? || session.principal() != writer.principal() {
         return Err(session::unknown(session.id()));
     }
+    let begin = || Running::begin(session.algorithm());
+    if let Objects::Remote(remote) = store.objects() {
+        let guard = store.open_uploads().enter(session.id())?;
+        let hash = store.hashes().take(session.id()).unwrap_or_else(begin);
+        let pieces = Pieces::of_session(store, remote, session.repository(), guard, hash);
+        return Ok(Upload::in_pieces(pieces));
+    }
     let file = UploadFile::existing(store, session.id())?;
-    let hash = store.hashes().take(session.id());
-    Ok(Upload {
+    let hash = store.hashes().take(session.id()).unwrap_or_else(begin);
+    Ok(Upload::in_a_file(FileUpload {
         store: store.clone(),
         repository: session.repository().clone(),
         file: Arc::new(file),
-        hash: hash.or_else(|| Some(Running::begin(session.algorithm()))),
+        hash: Some(hash),
         buffer: Vec::new(),
         writing: None,
         syncing: None,
         unsynced: 0,
-    })
+    }))
 }
 
 /// An upload within one request, which no other one can open: it has no session, and leaves nothing when it is dropped.
@@ -112,7 +128,12 @@ pub fn create(
 ) -> Result<Upload> {
     writer.actor(now)?;
     let id = UploadId::random()?;
-    Ok(Upload {
+    if let Objects::Remote(remote) = store.objects() {
+        let (guard, hash) = (store.open_uploads().enter(&id)?, Running::begin(algorithm));
+        let pieces = Pieces::of_request(store, remote, writer.repository()?, guard, hash);
+        return Ok(Upload::in_pieces(pieces));
+    }
+    Ok(Upload::in_a_file(FileUpload {
         store: store.clone(),
         repository: writer.repository()?.clone(),
         file: Arc::new(UploadFile::new(store, &id)?),
@@ -121,12 +142,12 @@ pub fn create(
         writing: None,
         syncing: None,
         unsynced: 0,
-    })
+    }))
 }
 
-impl Upload {
+impl FileUpload {
     /// How many bytes it has.
-    pub async fn size(&mut self) -> Result<u64> {
+    async fn size(&mut self) -> Result<u64> {
         self.written().await?;
         let file = Arc::clone(&self.file);
         let size = blocking(move || file.size()).await?;
@@ -135,7 +156,7 @@ impl Upload {
 
     /// Adds bytes at the end: while they are hashed, those before them are written. On an error, what was added since the last
     /// `flush` may be missing: the upload goes on from the size that a fresh `open` tells.
-    pub async fn append(&mut self, mut bytes: &[u8]) -> Result<()> {
+    async fn append(&mut self, mut bytes: &[u8]) -> Result<()> {
         if let Some(hash) = &mut self.hash {
             hash.update(bytes);
         }
@@ -152,7 +173,7 @@ impl Upload {
     }
 
     /// Hands all bytes to the file, and keeps the hash for the next request. Answers how many there are.
-    pub async fn flush(mut self) -> Result<u64> {
+    async fn flush(mut self) -> Result<u64> {
         self.settled().await?;
         let (file, bytes) = (Arc::clone(&self.file), mem::take(&mut self.buffer));
         let growths = Arc::clone(self.store.growths());
@@ -170,7 +191,7 @@ impl Upload {
 
     /// Makes the bytes the blob `expected` of the repository that the upload was opened for. When this answers `Ok`, bytes,
     /// their name and the rows are on the disk. With other bytes than expected the upload stays as it was.
-    pub async fn commit(mut self, expected: &Digest, now: i64) -> Result<BlobInfo> {
+    async fn commit(mut self, expected: &Digest, now: i64) -> Result<BlobInfo> {
         self.settled().await?;
         let location = new_key(expected)?;
         let finish = Finish {
@@ -193,7 +214,7 @@ impl Upload {
     }
 
     /// Ends the upload and drops its bytes.
-    pub async fn cancel(mut self) -> Result<()> {
+    async fn cancel(mut self) -> Result<()> {
         self.settled().await?;
         self.store.growths().ended(self.file.id(), None);
         let file = Arc::clone(&self.file);
@@ -277,7 +298,9 @@ impl Finish {
         if found != expected {
             return Err(Error::DigestMismatch { expected, found });
         }
-        let Objects::Local(objects) = store.objects();
+        let Objects::Local(objects) = store.objects() else {
+            return Err(session::unknown(file.id()));
+        };
         file.become_object(objects, &key)?;
         Ok(size)
     }

@@ -40,6 +40,7 @@ impl Fixture {
         let (folder, database) = (tempfile::tempdir().unwrap(), Database::create().await);
         let options = change(Options {
             database: database.url(),
+            blobs: database.blobs(),
             ..Options::embedded(folder.path().join("data"))
         });
         let store = Store::open(&options).await.unwrap();

@@ -46,6 +46,9 @@ pub(crate) struct Serve {
     /// The address that clients use, behind a proxy.
     #[arg(long, env = "COUNTERSIGN_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
+    /// Send clients that pull a whole blob to the bucket, with a link that is valid for five minutes.
+    #[arg(long, env = "COUNTERSIGN_BLOB_REDIRECT")]
+    blob_redirect: bool,
     #[command(flatten)]
     operation: OperationFlags,
 }
@@ -89,6 +92,7 @@ impl Serve {
             store,
             listen,
             anonymous_pull: self.anonymous_pull || file.anonymous_pull.unwrap_or(false),
+            blob_redirect: self.blob_redirect || file.blob_redirect.unwrap_or(false),
             public_url: self.public_url.clone().or_else(|| file.public_url.clone()),
             admin_password: std::env::var("COUNTERSIGN_ADMIN_PASSWORD")
                 .ok()

@@ -10,7 +10,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use oci::{Digest, RepositoryName};
 use policy::verb::{Attach, Delete, Pull};
-use registry::Content;
+use std::fs::File;
+
+mod remote;
 
 /// Bytes up to which a blob is read, rather than sent as a file.
 const SENT_BYTES_MIN: u64 = 64 * 1024;
@@ -55,10 +57,11 @@ pub(crate) async fn pull(
             text(&format!("bytes {first}-{last}/{}", blob.size)),
         );
     }
-    let status = if range.is_some() {
-        StatusCode::PARTIAL_CONTENT
-    } else {
+    let is_whole = range.is_none();
+    let status = if is_whole {
         StatusCode::OK
+    } else {
+        StatusCode::PARTIAL_CONTENT
     };
     let range = range.unwrap_or(ByteRange {
         first: 0,
@@ -70,22 +73,25 @@ pub(crate) async fn pull(
         range.last - range.first + 1
     };
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    let body = match asked.method {
-        Method::HEAD => Body::empty(),
-        _ => body(asked, blob, range.first, length)?,
+    if asked.method == Method::HEAD {
+        return Ok((status, headers).into_response());
+    }
+    let body = match blob.into_file() {
+        Ok(file) => body(asked, file, range.first, length),
+        Err(elsewhere) if is_whole && app.options().blob_redirect => {
+            return remote::redirect(&elsewhere, headers).await;
+        }
+        Err(elsewhere) => remote::body(elsewhere, range.first, length).await?,
     };
     Ok((status, headers, body).into_response())
 }
 
 /// Where the connection can send files by itself, it does; what is small is sooner read than sent apart from its head.
-fn body(asked: &Asked, content: Content, first: u64, length: u64) -> V2Result<Body> {
-    let Ok(file) = content.into_file() else {
-        return Err(registry::Error::unavailable("the blob cannot be read now").into());
-    };
-    Ok(match &asked.files {
+fn body(asked: &Asked<'_>, file: File, first: u64, length: u64) -> Body {
+    match asked.files {
         Some(files) if length > SENT_BYTES_MIN => files.body(file, first, length),
         _ => reading::body(file, first, length),
-    })
+    }
 }
 
 fn content_headers(digest: &Digest) -> HeaderMap {

@@ -4,16 +4,20 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::UploadId;
 use super::file::{lock, size_of};
+use super::{UploadId, pieces};
 use crate::Store;
 use crate::blobs::blocking;
 use crate::error::{Error, Result};
-use crate::objects::modified_at;
+use crate::objects::{Objects, modified_at};
 
 /// Removes the files of uploads that were last written to before `before` (milliseconds since the epoch) and are not open in
-/// this or another process, so that their sessions end. Answers how many it removed.
+/// this or another process, so that their sessions end. Answers how many it removed. With blobs in a bucket, `before` lies at
+/// least a day back.
 pub async fn expire(store: &Store, before: i64) -> Result<u64> {
+    if let Objects::Remote(remote) = store.objects() {
+        return pieces::expire(store, remote, before).await;
+    }
     let store = store.clone();
     blocking(move || {
         let removed = remove_stale(&store, before)?;

@@ -50,6 +50,12 @@ pub(super) struct Guard {
     id: UploadId,
 }
 
+impl Guard {
+    pub(super) fn id(&self) -> &UploadId {
+        &self.id
+    }
+}
+
 impl Drop for Guard {
     fn drop(&mut self) {
         self.open

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection};
+use store::blobs::BlobStore;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -43,6 +44,11 @@ impl Database {
     /// What `Options` are given.
     pub(crate) fn url(&self) -> Option<String> {
         Some(self.url.clone())
+    }
+
+    /// The bucket that `Options` are given.
+    pub(crate) fn blobs(&self) -> Option<BlobStore> {
+        None
     }
 
     /// What somebody with a database program would open.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use store::blobs::BlobStore;
+
 /// Where a test's database is.
 pub(crate) struct Database;
 
@@ -13,6 +15,11 @@ impl Database {
 
     /// What `Options` are given.
     pub(crate) fn url(&self) -> Option<String> {
+        None
+    }
+
+    /// The bucket that `Options` are given.
+    pub(crate) fn blobs(&self) -> Option<BlobStore> {
         None
     }
 

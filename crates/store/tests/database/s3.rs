@@ -1,0 +1,59 @@
+//! A place for one test: the embedded database, and a prefix of its own in the bucket that COUNTERSIGN_TEST_S3 names.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use store::blobs::{BlobStore, Credentials, Keys};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// Where a test's database is, and its blobs.
+pub(crate) struct Database {
+    prefix: String,
+}
+
+impl Database {
+    /// A new, empty database.
+    pub(crate) async fn create() -> Database {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Database {
+            prefix: format!("test-{}/{number}", std::process::id()),
+        }
+    }
+
+    /// What `Options` are given.
+    pub(crate) fn url(&self) -> Option<String> {
+        None
+    }
+
+    /// The bucket that `Options` are given.
+    pub(crate) fn blobs(&self) -> Option<BlobStore> {
+        Some(place(&self.prefix))
+    }
+
+    /// What somebody with a database program would open.
+    pub(crate) fn raw_url(&self, data: &Path) -> String {
+        format!("sqlite://{}/countersign.db?mode=rw", data.display())
+    }
+}
+
+/// A prefix of the bucket.
+pub(crate) fn place(prefix: &str) -> BlobStore {
+    let keys = Keys {
+        access_key_id: variable("AWS_ACCESS_KEY_ID"),
+        secret_access_key: variable("AWS_SECRET_ACCESS_KEY").into(),
+        session_token: None,
+    };
+    let url = format!("{}/{prefix}", variable("COUNTERSIGN_TEST_S3"));
+    let mut place = BlobStore::parse(&url, Credentials::Keys(keys)).unwrap();
+    place.endpoint = Some(variable("COUNTERSIGN_TEST_S3_ENDPOINT"));
+    place.path_style = true;
+    place.allow_http = true;
+    place
+}
+
+/// What `.ci/with-s3` gives.
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is missing: run this with `.ci/with-s3 COMMAND`"))
+}
