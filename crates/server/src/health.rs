@@ -126,9 +126,10 @@ struct Report(Vec<Check>);
 
 impl Report {
     async fn make(app: &App) -> Self {
-        let (database, data, audit, jobs) =
-            tokio::join!(database(app), data(app), audit(app), jobs(app));
-        Self(vec![database, data, audit, jobs])
+        let (database, data, bucket, audit, jobs) =
+            tokio::join!(database(app), data(app), bucket(app), audit(app), jobs(app));
+        let checks = [Some(database), Some(data), bucket, Some(audit), Some(jobs)];
+        Self(checks.into_iter().flatten().collect())
     }
 
     fn is_ready(&self) -> bool {
@@ -203,6 +204,15 @@ async fn data(app: &App) -> Check {
         Some(free) if free >= app.options().room_bytes_min => Check::holds("data"),
         Some(_) => Check::failed("data", "there is too little room on its disk"),
         None => Check::failed("data", "the folder cannot be written to"),
+    }
+}
+
+/// Nothing where blobs are in the data folder.
+async fn bucket(app: &App) -> Option<Check> {
+    match found("blobs", condition::bucket(app.store())).await {
+        Some(false) => None,
+        Some(true) => Some(Check::holds("blobs")),
+        None => Some(Check::failed("blobs", "the blob store does not answer")),
     }
 }
 

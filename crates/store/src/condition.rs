@@ -47,6 +47,14 @@ pub async fn data_folder(store: &Store) -> Result<u64> {
     .await
 }
 
+/// Asks the bucket of the blobs whether it answers; `false` where they are files of the data folder.
+///
+/// # Errors
+/// It does not answer.
+pub async fn bucket(store: &Store) -> Result<bool> {
+    store.objects().check().await
+}
+
 /// When the oldest act was recorded that has no place in the audit log yet (milliseconds since the epoch); none when all have
 /// one. It grows old when the log contradicts its checkpoints, because nothing is sealed then.
 ///

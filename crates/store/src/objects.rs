@@ -44,11 +44,11 @@ pub(crate) struct Listed {
 }
 
 impl Objects {
-    /// Whether objects can be read and written now, as far as one request tells.
-    pub(crate) async fn check(&self) -> Result<()> {
+    /// Asks the service whether objects can be read now; `false` where there is none to ask.
+    pub(crate) async fn check(&self) -> Result<bool> {
         match self {
-            Objects::Local(_) => Ok(()),
-            Objects::Remote(remote) => remote.check().await,
+            Objects::Local(_) => Ok(false),
+            Objects::Remote(remote) => remote.check().await.map(|()| true),
         }
     }
 

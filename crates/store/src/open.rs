@@ -111,18 +111,6 @@ impl Store {
         self.inner.db.close().await;
     }
 
-    /// Whether the database answers, the data folder is there, and the bucket of the blobs answers, if there is one.
-    pub async fn check(&self) -> Result<()> {
-        sqlx::query("SELECT value FROM revisions WHERE name = 'directory'")
-            .fetch_one(self.db().read())
-            .await?;
-        let probe = self.folder().uploads();
-        tokio::fs::metadata(&probe)
-            .await
-            .map_err(Error::io(&probe))?;
-        self.objects().check().await
-    }
-
     pub(crate) fn db(&self) -> &Db {
         &self.inner.db
     }

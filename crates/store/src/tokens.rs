@@ -124,7 +124,7 @@ pub async fn list(
     .bind(principal.0)
     .fetch_all(&mut *conn)
     .await?;
-    rows.iter().map(|row| record(row)).collect()
+    rows.iter().map(record).collect()
 }
 
 /// Notes that somebody was given a refresh token, by a password or by the token of this number. It is not kept: what it

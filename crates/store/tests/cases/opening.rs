@@ -20,12 +20,12 @@ async fn a_new_store_is_private_and_opens_again() {
         let metadata = std::fs::metadata(fixture.path(name)).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o777, mode, "{name}");
     }
-    fixture.store.check().await.unwrap();
+    store::condition::database(&fixture.store).await.unwrap();
     let notes = "SELECT CAST(COUNT(*) AS BIGINT) FROM schema_migrations";
     let made = fixture.number(notes).await;
     assert!(made > 0);
     let fixture = fixture.restart().await;
-    fixture.store.check().await.unwrap();
+    store::condition::database(&fixture.store).await.unwrap();
     assert_eq!(fixture.number(notes).await, made, "each runs once");
 }
 

@@ -82,10 +82,10 @@ async fn busy_for_good_is_a_clear_error_and_over_without_a_restart() {
         matches!(outcome, Err(Error::Unavailable { .. })),
         "{outcome:?}"
     );
-    assert!(service.store.check().await.is_err());
+    assert!(store::condition::bucket(&service.store).await.is_err());
 
     service.proxy.mend();
-    service.store.check().await.unwrap();
+    assert!(store::condition::bucket(&service.store).await.unwrap());
     assert_eq!(service.read(&Digest::sha256(&held)).await.unwrap(), held);
     service.add(&session, b"some").await.unwrap();
     let digest = Digest::sha256(b"some");
@@ -138,8 +138,8 @@ async fn a_service_that_is_down_and_comes_back() {
         matches!(outcome, Err(Error::Unavailable { .. })),
         "{outcome:?}"
     );
-    assert!(service.store.check().await.is_err());
+    assert!(store::condition::bucket(&service.store).await.is_err());
     service.proxy.down(false);
     service.push(&bytes).await.unwrap();
-    service.store.check().await.unwrap();
+    assert!(store::condition::bucket(&service.store).await.unwrap());
 }
