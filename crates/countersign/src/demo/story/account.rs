@@ -7,10 +7,7 @@ use anyhow::{Result, bail};
 
 impl Story {
     pub(super) async fn account(&self) -> Result<()> {
-        let options = store::Options {
-            data: self.data.clone(),
-            database: None,
-        };
+        let options = store::Options::embedded(&self.data);
         let report = until("the audit log to be sealed", async || {
             let report = store::audit::verify(&options, None).await?;
             if let Some(problem) = report.problems.first() {
