@@ -55,8 +55,7 @@ async fn sqlite(reading: &Reading, folder: &Path) -> Result<Copy> {
     })
     .await?;
     // As it lies there, without making a journal beside it.
-    let url = format!("{}?mode=ro&immutable=true", sqlite_url(&path)?);
-    let mut copy = AnyConnection::connect(&url).await?;
+    let mut copy = connect(&path, "mode=ro&immutable=true").await?;
     let blobs = blobs(&mut copy).await?;
     copy.close().await?;
     Ok(Copy {
@@ -74,6 +73,13 @@ async fn postgres(reading: &Reading, folder: &Path) -> Result<Copy> {
         file: TABLES,
         blobs,
     })
+}
+
+/// Opens a copy by itself. A restore has no other database open, so that nobody else has named the drivers.
+async fn connect(path: &Path, how: &str) -> Result<AnyConnection> {
+    sqlx::any::install_default_drivers();
+    let url = format!("{}?{how}", sqlite_url(path)?);
+    Ok(AnyConnection::connect(&url).await?)
 }
 
 /// The blobs of the state that the connection sees.
@@ -104,7 +110,7 @@ async fn blobs(conn: &mut AnyConnection) -> Result<Vec<Listed>> {
 
 /// Makes a copy the embedded database of a data folder: what belonged to the processes of the old one is taken out.
 pub(super) async fn revive(path: &Path) -> Result<()> {
-    let mut copy = AnyConnection::connect(&format!("{}?mode=rw", sqlite_url(path)?)).await?;
+    let mut copy = connect(path, "mode=rw").await?;
     let state: String = copy.fetch_one("PRAGMA quick_check(1)").await?.try_get(0)?;
     if state != "ok" {
         return Err(super::manifest::broken(
