@@ -10,7 +10,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "a test says by a panic that it fails"
 )]
 
@@ -92,9 +91,9 @@ fn what_was_acknowledged_is_whole_and_nothing_else_is_left() {
     }
     let needed = runtime.block_on(needed(&client));
     server.stop();
-    let freed = settle(&server.data());
+    let freed = settle(server.data());
     println!("chaos: {freed} blobs were left to the last collection");
-    let report = json(&program(&["check", "-o", "json"], &server.data()));
+    let report = json(&program(&["check", "-o", "json"], server.data()));
     assert_eq!(report["faults"], serde_json::json!([]), "{report}");
     let strays = report["strays"].as_u64().unwrap();
     let files = blobs_on_disk(&server.data().join("blobs"));
@@ -107,7 +106,7 @@ fn what_was_acknowledged_is_whole_and_nothing_else_is_left() {
     for digest in &needed {
         assert!(held.contains(digest), "{digest} is needed and not there");
     }
-    let verified = program(&["audit", "verify"], &server.data());
+    let verified = program(&["audit", "verify"], server.data());
     assert!(verified.status.success(), "{verified:?}");
     // A cut leaves at most what was being uploaded.
     let cuts = counts.kills.load(Ordering::Relaxed) * CLIENTS;
@@ -285,10 +284,7 @@ impl Actor {
 
 /// Whether a failure is that of a server that was killed or is not up yet. Everything that a server answers counts.
 fn is_cut(error: &Error) -> bool {
-    match error {
-        Error::Refused(_) | Error::DigestMismatch { .. } => false,
-        _ => true,
-    }
+    !matches!(error, Error::Refused(_) | Error::DigestMismatch { .. })
 }
 
 /// An image pulls byte for byte; what is not there, or is other bytes, is a failure that no kill explains.

@@ -15,7 +15,11 @@ use identity::{Caller, Issued, LogIn, Presented, SERVICE, Scope, Via};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-type Answer = Result<(HeaderMap, Json<Value>), TokenError>;
+type Fields = serde_json::Map<String, Value>;
+type Answer = Result<(HeaderMap, Json<Fields>), TokenError>;
+
+/// The field of a refresh token, in questions and answers.
+const REFRESH: &str = "refresh_token";
 
 /// `GET /token?service=…&scope=…`, with Basic credentials or none.
 pub(crate) async fn get(State(app): State<App>, request: Request) -> Response {
@@ -54,10 +58,12 @@ pub(crate) async fn post(State(app): State<App>, request: Request) -> Response {
             return Err(ApiError::from(identity::AuthError::Token).into());
         }
         let (mut body, scope) = session(&app, &log_in.caller, &form).await?;
-        body["scope"] = json!(scope);
+        body.insert("scope".to_owned(), json!(scope));
         if form.first("access_type") == Some("offline") {
             match refresh {
-                Some(token) => body["refresh_token"] = json!(token.expose_secret()),
+                Some(token) => {
+                    body.insert(REFRESH.to_owned(), json!(token.expose_secret()));
+                }
                 None => remember(&app, &log_in, &mut body).await?,
             }
         }
@@ -155,7 +161,7 @@ async fn session(
     app: &App,
     caller: &Caller,
     parameters: &Parameters,
-) -> Result<(Value, String), ApiError> {
+) -> Result<(Fields, String), ApiError> {
     let Issued {
         token,
         expires_in_seconds,
@@ -171,14 +177,21 @@ async fn session(
     let issued = jiff::Timestamp::from_millisecond(issued_at)
         .map(|time| time.to_string())
         .unwrap_or_default();
-    let body = json!({"token": token, "access_token": token, "expires_in": expires_in_seconds, "issued_at": issued});
+    let body = [
+        ("token", json!(token)),
+        ("access_token", json!(token)),
+        ("expires_in", json!(expires_in_seconds)),
+        ("issued_at", json!(issued)),
+    ];
+    let body = body.map(|(name, value)| (name.to_owned(), value));
+    let body = body.into_iter().collect();
     Ok((body, scope))
 }
 
 /// Adds a refresh token for whoever can have one.
-async fn remember(app: &App, log_in: &LogIn, body: &mut Value) -> Result<(), ApiError> {
+async fn remember(app: &App, log_in: &LogIn, body: &mut Fields) -> Result<(), ApiError> {
     if let Some(token) = app.identity().refresh_token(log_in, app.now()).await? {
-        body["refresh_token"] = json!(token.expose_secret());
+        body.insert(REFRESH.to_owned(), json!(token.expose_secret()));
     }
     Ok(())
 }

@@ -1,3 +1,5 @@
+//! Keys and files: what is adopted can be opened, listed in order and removed.
+
 use std::fs;
 
 use super::*;
