@@ -57,7 +57,7 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Connects, and writes, lists and removes an object, so that what is wrong with bucket, keys or rights is said at the
+    /// Connects, and lists, writes and removes an object, so that what is wrong with bucket, keys or rights is said at the
     /// start.
     pub(crate) async fn connect(place: &BlobStore) -> Result<Remote> {
         let remote = Remote {
@@ -74,14 +74,15 @@ impl Remote {
         Ok(remote)
     }
 
+    /// The listing comes first: it changes nothing, and there are services that make a bucket for whoever writes to it.
     async fn try_out(&self) -> object_store::Result<()> {
+        let folder = self.path("start");
+        let mut listed = self.service.list(Some(&folder));
+        while listed.try_next().await?.is_some() {}
         let probe = random::hex::<8>().unwrap_or_default();
         let probe = self.path(&format!("start/{probe}"));
         self.service.put(&probe, PutPayload::new()).await?;
         self.service.head(&probe).await?;
-        let folder = self.path("start");
-        let mut listed = self.service.list(Some(&folder));
-        while listed.try_next().await?.is_some() {}
         self.service.delete(&probe).await
     }
 

@@ -25,18 +25,24 @@ pub(super) fn at_start(error: &object_store::Error, url: &str) -> Error {
         value: url.to_owned(),
         why,
     };
-    match error {
-        object_store::Error::NotFound { .. } => invalid(format!(
-            "the service knows no such bucket: make it, or correct the name ({})",
-            said(error)
-        )),
-        object_store::Error::PermissionDenied { .. }
-        | object_store::Error::Unauthenticated { .. } => invalid(format!(
+    let said = said(error);
+    // A listing fails without a kind of its own: what the service said tells.
+    let is_denied = matches!(
+        error,
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }
+    ) || said.contains(" 403 ")
+        || said.contains(" 401 ");
+    if matches!(error, object_store::Error::NotFound { .. }) || said.contains("NoSuchBucket") {
+        invalid(format!(
+            "the service knows no such bucket: make it, or correct the name ({said})"
+        ))
+    } else if is_denied {
+        invalid(format!(
             "the service refused these keys, or what they may do: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the \
-             file of keys ({})",
-            said(error)
-        )),
-        _ => unavailable(error),
+             file of keys ({said})"
+        ))
+    } else {
+        unavailable(error)
     }
 }
 

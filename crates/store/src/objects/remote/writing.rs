@@ -101,7 +101,7 @@ impl Writing {
                 value: self.key.clone(),
                 why: format!(
                     "one request may have {} GiB here: send it in several",
-                    PARTS_MAX * PART_BYTES >> 30
+                    (PARTS_MAX * PART_BYTES) >> 30
                 ),
             });
         }
