@@ -108,7 +108,7 @@ async fn blobs(conn: &mut AnyConnection) -> Result<Vec<Listed>> {
     }
 }
 
-/// Makes a copy the embedded database of a data folder: what belonged to the processes of the old one is taken out.
+/// Makes a copy the embedded database of a data folder: what tied it to the surroundings of the old one is taken out.
 pub(super) async fn revive(path: &Path) -> Result<()> {
     let mut copy = connect(path, "mode=rw").await?;
     let state: String = copy.fetch_one("PRAGMA quick_check(1)").await?.try_get(0)?;
@@ -118,7 +118,7 @@ pub(super) async fn revive(path: &Path) -> Result<()> {
             format!("it is not whole: {state}"),
         ));
     }
-    forget_processes(&mut copy).await?;
+    forget_surroundings(&mut copy).await?;
     copy.close().await?;
     let at = path.to_path_buf();
     blocking(move || {
@@ -129,12 +129,13 @@ pub(super) async fn revive(path: &Path) -> Result<()> {
     .await
 }
 
-/// Leases of those who are gone.
-pub(super) async fn forget_processes(conn: &mut AnyConnection) -> Result<()> {
+/// Leases of those who are gone, and the bucket that the blobs were in: they are files of the data folder now.
+pub(super) async fn forget_surroundings(conn: &mut AnyConnection) -> Result<()> {
     for text in [
         "DELETE FROM backups",
         "UPDATE collections SET holder = NULL, seen_at = NULL WHERE finished_at IS NULL",
         "UPDATE jobs SET locked_until = 0 WHERE locked_until <> 0",
+        "DELETE FROM revisions WHERE name = 'blob-store'",
     ] {
         conn.execute(text).await?;
     }

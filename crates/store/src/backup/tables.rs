@@ -136,7 +136,7 @@ pub(super) async fn read(db: &Db, path: &Path) -> Result<()> {
     if let Some(table) = table {
         table.end(&mut tx).await?;
     }
-    super::database::forget_processes(tx.conn()).await?;
+    super::database::forget_surroundings(tx.conn()).await?;
     tx.commit().await
 }
 
