@@ -26,7 +26,7 @@ async fn begin(world: &World, content: &[u8]) -> (TcpStream, Digest, usize) {
     let digest = Digest::sha256(content);
     let location = world.upload("shop/web").await;
     let head = format!(
-        "PUT {location}?digest={digest} HTTP/1.1\r\nhost: localhost\r\n{}content-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        "PUT {location}&digest={digest} HTTP/1.1\r\nhost: localhost\r\n{}content-length: {}\r\nexpect: 100-continue\r\n\r\n",
         authorization("admin"),
         content.len()
     );

@@ -41,6 +41,8 @@ pub(crate) struct World {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
+    /// The head as it came.
+    lines: Vec<String>,
     pub(crate) body: String,
 }
 
@@ -65,17 +67,19 @@ impl Answer {
         Self {
             status: status.unwrap_or(0),
             head: head.to_ascii_lowercase(),
+            lines: head.lines().map(str::to_owned).collect(),
             body: body.to_owned(),
         }
     }
 
     /// The value of a header.
     pub(crate) fn header(&self, name: &str) -> &str {
-        let line = self
-            .head
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("{name}: ")));
-        line.unwrap_or("")
+        let values = self.lines.iter().filter_map(|line| line.split_once(": "));
+        let value = values
+            .filter(|(header, _)| header.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .next();
+        value.unwrap_or("")
     }
 
     pub(crate) fn json(&self) -> Value {

@@ -385,7 +385,8 @@ fn compare(expected: &Digest, found: Digest) -> Result<()> {
 pub(crate) fn is_piece(key: &str) -> bool {
     let parts = key
         .strip_prefix("uploads/")
-        .and_then(|rest| rest.split_once('/'));
+        .and_then(|rest| rest.split_once('/'))
+        .filter(|(_, name)| !name.contains('/'));
     parts.is_some_and(|(id, name)| {
         let random = name.split_once('.').map_or("", |(_, random)| random);
         id.parse::<UploadId>().is_ok()
