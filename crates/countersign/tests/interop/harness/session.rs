@@ -52,7 +52,7 @@ impl Session {
     pub(crate) fn open(host: &str, who: &Actor, repository: &str) -> Result<Self, Refusal> {
         let mut wire = Wire::connect(host).map_err(|_| ended("connect"))?;
         let basic = base64::engine::general_purpose::STANDARD.encode(who.credentials());
-        let path = format!("/token?service={host}&scope=repository:{repository}:pull,push");
+        let path = format!("/token?service=countersign&scope=repository:{repository}:pull,push");
         let basic = format!("Basic {basic}");
         let reply = wire.ask("GET", &path, &[("Authorization", &basic)], &[]);
         let reply = expect("token", reply, 200)?;
