@@ -106,7 +106,7 @@ async fn an_object_that_is_gone_is_not_found_and_a_shorter_one_is_a_fault() {
         .await
         .unwrap();
     let outcome = blobs::open(&service.store, &digest).await;
-    assert!(matches!(outcome, Err(Error::Corrupt { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::Damaged { .. })), "{outcome:?}");
     object_store::ObjectStoreExt::delete(&super::client(), &key)
         .await
         .unwrap();
