@@ -86,9 +86,9 @@ impl Shop {
         Self::bare_with(flags, ServerOptions::loopback)
     }
 
-    /// The same on a data folder that was prepared.
+    /// The same on a data folder that was prepared, and may have little room.
     pub(crate) fn bare_on(prepare: impl FnOnce(&Path)) -> Self {
-        Self::bare_with(&[], |data| {
+        Self::bare_with(&["--room-bytes-min=1"], |data| {
             prepare(data);
             ServerOptions::loopback(data)
         })
