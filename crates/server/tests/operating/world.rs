@@ -41,8 +41,6 @@ pub(crate) struct World {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
-    /// The head as it came.
-    lines: Vec<String>,
     pub(crate) body: String,
 }
 
@@ -66,15 +64,14 @@ impl Answer {
             .and_then(|status| status.parse().ok());
         Self {
             status: status.unwrap_or(0),
-            head: head.to_ascii_lowercase(),
-            lines: head.lines().map(str::to_owned).collect(),
+            head: head.to_owned(),
             body: body.to_owned(),
         }
     }
 
     /// The value of a header.
     pub(crate) fn header(&self, name: &str) -> &str {
-        let values = self.lines.iter().filter_map(|line| line.split_once(": "));
+        let values = self.head.lines().filter_map(|line| line.split_once(": "));
         let value = values
             .filter(|(header, _)| header.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
