@@ -46,6 +46,7 @@ pub mod statement;
 mod strict;
 #[cfg(test)]
 mod testing;
+pub mod tuf;
 pub mod typed;
 mod verified;
 

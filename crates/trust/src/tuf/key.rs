@@ -1,0 +1,187 @@
+//! Keys as trust repositories write them, and their ids. A key's id is the hash of its own description, so that
+//! metadata cannot give one key's name to another. Deliberately separate from [`crate::PublicKey`]: the same key has another
+//! id there, and here also comes in RSA and inside certificates.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::canonical::write_string;
+use crate::encoding::to_base64;
+use crate::excerpt::excerpt;
+use crate::key::{Algorithm, KeyError, PublicKey};
+
+/// A public key of a trust repository.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    keytype: KeyType,
+    public: Vec<u8>,
+    id: KeyId,
+}
+
+impl Key {
+    /// A key from its description. What it is worth shows when a signature is checked with it.
+    #[must_use]
+    pub fn new(keytype: KeyType, public: Vec<u8>) -> Self {
+        let id = KeyId::of(&keytype, &public);
+        Self {
+            keytype,
+            public,
+            id,
+        }
+    }
+
+    /// The key's kind.
+    #[must_use]
+    pub fn keytype(&self) -> &KeyType {
+        &self.keytype
+    }
+
+    /// The key's bytes: a DER SubjectPublicKeyInfo, 32 raw bytes for Ed25519, or certificates in PEM.
+    #[must_use]
+    pub fn public(&self) -> &[u8] {
+        &self.public
+    }
+
+    /// The key's id in metadata.
+    #[must_use]
+    pub fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    /// The key as `GET …/timestamp.key` answers it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        serde_json::json!({
+            "keytype": self.keytype.as_str(),
+            "keyval": {"private": null, "public": to_base64(&self.public)},
+        })
+    }
+}
+
+impl From<&PublicKey> for Key {
+    fn from(key: &PublicKey) -> Self {
+        match key.algorithm() {
+            Algorithm::EcdsaP256 | Algorithm::EcdsaP384 => {
+                Self::new(KeyType::Ecdsa, key.as_der().to_vec())
+            }
+            Algorithm::Ed25519 => Self::new(KeyType::Ed25519, key.point().to_vec()),
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({} {})", self.keytype.as_str(), self.id)
+    }
+}
+
+/// The kinds of keys.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KeyType {
+    /// `ecdsa`: a DER SubjectPublicKeyInfo.
+    Ecdsa,
+    /// `ed25519`: 32 raw bytes.
+    Ed25519,
+    /// `rsa`: a DER SubjectPublicKeyInfo.
+    Rsa,
+    /// `ecdsa-x509`: certificates in PEM, the key's own first.
+    EcdsaX509,
+    /// `rsa-x509`: certificates in PEM, the key's own first.
+    RsaX509,
+    /// Another kind: it may be listed, and no signature counts for it.
+    Other(Box<str>),
+}
+
+impl KeyType {
+    /// Its name in metadata.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Ecdsa => "ecdsa",
+            Self::Ed25519 => "ed25519",
+            Self::Rsa => "rsa",
+            Self::EcdsaX509 => "ecdsa-x509",
+            Self::RsaX509 => "rsa-x509",
+            Self::Other(name) => name,
+        }
+    }
+
+    /// True for keys inside certificates.
+    #[must_use]
+    pub fn is_certificate(&self) -> bool {
+        matches!(self, Self::EcdsaX509 | Self::RsaX509)
+    }
+}
+
+impl From<&str> for KeyType {
+    fn from(name: &str) -> Self {
+        match name {
+            "ecdsa" => Self::Ecdsa,
+            "ed25519" => Self::Ed25519,
+            "rsa" => Self::Rsa,
+            "ecdsa-x509" => Self::EcdsaX509,
+            "rsa-x509" => Self::RsaX509,
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+/// The name of a key in a trust repository: lower-case hexadecimal SHA-256 of the key's canonical description.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(Box<str>);
+
+impl KeyId {
+    fn of(keytype: &KeyType, public: &[u8]) -> Self {
+        let mut text = String::from(r#"{"keytype":"#);
+        write_string(keytype.as_str(), &mut text);
+        // The empty private half is part of what is hashed.
+        text.push_str(r#","keyval":{"private":null,"public":"#);
+        write_string(&to_base64(public), &mut text);
+        text.push_str("}}");
+        Self(hex::encode(Sha256::digest(text)).into())
+    }
+
+    /// Reads 64 lower-case hexadecimal digits.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let lower_hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if text.len() != 64 || !lower_hex {
+            return Err(KeyError::Id(excerpt(text)));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The id in hexadecimal.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first 12 digits, for people to read.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({})", self.0)
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        Self::parse(text)
+    }
+}
