@@ -5,6 +5,7 @@
 use oci::{Algorithm, Digest, Hasher};
 
 use crate::bundle::Bundle;
+use crate::der::{self, trimmed};
 use crate::encoding::from_base64;
 
 /// The order of P-256's group (FIPS 186-5 / SP 800-186, 3.2.1.3).
@@ -56,15 +57,7 @@ fn of(payload: &[u8], signature: &[u8]) -> Digest {
 
 /// The two numbers of an ECDSA signature in DER, the second as the smaller of `s` and `n − s`, both without leading zeros.
 fn ecdsa(signature: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (0x30, body, []) = element(signature)? else {
-        return None;
-    };
-    let (0x02, r, rest) = element(body)? else {
-        return None;
-    };
-    let (0x02, s, []) = element(rest)? else {
-        return None;
-    };
+    let (r, s) = der::ecdsa_numbers(signature)?;
     let (r, s) = (trimmed(r), trimmed(s));
     let order: &[u8] = if r.len().max(s.len()) <= P256_ORDER.len() {
         &P256_ORDER
@@ -79,22 +72,6 @@ fn ecdsa(signature: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         s
     };
     Some((r.to_vec(), smaller.to_vec()))
-}
-
-/// One DER element with a short length: its tag, its content, and what follows.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = bytes.split_first()?;
-    let (&length, rest) = rest.split_first()?;
-    if length >= 0x80 {
-        return None;
-    }
-    let (content, rest) = rest.split_at_checked(usize::from(length))?;
-    Some((tag, content, rest))
-}
-
-fn trimmed(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    number.get(zeros..).unwrap_or_default()
 }
 
 /// `order − number`, as long as the order; `None` when the number is larger.
@@ -117,6 +94,7 @@ fn difference(order: &[u8], number: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::der::element;
     use crate::stage::{self, StageStatement};
     use crate::{Algorithm as KeyAlgorithm, PrivateKey, Signer};
 

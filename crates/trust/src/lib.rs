@@ -30,6 +30,7 @@
 pub mod bundle;
 pub mod checkpoint;
 pub mod cosign;
+mod der;
 pub mod dsse;
 mod encoding;
 pub mod evidence;

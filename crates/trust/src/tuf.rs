@@ -5,19 +5,31 @@
 //! The dialect is older than TUF 1.0 and differs from it: `_type` is capitalised, there is no `spec_version`, hashes are
 //! base64, `snapshot` lists roles by name without `.json`, and root keys are certificates for the repository's name.
 
+pub mod author;
 mod canonical;
+mod certificate;
+pub mod client;
+mod fields;
 mod gun;
 mod key;
+mod material;
 mod metadata;
 mod problem;
 pub mod publish;
 mod role;
+mod sign;
+mod signed;
+mod time;
+mod verify;
 
 pub use gun::{GUN_BYTES_MAX, Gun, GunError};
 pub use key::{Key, KeyId, KeyType};
 pub use metadata::{
-    DelegatedRole, Delegations, FileMeta, Hashes, METADATA_BYTES_MAX, Root, Signed, Snapshot,
-    Targets, Timestamp,
+    Content, DelegatedRole, Delegations, FileMeta, Hashes, RoleKeys, Root, Snapshot, Targets,
+    Timestamp,
 };
-pub use problem::Problem;
-pub use role::{Delegation, ROLE_BYTES_MAX, RoleError, RoleName};
+pub use problem::{CertificateFault, Problem};
+pub use role::{Delegation, RELEASES, ROLE_BYTES_MAX, RoleError, RoleName};
+pub use sign::SealError;
+pub use signed::{METADATA_BYTES_MAX, SIGNATURES_MAX, Signature, Signed};
+pub use verify::Trusted;

@@ -5,10 +5,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::canonical::write_string;
+use super::certificate;
+use super::fields::Fields;
+use super::material::Material;
+use super::problem::Problem;
 use crate::encoding::to_base64;
 use crate::excerpt::excerpt;
 use crate::key::{Algorithm, KeyError, PublicKey};
@@ -51,10 +55,46 @@ impl Key {
         &self.id
     }
 
+    /// The id of the key alone, without a certificate around it: what docker and notary name private key files by, and what tells whether
+    /// two keys are one. An unreadable certificate has none.
+    #[must_use]
+    pub fn canonical_id(&self) -> Option<KeyId> {
+        let bare = match self.keytype {
+            KeyType::EcdsaX509 => KeyType::Ecdsa,
+            KeyType::RsaX509 => KeyType::Rsa,
+            _ => return Some(self.id.clone()),
+        };
+        let public = certificate::first_public_key(&self.public)?;
+        Some(KeyId::of(&bare, &public))
+    }
+
+    /// The key as the rest of this crate knows it.
+    ///
+    /// # Errors
+    /// It is RSA, P-521 or of an unknown kind, or damaged.
+    pub fn to_public_key(&self) -> Result<PublicKey, KeyError> {
+        match Material::of(self) {
+            Some(Material::Own(key)) => Ok(key),
+            _ => Err(KeyError::Unsupported),
+        }
+    }
+
+    /// Reads a key as metadata and `GET …/timestamp.key` write it.
+    pub(super) fn read(value: &Value, at: &str) -> Result<Self, Problem> {
+        let fields = Fields::of(value, at, &["keytype", "keyval"])?;
+        let keytype = KeyType::from(fields.text("keytype")?);
+        let keyval = fields.value("keyval").unwrap_or(&Value::Null);
+        let keyval = Fields::of(keyval, &fields.path("keyval"), &["public", "private"])?;
+        if keyval.value("private").is_some() {
+            return Err(keyval.fault("private", "must be null: private keys stay with their owners"));
+        }
+        Ok(Self::new(keytype, keyval.base64("public")?))
+    }
+
     /// The key as `GET …/timestamp.key` answers it.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        serde_json::json!({
+        json!({
             "keytype": self.keytype.as_str(),
             "keyval": {"private": null, "public": to_base64(&self.public)},
         })
@@ -185,3 +225,6 @@ impl FromStr for KeyId {
         Self::parse(text)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,133 +1,62 @@
-//! The four kinds of files of a trust repository. What was received is kept byte for byte beside what it says: it is
-//! stored, hashed and served as it came, and never written again. Deliberately no judgement: what a file's signatures
-//! are worth depends on who delegates to its role.
+//! What the four kinds of files say, read and written. Deliberately no signatures here, and nothing about what is current.
 
-use std::collections::BTreeMap;
+mod files;
+mod keys;
+mod root;
+mod snapshot;
+mod targets;
 
 use serde_json::Value;
 
-use super::key::{Key, KeyId};
+use super::fields::Fields;
+use super::problem::Problem;
 use super::role::RoleName;
+use super::time;
 
-/// The largest file that is read, in bytes.
-pub const METADATA_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub use files::{FileMeta, Hashes};
+pub use keys::RoleKeys;
+pub use root::Root;
+pub use snapshot::{Snapshot, Timestamp};
+pub use targets::{DelegatedRole, Delegations, Targets};
 
-/// A file as it came: its bytes, what they say, and the signatures over it, which nobody has checked yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signed<T> {
-    bytes: Vec<u8>,
-    content: T,
+/// What one kind of file says.
+pub trait Content: Sized {
+    /// Reads the `signed` part of a role's file.
+    #[doc(hidden)]
+    fn read(signed: &Value, role: &RoleName) -> Result<Self, Problem>;
+
+    /// Writes it.
+    #[doc(hidden)]
+    fn to_value(&self) -> Value;
+
+    /// Gives it another version and end.
+    #[doc(hidden)]
+    fn renew(&mut self, version: i64, expires: i64);
+
+    /// Counted from 1.
+    fn version(&self) -> i64;
+
+    /// When it ends, in milliseconds since 1970.
+    fn expires(&self) -> i64;
 }
 
-impl<T> Signed<T> {
-    /// What the file says.
-    #[must_use]
-    pub fn content(&self) -> &T {
-        &self.content
+/// What all four have in common.
+struct Common {
+    version: i64,
+    expires: i64,
+}
+
+impl Common {
+    fn read(fields: &Fields<'_>, kind: &'static str) -> Result<Self, Problem> {
+        if fields.text("_type")? != kind {
+            return Err(fields.fault("_type", "is not the type of this role's files"));
+        }
+        let version = fields.whole("version")?;
+        if version < 1 {
+            return Err(fields.fault("version", "must be at least 1"));
+        }
+        let expires = time::parse(fields.text("expires")?)
+            .ok_or_else(|| fields.fault("expires", "must be a time as `2026-01-31T12:00:00Z`"))?;
+        Ok(Self { version, expires })
     }
-
-    /// The file, byte for byte.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// What `root` says: which keys stand for each base role.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Root {
-    /// Counted from 1.
-    pub version: i64,
-    /// Milliseconds since 1970.
-    pub expires: i64,
-    /// All keys that the roles name.
-    pub keys: BTreeMap<KeyId, Key>,
-    /// The four base roles.
-    pub roles: BTreeMap<RoleName, RoleKeys>,
-    /// Always false in this dialect.
-    pub consistent_snapshot: bool,
-}
-
-/// Whose signatures a role needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleKeys {
-    /// The keys that may sign.
-    pub keyids: Vec<KeyId>,
-    /// How many of them must.
-    pub threshold: u32,
-}
-
-/// What `targets` or a delegation says: which tags are trusted, and who else may say so.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Targets {
-    /// Counted from 1.
-    pub version: i64,
-    /// Milliseconds since 1970.
-    pub expires: i64,
-    /// By the tag's name.
-    pub targets: BTreeMap<String, FileMeta>,
-    /// Roles one level below.
-    pub delegations: Delegations,
-}
-
-/// The roles that a file delegates to, in the order in which they are asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Delegations {
-    /// All keys that the roles name.
-    pub keys: BTreeMap<KeyId, Key>,
-    /// The roles.
-    pub roles: Vec<DelegatedRole>,
-}
-
-/// One delegation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DelegatedRole {
-    /// The delegated role, one level below the role that delegates.
-    pub name: RoleName,
-    /// Whose signatures it needs.
-    pub keys: RoleKeys,
-    /// What the names of its targets must begin with, one of them; `""` allows all, no entry nothing.
-    pub paths: Vec<String>,
-}
-
-/// What `snapshot` says: which file of each role belongs to this state of the repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Counted from 1.
-    pub version: i64,
-    /// Milliseconds since 1970.
-    pub expires: i64,
-    /// Every role but `snapshot` and `timestamp`.
-    pub meta: BTreeMap<RoleName, FileMeta>,
-}
-
-/// What `timestamp` says: which snapshot is the current one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Timestamp {
-    /// Counted from 1.
-    pub version: i64,
-    /// Milliseconds since 1970.
-    pub expires: i64,
-    /// The snapshot's file.
-    pub snapshot: FileMeta,
-}
-
-/// A file by its length and hashes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileMeta {
-    /// In bytes.
-    pub length: u64,
-    /// At least one of them.
-    pub hashes: Hashes,
-    /// What publishers may add; docker adds nothing.
-    pub custom: Option<Value>,
-}
-
-/// Hashes of a file; those of unknown algorithms are not kept.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Hashes {
-    /// SHA-256.
-    pub sha256: Option<[u8; 32]>,
-    /// SHA-512.
-    pub sha512: Option<[u8; 64]>,
 }

@@ -145,6 +145,8 @@ pub enum RoleError {
 }
 
 const TARGETS: &str = "targets";
+/// The delegation whose tags docker pulls.
+pub const RELEASES: &str = "targets/releases";
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,160 @@
+//! `root`: which keys stand for each base role.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{read_keys, write_keys};
+use super::{Common, Content, RoleKeys};
+use crate::tuf::fields::Fields;
+use crate::tuf::key::{Key, KeyId};
+use crate::tuf::problem::Problem;
+use crate::tuf::role::RoleName;
+use crate::tuf::time;
+
+/// What `root` says. Comes from reading, or from [`Root::new`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Root {
+    /// Counted from 1.
+    pub version: i64,
+    /// Milliseconds since 1970.
+    pub expires: i64,
+    /// All keys that the roles name.
+    pub keys: BTreeMap<KeyId, Key>,
+    /// False whenever docker or notary wrote it; nothing depends on it.
+    pub consistent_snapshot: bool,
+    roles: [RoleKeys; 4],
+}
+
+impl Root {
+    /// The first root, in which one signature is enough for each role.
+    #[must_use]
+    pub fn new(expires: i64) -> Self {
+        let nobody = || RoleKeys {
+            keyids: Vec::new(),
+            threshold: 1,
+        };
+        Self {
+            version: 1,
+            expires,
+            keys: BTreeMap::new(),
+            consistent_snapshot: false,
+            roles: [nobody(), nobody(), nobody(), nobody()],
+        }
+    }
+
+    /// Whose signatures a base role needs; for a delegation those of `targets`.
+    #[must_use]
+    pub fn role(&self, role: &RoleName) -> &RoleKeys {
+        let [root, targets, snapshot, timestamp] = &self.roles;
+        match role {
+            RoleName::Root => root,
+            RoleName::Targets | RoleName::Delegation(_) => targets,
+            RoleName::Snapshot => snapshot,
+            RoleName::Timestamp => timestamp,
+        }
+    }
+
+    /// The keys of a base role.
+    pub fn keys_of(&self, role: &RoleName) -> impl Iterator<Item = &Key> {
+        let ids = self.role(role).keyids.iter();
+        ids.filter_map(|id| self.keys.get(id))
+    }
+
+    /// Gives a base role other keys. Keys that no role names any more are dropped.
+    pub fn set_role(&mut self, role: &RoleName, keys: &[Key], threshold: u32) {
+        let [root, targets, snapshot, timestamp] = &mut self.roles;
+        let place = match role {
+            RoleName::Root => root,
+            RoleName::Targets | RoleName::Delegation(_) => targets,
+            RoleName::Snapshot => snapshot,
+            RoleName::Timestamp => timestamp,
+        };
+        *place = RoleKeys {
+            keyids: keys.iter().map(|key| key.id().clone()).collect(),
+            threshold,
+        };
+        let added = keys.iter().map(|key| (key.id().clone(), key.clone()));
+        self.keys.extend(added);
+        let roles = &self.roles;
+        self.keys
+            .retain(|id, _| roles.iter().any(|role| role.keyids.contains(id)));
+    }
+}
+
+impl Content for Root {
+    fn read(signed: &Value, role: &RoleName) -> Result<Self, Problem> {
+        let known = [
+            "_type",
+            "version",
+            "expires",
+            "keys",
+            "roles",
+            "consistent_snapshot",
+        ];
+        let fields = Fields::of(signed, &format!("{role}.signed"), &known)?;
+        let Common { version, expires } = Common::read(&fields, "Root")?;
+        let keys = read_keys(&fields)?;
+        let at = fields.path("roles");
+        let roles = fields.value("roles").unwrap_or(&Value::Null);
+        // Other names may stand there: they mean nothing.
+        let roles = Fields::of(roles, &at, &[])?;
+        let read = |role: RoleName| {
+            let name = role.as_str();
+            let value = roles.value(name);
+            let value = value.ok_or_else(|| roles.fault(name, "is missing"))?;
+            let fields = Fields::of(value, &roles.path(name), &["keyids", "threshold"])?;
+            RoleKeys::read(&fields, &keys)
+        };
+        let roles = [
+            read(RoleName::Root)?,
+            read(RoleName::Targets)?,
+            read(RoleName::Snapshot)?,
+            read(RoleName::Timestamp)?,
+        ];
+        let consistent_snapshot = fields.boolean("consistent_snapshot")?;
+        Ok(Self {
+            version,
+            expires,
+            keys,
+            consistent_snapshot,
+            roles,
+        })
+    }
+
+    fn to_value(&self) -> Value {
+        let mut roles = Map::new();
+        for role in [
+            RoleName::Root,
+            RoleName::Targets,
+            RoleName::Snapshot,
+            RoleName::Timestamp,
+        ] {
+            let mut keys = Map::new();
+            self.role(&role).write(&mut keys);
+            roles.insert(role.to_string(), Value::Object(keys));
+        }
+        json!({
+            "_type": "Root",
+            "consistent_snapshot": self.consistent_snapshot,
+            "expires": time::format(self.expires),
+            "keys": write_keys(&self.keys),
+            "roles": roles,
+            "version": self.version,
+        })
+    }
+
+    fn renew(&mut self, version: i64, expires: i64) {
+        self.version = version;
+        self.expires = expires;
+    }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn expires(&self) -> i64 {
+        self.expires
+    }
+}

@@ -1,0 +1,219 @@
+//! The judgement of an update, step by step as notary-server goes: the root, `targets` and delegations from the top down, the
+//! snapshot, the server's timestamp, and last whether every version is new.
+
+use std::collections::BTreeMap;
+
+use super::accepted::{Accepted, SnapshotPart, TimestampPart, Uploaded};
+use super::current::{Current, Held};
+use super::load::{Loaded, stored};
+use super::refusal::Refusal;
+use crate::excerpt::excerpt;
+use crate::tuf::gun::Gun;
+use crate::tuf::metadata::{FileMeta, Snapshot, Timestamp};
+use crate::tuf::problem::Problem;
+use crate::tuf::role::RoleName;
+use crate::tuf::signed::Document;
+use crate::tuf::time;
+use crate::tuf::verify::{self, Trusted};
+
+type Update = BTreeMap<RoleName, Document>;
+
+/// The role that a part of an upload is for, by its file name, which may end in `.json`.
+///
+/// # Errors
+/// There is no name, or it is not a role's.
+pub fn part_role(filename: Option<&str>) -> Result<RoleName, Refusal> {
+    let name = filename.unwrap_or_default();
+    let name = name.strip_suffix(".json").unwrap_or(name);
+    if name.is_empty() {
+        return Err(Refusal::NoFilename);
+    }
+    RoleName::parse(name).map_err(|_| Refusal::InvalidRole(excerpt(name)))
+}
+
+/// Judges an update: files by role, in any order. All of it is taken, or nothing. A file for `timestamp` is left out,
+/// because that is the server's to write.
+///
+/// # Errors
+/// The first thing that is wrong, in notary-server's order.
+pub fn validate(
+    gun: &Gun,
+    update: Vec<(RoleName, Vec<u8>)>,
+    current: &Current,
+    held: &Held,
+    now: i64,
+) -> Result<Accepted, Refusal> {
+    let mut update = read(update)?;
+    let root = update.remove(&RoleName::Root);
+    let has_root = root.is_some();
+    let mut loaded = Loaded::begin(gun, root, current, now)?;
+
+    let snapshot = update.remove(&RoleName::Snapshot);
+    let mut roles: Vec<RoleName> = update.keys().cloned().collect();
+    roles.sort_by_key(|role| (role.depth(), role.clone()));
+    for role in &roles {
+        if let Some(document) = update.remove(role) {
+            loaded.add_targets(role, document)?;
+        }
+    }
+
+    let came = Came {
+        root: has_root,
+        targets: roles,
+    };
+    let snapshot = match snapshot {
+        Some(document) => given_snapshot(&loaded, &came, document)?,
+        None => made_snapshot(&loaded, held)?,
+    };
+    let timestamp = next_timestamp(gun, &loaded, held)?;
+    let accepted = accept(loaded, &came, snapshot, timestamp);
+    all_newer(&accepted, current)?;
+    Ok(accepted)
+}
+
+/// Which roles the update brought; the others were read from what is current.
+struct Came {
+    root: bool,
+    targets: Vec<RoleName>,
+}
+
+fn read(update: Vec<(RoleName, Vec<u8>)>) -> Result<Update, Refusal> {
+    let mut documents = Update::new();
+    for (role, bytes) in update {
+        let document = Document::parse(bytes).map_err(|problem| Refusal::MalformedJson {
+            role: role.clone(),
+            problem: problem.into(),
+        })?;
+        if documents.insert(role.clone(), document).is_some() {
+            return Err(Refusal::Twice(role));
+        }
+    }
+    documents.remove(&RoleName::Timestamp);
+    Ok(documents)
+}
+
+fn given_snapshot(
+    loaded: &Loaded<'_>,
+    came: &Came,
+    document: Document,
+) -> Result<SnapshotPart, Refusal> {
+    let role = RoleName::Snapshot;
+    let snapshot = document.read(&role).and_then(|signed| {
+        let snapshot: Trusted<Snapshot> = verify::base(&role, loaded.root.content(), signed)?;
+        verify::not_expired(&role, snapshot.content().expires, loaded.now)?;
+        lists_what_is_there(loaded, came, snapshot.content())?;
+        Ok(snapshot)
+    });
+    snapshot
+        .map(SnapshotPart::Given)
+        .map_err(Refusal::BadSnapshot)
+}
+
+/// The snapshot lists every file that came, as it came, and no other file than those that are current. (Notary checks the
+/// former; the latter keeps a stolen snapshot key from bringing an old file back.)
+fn lists_what_is_there(
+    loaded: &Loaded<'_>,
+    came: &Came,
+    snapshot: &Snapshot,
+) -> Result<(), Problem> {
+    for role in &came.targets {
+        if !snapshot.meta.contains_key(role) {
+            return Err(Problem::Unlisted { role: role.clone() });
+        }
+    }
+    for (role, file) in &snapshot.meta {
+        let sent = match role {
+            RoleName::Root => came.root.then(|| loaded.root.bytes()),
+            role if came.targets.contains(role) => loaded.targets.get(role).map(Trusted::bytes),
+            _ => None,
+        };
+        match (sent, loaded.current.file(role)) {
+            (Some(bytes), _) if file.matches(bytes) => {}
+            (Some(_), _) => {
+                return Err(Problem::Hash {
+                    role: role.clone(),
+                    by: RoleName::Snapshot,
+                });
+            }
+            (None, Some(bytes)) if file.matches(bytes) => {}
+            (None, _) => return Err(Problem::Unknown { role: role.clone() }),
+        }
+    }
+    Ok(())
+}
+
+/// The next snapshot: what the current one lists, with the root and everything that was read on the way.
+fn made_snapshot(loaded: &Loaded<'_>, held: &Held) -> Result<SnapshotPart, Refusal> {
+    let role = RoleName::Snapshot;
+    let previous: Option<Snapshot> = stored(&role, loaded.current)?;
+    if previous.is_none() && !loaded.targets.contains_key(&RoleName::Targets) {
+        return Err(Refusal::NoTargets);
+    }
+    let keys = held.enough(&role, loaded.root.content());
+    let keys = keys.ok_or(Refusal::SnapshotMissing)?;
+    let mut meta = previous.map(|previous| previous.meta).unwrap_or_default();
+    meta.insert(RoleName::Root, FileMeta::of(loaded.root.bytes()));
+    for (role, targets) in &loaded.targets {
+        meta.insert(role.clone(), FileMeta::of(targets.bytes()));
+    }
+    let snapshot = Snapshot {
+        version: loaded.current.latest(&role).saturating_add(1),
+        expires: time::end(&role, loaded.now),
+        meta,
+    };
+    Ok(SnapshotPart::Made(snapshot, keys))
+}
+
+fn next_timestamp(
+    gun: &Gun,
+    loaded: &Loaded<'_>,
+    held: &Held,
+) -> Result<TimestampPart, Refusal> {
+    let role = RoleName::Timestamp;
+    stored::<Timestamp>(&role, loaded.current)?;
+    let keys = held.enough(&role, loaded.root.content());
+    let keys = keys.ok_or_else(|| Refusal::BadRoot(Problem::TimestampKey { gun: gun.clone() }))?;
+    Ok(TimestampPart {
+        version: loaded.current.latest(&role).saturating_add(1),
+        expires: time::end(&role, loaded.now),
+        keys,
+    })
+}
+
+fn accept(
+    mut loaded: Loaded<'_>,
+    came: &Came,
+    snapshot: SnapshotPart,
+    timestamp: TimestampPart,
+) -> Accepted {
+    let mut uploaded = Vec::new();
+    if came.root {
+        uploaded.push(Uploaded::root(&loaded.root));
+    }
+    for role in &came.targets {
+        if let Some(targets) = loaded.targets.remove(role) {
+            uploaded.push(Uploaded::targets(role, targets));
+        }
+    }
+    if let SnapshotPart::Given(snapshot) = &snapshot {
+        uploaded.push(Uploaded::snapshot(snapshot));
+    }
+    let (_, root) = loaded.root.into_parts();
+    Accepted::new(root, uploaded, snapshot, timestamp)
+}
+
+/// Nothing is stored under a version that is not higher than all before.
+fn all_newer(accepted: &Accepted, current: &Current) -> Result<(), Refusal> {
+    for (role, version) in accepted.versions() {
+        let stored = current.latest(&role);
+        if version <= stored {
+            return Err(Refusal::OldVersion {
+                role,
+                version,
+                stored,
+            });
+        }
+    }
+    Ok(())
+}
+

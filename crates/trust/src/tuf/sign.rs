@@ -1,0 +1,65 @@
+//! Writes a file with its signatures. What is signed is always the canonical text of one of the four kinds of content, never
+//! bytes that somebody chose.
+
+use serde_json::{Value, json};
+
+use super::canonical;
+use super::key::{Key, KeyId};
+use super::material::{P256_BYTES, der_to_fixed};
+use super::metadata::Content;
+use crate::encoding::to_base64;
+use crate::key::Algorithm;
+use crate::private::{SignError, Signer};
+
+/// The file, signed for each of these keys by the signer that has it. Keys in certificates are signed for by their bare key.
+pub(super) fn file(
+    content: &impl Content,
+    keys: &[Key],
+    signers: &[&dyn Signer],
+) -> Result<Vec<u8>, SealError> {
+    let signed = content.to_value();
+    // INVARIANT: what this crate writes holds whole numbers only, but what it read once may come back in `custom`.
+    let message = canonical::encode(&signed).map_err(|_| SealError::Fraction)?;
+    let signatures: Result<Vec<Value>, SealError> = keys
+        .iter()
+        .map(|key| signature(key, &message, signers))
+        .collect();
+    let file = json!({"signed": signed, "signatures": signatures?});
+    Ok(file.to_string().into_bytes())
+}
+
+fn signature(key: &Key, message: &[u8], signers: &[&dyn Signer]) -> Result<Value, SealError> {
+    let canonical = key.canonical_id();
+    let fits = |signer: &&&dyn Signer| Some(Key::from(signer.public_key()).id()) == canonical.as_ref();
+    let signer = signers.iter().find(fits);
+    let signer = signer.ok_or_else(|| SealError::Missing(key.id().clone()))?;
+    let unsuitable = || SealError::Unsuitable(key.id().clone());
+    let (method, bytes) = match signer.public_key().algorithm() {
+        Algorithm::EcdsaP256 => {
+            let der = signer.sign(message)?;
+            let fixed = der_to_fixed(&der, P256_BYTES).ok_or_else(unsuitable)?;
+            ("ecdsa", fixed)
+        }
+        Algorithm::Ed25519 => ("eddsa", signer.sign(message)?),
+        // This dialect signs with SHA-256 on every curve, this crate's keys with SHA-384 on P-384.
+        Algorithm::EcdsaP384 => return Err(unsuitable()),
+    };
+    Ok(json!({"keyid": key.id().as_str(), "method": method, "sig": to_base64(&bytes)}))
+}
+
+/// Why a file cannot be signed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// A key that must sign has no signer.
+    #[error("the key {0} is needed to sign and was not given")]
+    Missing(KeyId),
+    /// ECDSA P-384, or a signer that answered something else than a signature.
+    #[error("the key {0} cannot sign trust metadata: use ecdsa p-256 or ed25519")]
+    Unsuitable(KeyId),
+    /// A target's custom data holds a number with a fraction.
+    #[error("trust metadata cannot hold a number with a fraction")]
+    Fraction,
+    /// The signer failed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}

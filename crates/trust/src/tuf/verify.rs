@@ -1,0 +1,197 @@
+//! Whether a file is signed as the role above it asks. Publishing and reading check with the same functions, so that
+//! this server never takes what a reader would refuse. Distinct keys count, not ids and not signatures: one key in two
+//! certificates is one key.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::certificate;
+use super::gun::Gun;
+use super::key::{Key, KeyId};
+use super::material::Material;
+use super::metadata::{Content, RoleKeys, Root, Targets};
+use super::problem::{CertificateFault, Problem};
+use super::role::RoleName;
+use super::signed::Signed;
+
+/// A file that is signed as the role above it asks. Its end is checked separately: what has ended may still say which keys followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trusted<T> {
+    signed: Signed<T>,
+    signers: Vec<Key>,
+}
+
+impl<T> Trusted<T> {
+    /// What the file says.
+    #[must_use]
+    pub fn content(&self) -> &T {
+        self.signed.content()
+    }
+
+    /// The file, byte for byte.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.signed.bytes()
+    }
+
+    /// The distinct keys whose signatures were verified, as the role above lists them.
+    #[must_use]
+    pub fn signers(&self) -> &[Key] {
+        &self.signers
+    }
+
+    /// The bytes that were signed.
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        self.signed.message()
+    }
+
+    pub(super) fn signed(&self) -> &Signed<T> {
+        &self.signed
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<u8>, T) {
+        self.signed.into_parts()
+    }
+}
+
+/// A root by its own keys, and by those of the root that was believed before. Only keys with a certificate for the repository count.
+/// `now` is left out for a root that was believed before: its certificates may have ended since.
+pub(super) fn root(
+    gun: &Gun,
+    signed: Signed<Root>,
+    previous: Option<&Root>,
+    now: Option<i64>,
+) -> Result<Trusted<Root>, Problem> {
+    let own = root_keys(gun, signed.content(), now)?;
+    if let Some(previous) = previous {
+        // TUF 5.3.4: the new root is signed by the threshold of the old one's keys too.
+        let old = root_keys(gun, previous, None)?;
+        let threshold = previous.role(&RoleName::Root).threshold;
+        let valid = signers(&signed, old).len();
+        if !meets(valid, threshold) {
+            return Err(Problem::NotRotated { valid, threshold });
+        }
+    }
+    let threshold = signed.content().role(&RoleName::Root).threshold;
+    by_threshold(&RoleName::Root, signed, own, threshold)
+}
+
+/// A file of one of the other base roles.
+pub(super) fn base<T: Content>(
+    role: &RoleName,
+    root: &Root,
+    signed: Signed<T>,
+) -> Result<Trusted<T>, Problem> {
+    let keys = root.role(role);
+    by_keys(role, signed, keys, &root.keys)
+}
+
+/// A delegation's file, by the role above.
+pub(super) fn delegation(
+    role: &RoleName,
+    parent: &RoleName,
+    delegating: &Targets,
+    signed: Signed<Targets>,
+) -> Result<Trusted<Targets>, Problem> {
+    let delegated = delegating.delegations.role(role);
+    let delegated = delegated.ok_or_else(|| Problem::NotDelegated {
+        role: role.clone(),
+        parent: parent.clone(),
+    })?;
+    by_keys(role, signed, &delegated.keys, &delegating.delegations.keys)
+}
+
+/// TUF 5.3.10 and its like: an end that is reached.
+pub(super) fn not_expired(role: &RoleName, expires: i64, now: i64) -> Result<(), Problem> {
+    if expires < now {
+        return Err(Problem::Expired {
+            role: role.clone(),
+            expires,
+        });
+    }
+    Ok(())
+}
+
+/// The root keys that count, or what is wrong with the first of them.
+fn root_keys<'a>(
+    gun: &Gun,
+    root: &'a Root,
+    now: Option<i64>,
+) -> Result<BTreeMap<&'a KeyId, &'a Key>, Problem> {
+    let mut keys = BTreeMap::new();
+    let mut first_fault = None;
+    for key in root.keys_of(&RoleName::Root) {
+        match certificate::check_root_key(key, gun, now) {
+            Ok(()) => {
+                keys.insert(key.id(), key);
+            }
+            Err(fault) => {
+                first_fault.get_or_insert(fault);
+            }
+        }
+    }
+    if keys.is_empty() {
+        return Err(Problem::RootKeys {
+            gun: gun.clone(),
+            fault: first_fault.unwrap_or(CertificateFault::NoCertificate),
+        });
+    }
+    Ok(keys)
+}
+
+fn by_keys<T>(
+    role: &RoleName,
+    signed: Signed<T>,
+    keys: &RoleKeys,
+    listed: &BTreeMap<KeyId, Key>,
+) -> Result<Trusted<T>, Problem> {
+    let allowed = keys.keyids.iter().filter_map(|id| listed.get_key_value(id));
+    by_threshold(role, signed, allowed.collect(), keys.threshold)
+}
+
+fn by_threshold<T>(
+    role: &RoleName,
+    signed: Signed<T>,
+    allowed: BTreeMap<&KeyId, &Key>,
+    threshold: u32,
+) -> Result<Trusted<T>, Problem> {
+    let signers: Vec<Key> = signers(&signed, allowed).into_iter().cloned().collect();
+    if !meets(signers.len(), threshold) {
+        return Err(Problem::Threshold {
+            role: role.clone(),
+            valid: signers.len(),
+            threshold,
+        });
+    }
+    Ok(Trusted { signed, signers })
+}
+
+/// The distinct keys with a valid signature. Each id is tried once for each signature that names it.
+fn signers<'a, T>(signed: &Signed<T>, allowed: BTreeMap<&KeyId, &'a Key>) -> Vec<&'a Key> {
+    let mut found = Vec::new();
+    let mut counted = BTreeSet::new();
+    for signature in signed.signatures() {
+        let Some(key) = allowed.get(&signature.key) else {
+            continue;
+        };
+        let Some(canonical) = key.canonical_id() else {
+            continue;
+        };
+        if counted.contains(&canonical) {
+            continue;
+        }
+        let valid = Material::of(key).is_some_and(|material| {
+            material.has_signed(signed.message(), &signature.method, &signature.bytes)
+        });
+        if valid {
+            counted.insert(canonical);
+            found.push(*key);
+        }
+    }
+    found
+}
+
+fn meets(valid: usize, threshold: u32) -> bool {
+    // A threshold of none was refused when the file was read.
+    usize::try_from(threshold).is_ok_and(|threshold| valid >= threshold.max(1))
+}

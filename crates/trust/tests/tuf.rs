@@ -1,0 +1,16 @@
+//! Trust repositories, seen from outside: publishing, renewing, reading, and every attack on metadata as a story.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests, whose helpers the lints do not recognise as such"
+)]
+
+mod tuf {
+    mod attacks;
+    mod notary_validation;
+    mod publishing;
+    mod reading;
+    mod renewing;
+}

@@ -1,0 +1,271 @@
+//! Updates as docker and notary send them, and what the server says to those that it does not take.
+
+use serde_json::{Value, json};
+use testkit::trust_repository::{DAY, Mirror, Reader, START, TrustRepository};
+use trust::Algorithm;
+use trust::tuf::publish::{Current, REFUSAL_BYTES_MAX, Refusal, part_role, validate};
+use trust::tuf::{Content, FileMeta, Problem, RoleName, author};
+
+const GUN: &str = "registry.example/shop/web";
+
+fn role(text: &str) -> RoleName {
+    RoleName::parse(text).unwrap()
+}
+
+#[test]
+fn parts_are_named_by_their_role() {
+    assert_eq!(part_role(Some("targets/alice")), Ok(role("targets/alice")));
+    assert_eq!(part_role(Some("root.json")), Ok(RoleName::Root));
+    assert_eq!(part_role(None), Err(Refusal::NoFilename));
+    assert_eq!(part_role(Some("")), Err(Refusal::NoFilename));
+    assert_eq!(part_role(Some(".json")), Err(Refusal::NoFilename));
+    for name in ["mirror", "targets/", "targets/A", "root.json.json", "../root"] {
+        let refusal = part_role(Some(name)).unwrap_err();
+        assert_eq!(refusal.code(), "INVALID_ROLE", "{name}");
+    }
+}
+
+#[test]
+fn what_was_sent_is_stored_byte_for_byte() {
+    let mut repository = TrustRepository::new(GUN);
+    let (name, bytes) = repository.next_targets("targets", |_| {});
+    // As other programs might write it.
+    let value: Value = serde_json::from_slice(&bytes).unwrap();
+    let pretty = serde_json::to_vec_pretty(&value).unwrap();
+    repository.post(vec![(name, pretty.clone())]).unwrap();
+    assert_eq!(
+        repository.current().file(&RoleName::Targets),
+        Some(pretty.as_slice())
+    );
+    let mut reader = Reader::new(repository.gun());
+    reader.read(&Mirror::of(&repository), START).unwrap();
+}
+
+#[test]
+fn what_the_server_signs_lives_as_long_as_clients_expect() {
+    let repository = TrustRepository::new(GUN);
+    assert_eq!(repository.snapshot().expires, START + 3 * 365 * DAY);
+    let timestamp = repository.stored().last().unwrap();
+    assert_eq!(timestamp.role, RoleName::Timestamp);
+    assert_eq!(timestamp.expires, START + 14 * DAY);
+    let file: Value = serde_json::from_slice(&timestamp.bytes).unwrap();
+    assert_eq!(file["signed"]["_type"], "Timestamp");
+    assert_eq!(file["signed"]["expires"], "2026-12-09T12:00:00Z");
+    assert_eq!(file["signatures"][0]["method"], "eddsa");
+}
+
+#[test]
+fn an_update_is_taken_as_a_whole() {
+    let mut repository = TrustRepository::new(GUN);
+    let before = repository.stored().len();
+    let good = repository.next_targets("targets", |_| {});
+    let stranger = repository.new_key(Algorithm::EcdsaP256);
+    let bad = repository.sign(&author::first_targets(START), &[stranger]);
+    let refusal = repository.post(vec![good, (role("targets/alice"), bad)]);
+    assert_eq!(refusal.unwrap_err().name(), "ErrBadTargets");
+    assert_eq!(repository.stored().len(), before);
+}
+
+#[test]
+fn two_publishers_at_once_and_one_may_try_again() {
+    let mut repository = TrustRepository::new(GUN);
+    let one = repository.next_targets("targets", |targets| {
+        targets.targets.insert("one".into(), FileMeta::of(b"one"));
+    });
+    let other = repository.next_targets("targets", |targets| {
+        targets.targets.insert("other".into(), FileMeta::of(b"other"));
+    });
+    repository.post(vec![one]).unwrap();
+    let refusal = repository.post(vec![other]).unwrap_err();
+    assert_eq!(refusal.code(), "VERSION");
+    let says = "targets version 2 is not newer than version 2";
+    assert!(refusal.to_string().contains(says), "{refusal}");
+    let again = repository.next_targets("targets", |targets| {
+        targets.targets.insert("other".into(), FileMeta::of(b"other"));
+    });
+    repository.post(vec![again]).unwrap();
+    let listed: Vec<String> = repository.targets("targets").targets.into_keys().collect();
+    assert_eq!(listed, ["one", "other"]);
+}
+
+#[test]
+fn versions_that_are_not_current_any_more_still_count() {
+    // alice's delegation is taken from her, and given to her again: her file begins anew, but not with an old version.
+    let mut repository = TrustRepository::new(GUN);
+    let key = repository.new_key(Algorithm::EcdsaP256);
+    let first = repository.sign(&author::first_targets(START), &[key.clone()]);
+    repository.delegate("targets/alice", &[key], 1);
+    let mut current = repository.current().clone();
+    current.insert_latest(role("targets/alice"), 5);
+    current.insert_latest(role("targets/alice"), 4);
+    let (held, now) = (&repository.held, repository.now);
+    let update = vec![(role("targets/alice"), first)];
+    let refusal = validate(repository.gun(), update, &current, held, now).unwrap_err();
+    assert_eq!(
+        refusal,
+        Refusal::OldVersion {
+            role: role("targets/alice"),
+            version: 1,
+            stored: 5
+        }
+    );
+}
+
+#[test]
+fn the_servers_versions_go_on_above_everything_stored() {
+    let repository = TrustRepository::new(GUN);
+    let mut current = repository.current().clone();
+    current.insert_latest(RoleName::Snapshot, 7);
+    current.insert_latest(RoleName::Timestamp, 8);
+    let update = vec![repository.next_targets("targets", |_| {})];
+    let (held, now) = (&repository.held, repository.now);
+    let accepted = validate(repository.gun(), update, &current, held, now).unwrap();
+    let versions: Vec<(RoleName, i64)> = accepted.versions().collect();
+    assert_eq!(
+        versions,
+        [
+            (RoleName::Targets, 2),
+            (RoleName::Snapshot, 8),
+            (RoleName::Timestamp, 9)
+        ]
+    );
+}
+
+#[test]
+fn says_who_signed_and_what() {
+    let mut repository = TrustRepository::new(GUN);
+    let keys = [
+        repository.new_key(Algorithm::EcdsaP256),
+        repository.new_key(Algorithm::Ed25519),
+    ];
+    repository.delegate("targets/releases", &keys, 2);
+    let file = repository.next_targets("targets/releases", |targets| {
+        targets.targets.insert("1".into(), FileMeta::of(b"one"));
+    });
+    let (held, now) = (&repository.held, repository.now);
+    let accepted = validate(repository.gun(), vec![file], repository.current(), held, now);
+    let accepted = accepted.unwrap();
+    let uploaded = &accepted.uploaded()[0];
+    assert_eq!(uploaded.signers, keys);
+    assert!(uploaded.targets.as_ref().unwrap().targets.contains_key("1"));
+    let signers: Vec<_> = accepted.signers().cloned().collect();
+    assert_eq!(signers, [&held.snapshot[..], &held.timestamp[..]].concat());
+    assert_eq!(accepted.root(), &repository.root());
+}
+
+#[test]
+fn nothing_is_sealed_without_the_servers_keys() {
+    let repository = TrustRepository::new(GUN);
+    let update = vec![repository.next_targets("targets", |_| {})];
+    let (held, now) = (&repository.held, repository.now);
+    let accepted = validate(repository.gun(), update, repository.current(), held, now).unwrap();
+    let problem = accepted.seal(&[]).unwrap_err();
+    assert_eq!(
+        problem,
+        trust::tuf::SealError::Missing(held.snapshot[0].id().clone())
+    );
+}
+
+#[test]
+fn a_role_comes_once() {
+    let mut repository = TrustRepository::new(GUN);
+    let one = repository.next_targets("targets", |_| {});
+    let refusal = repository.post(vec![one.clone(), one]).unwrap_err();
+    assert_eq!(refusal, Refusal::Twice(RoleName::Targets));
+}
+
+#[test]
+fn expired_files_are_not_taken() {
+    let mut repository = TrustRepository::new(GUN);
+    let alice = repository.new_key(Algorithm::EcdsaP256);
+    repository.delegate("targets/alice", &[alice], 1);
+    for name in ["targets", "targets/alice"] {
+        let file = repository.next_targets(name, |targets| targets.expires = START - 1);
+        let refusal = repository.post(vec![file]).unwrap_err();
+        let (role, expires) = (role(name), START - 1);
+        assert_eq!(refusal, Refusal::BadTargets(Problem::Expired { role, expires }));
+    }
+    let file = repository.next_root(|root| root.expires = START - 1);
+    assert_eq!(repository.post(vec![file]).unwrap_err().name(), "ErrBadRoot");
+}
+
+#[test]
+fn an_expired_root_can_be_followed_by_a_new_one() {
+    let mut repository = TrustRepository::new(GUN);
+    repository.now += 11 * 365 * DAY;
+    // Root and certificate have ended: nothing else is taken …
+    let file = repository.next_targets("targets", |_| {});
+    let refusal = repository.post(vec![file.clone()]).unwrap_err();
+    assert!(matches!(refusal, Refusal::Stored { role: RoleName::Root, .. }));
+    // … but the old key can still name a new one.
+    let key = repository.new_root_key();
+    let root = repository.next_root(|root| root.set_role(&RoleName::Root, &[key], 1));
+    repository.post(vec![root, file]).unwrap();
+}
+
+#[test]
+fn a_new_targets_key_comes_with_what_it_signs() {
+    let mut repository = TrustRepository::new(GUN);
+    let alice = repository.new_key(Algorithm::EcdsaP256);
+    repository.delegate("targets/alice", &[alice], 1);
+    let key = repository.new_key(Algorithm::EcdsaP256);
+    let root = repository.next_root(|root| root.set_role(&RoleName::Targets, &[key.clone()], 1));
+    // alice's file alone would hang on a `targets` that the new root does not know.
+    let file = repository.next_targets("targets/alice", |_| {});
+    let refusal = repository.post(vec![root.clone(), file.clone()]).unwrap_err();
+    assert!(matches!(refusal, Refusal::Stored { role: RoleName::Targets, .. }));
+    let next = author::next(&RoleName::Targets, repository.targets("targets"), START);
+    let targets = (RoleName::Targets, repository.sign(&next, &[key]));
+    repository.post(vec![root, file, targets]).unwrap();
+}
+
+#[test]
+fn the_key_in_use_is_the_one_that_the_root_names() {
+    let mut repository = TrustRepository::new(GUN);
+    let first = repository.held.timestamp[0].clone();
+    let in_use = |repository: &TrustRepository| {
+        let key = repository.held.in_use(&RoleName::Timestamp, repository.current());
+        key.cloned()
+    };
+    assert_eq!(in_use(&repository), Some(first.clone()));
+    // A pending key is not in use yet.
+    let pending = repository.new_key(Algorithm::Ed25519);
+    repository.held.timestamp.push(pending.clone());
+    assert_eq!(in_use(&repository), Some(first));
+    let file = repository.next_root(|root| root.set_role(&RoleName::Timestamp, &[pending.clone()], 1));
+    repository.post(vec![file]).unwrap();
+    assert_eq!(in_use(&repository), Some(pending));
+    let empty = Current::new();
+    assert_eq!(repository.held.in_use(&RoleName::Timestamp, &empty), None);
+    assert_eq!(repository.held.in_use(&RoleName::Root, repository.current()), None);
+}
+
+#[test]
+fn every_refusal_of_an_update_can_be_read_by_clients() {
+    let mut repository = TrustRepository::new(GUN);
+    let long = format!("targets/{}", "a".repeat(247));
+    let key = repository.new_key(Algorithm::EcdsaP256);
+    let file = repository.sign(&author::first_targets(START), &[key]);
+    let refusal = repository.post(vec![(role(&long), file)]).unwrap_err();
+    let body = refusal.body();
+    assert!(body.len() <= REFUSAL_BYTES_MAX, "{body}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["errors"].as_array().unwrap().len(), 1);
+    let said = body["errors"][0]["detail"]["Error"]["Msg"].as_str().unwrap();
+    assert!(said.contains("does not delegate"), "{said}");
+}
+
+#[test]
+fn numbers_with_fractions_are_not_signed_over() {
+    let mut repository = TrustRepository::new(GUN);
+    let next = author::next(&RoleName::Targets, repository.targets("targets"), START);
+    let keys = repository.keys_of("targets");
+    let mut signed = next.to_value();
+    signed["note"] = json!("fine");
+    let with_note = repository.sign_raw(signed.clone(), &keys);
+    let text = String::from_utf8(with_note.clone()).unwrap();
+    let fraction = text.replace("\"fine\"", "1.5").into_bytes();
+    let refusal = repository.post(vec![(RoleName::Targets, fraction)]).unwrap_err();
+    assert_eq!(refusal.name(), "ErrBadTargets");
+    repository.post(vec![(RoleName::Targets, with_note)]).unwrap();
+}
