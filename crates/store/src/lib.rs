@@ -53,6 +53,7 @@ pub mod signing_keys;
 mod snapshot;
 mod standing;
 pub mod tokens;
+pub mod tuf;
 pub mod uploads;
 mod writer;
 

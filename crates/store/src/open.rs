@@ -215,7 +215,8 @@ pub(crate) fn lock(path: &Path, exclusive: bool) -> Result<File> {
 
 async fn has_sealed(db: &Db) -> Result<bool> {
     let row = sqlx::query(
-        "SELECT CAST((SELECT COUNT(*) FROM server_keys) + (SELECT COUNT(*) FROM webhooks) AS BIGINT) AS sealed",
+        "SELECT CAST((SELECT COUNT(*) FROM server_keys) + (SELECT COUNT(*) FROM webhooks) + (SELECT COUNT(*) FROM trust_keys) \
+         AS BIGINT) AS sealed",
     )
     .fetch_one(db.read())
     .await?;

@@ -20,5 +20,6 @@ mod policies;
 mod readiness;
 mod signing_keys;
 mod tokens;
+mod tuf;
 mod uploads;
 mod world;

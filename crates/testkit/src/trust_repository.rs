@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use trust::tuf::author::{self, BaseKeys};
 use trust::tuf::publish::{Current, File, Held, Refusal, resign, validate};
-use trust::tuf::{Content, FileMeta, Gun, Key, RoleName, Root, Signed, Snapshot, Targets};
+use trust::tuf::{Content, FileMeta, Gun, Key, RoleName, Root, Signed, Snapshot, Targets, Timestamp};
 use trust::{Algorithm, PrivateKey, Signer};
 
 pub use mirror::Mirror;
@@ -283,6 +283,11 @@ impl TrustRepository {
         self.drop_unlisted();
     }
 
+    /// Takes over what a real server serves now, so that the next update follows it.
+    pub fn follow(&mut self, served: impl IntoIterator<Item = (RoleName, Vec<u8>)>) {
+        self.store(served.into_iter().map(file).collect());
+    }
+
     /// What the current snapshot does not list is not current.
     fn drop_unlisted(&mut self) {
         let mut current = Current::new();
@@ -312,4 +317,27 @@ impl TrustRepository {
     fn signers(&self) -> Vec<&dyn Signer> {
         self.ring.iter().map(|key| &**key as &dyn Signer).collect()
     }
+}
+
+/// A file as a server stores it.
+fn file((role, bytes): (RoleName, Vec<u8>)) -> File {
+    let (version, expires) = match role {
+        RoleName::Root => times::<Root>(&role, &bytes),
+        RoleName::Snapshot => times::<Snapshot>(&role, &bytes),
+        RoleName::Timestamp => times::<Timestamp>(&role, &bytes),
+        RoleName::Targets | RoleName::Delegation(_) => times::<Targets>(&role, &bytes),
+    };
+    let sha256 = FileMeta::of(&bytes).hashes.sha256.expect("a hash");
+    File {
+        role,
+        version,
+        expires,
+        sha256,
+        bytes,
+    }
+}
+
+fn times<T: Content>(role: &RoleName, bytes: &[u8]) -> (i64, i64) {
+    let signed: Signed<T> = Signed::parse(role, bytes.to_vec()).expect("a file of its kind");
+    (signed.content().version(), signed.content().expires())
 }
