@@ -23,6 +23,9 @@ pub enum Error {
     /// A gate refuses, and says why.
     #[error("{}", .0.message)]
     Refused(Box<Refusal>),
+    /// An update of a trust repository is not taken, and nothing of it.
+    #[error(transparent)]
+    Update(Box<trust::tuf::publish::Refusal>),
     /// A chunk does not begin where the upload ends.
     #[error("the upload holds {held} bytes; send the chunk that begins there")]
     Range {

@@ -1,4 +1,5 @@
-//! What a registry does, without HTTP: push, pull, mount, delete, tags, referrers, and the gate at the door of every read.
+//! What a registry does, without HTTP: push, pull, mount, delete, tags, referrers, trust repositories, and the gate at
+//! the door of every read.
 //!
 //! It speaks the distribution specification's verbs and takes permits from `policy::access`; who asks and how errors look on the
 //! wire is `server`'s business. It deliberately knows no scanner and no advisory: what an image holds reaches the gate as facts
@@ -12,6 +13,7 @@ mod mount;
 mod pull;
 mod push;
 mod record;
+mod tuf;
 mod uploads;
 
 use store::Store;
@@ -23,7 +25,9 @@ pub use pull::Pulled;
 pub use push::{DeletePermits, NewManifest, PushPermits, Stored};
 pub use store::blobs::Content;
 pub use store::catalogue::{Part, Referrers};
+pub use store::tuf::{Change, ChangeKind, KeyRole, Start, StoredFile, Wanted};
 pub use store::uploads::Session;
+pub use tuf::{HostError, Hosts, Update};
 pub use uploads::Upload;
 
 /// A registry over one store; cloning it is cheap.

@@ -1,0 +1,215 @@
+//! Trust repositories as Docker Content Trust has them: reading files, publishing updates, the server's keys, the change feed. An update
+//! is judged outside of the transaction that stores it, against the state that it will follow, so that nobody waits for signatures to
+//! be checked; if that state has changed meanwhile, it is judged again. Deliberately no policy: a repository that one covers is stricter.
+
+mod hosts;
+
+use std::sync::Arc;
+
+use policy::Permit;
+use policy::verb::{Attach, DeleteEvidence, ListCatalog, Pull};
+use store::tuf::{
+    self, Change, Changes, Due, Files, KeyRole, Outcome, Start, State, StoredFile, Wanted,
+};
+use store::{System, Writer};
+use trust::tuf::publish::{self, Accepted, Current, Held, Refusal};
+use trust::tuf::{Gun, Key, Problem, RoleName};
+
+pub use hosts::{HostError, Hosts};
+
+use crate::Registry;
+use crate::error::{Error, Result};
+use crate::pull::repository;
+
+/// How often an update is judged again, because others published meanwhile. Each time one of them succeeded.
+const TRIES_MAX: usize = 256;
+/// When a repository is looked at again whose part could not be signed.
+const POSTPONED_MILLISECONDS: i64 = 60 * 60 * 1_000;
+
+/// The files of an update by role, as they came.
+pub type Update = Vec<(RoleName, Vec<u8>)>;
+
+impl Registry {
+    /// A file of a trust repository; none where there is none.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn trust_file(
+        &self,
+        permit: &Permit<Pull>,
+        gun: &Gun,
+        role: &RoleName,
+        wanted: Wanted<'_>,
+    ) -> Result<Option<StoredFile>> {
+        let repository = repository(permit.repository())?;
+        Ok(tuf::file(&self.store, gun, repository, role, wanted).await?)
+    }
+
+    /// Takes an update: all of it, durable and visible to readers at once, or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Update`] says what is wrong with it, in notary-server's order.
+    pub async fn publish_trust(
+        &self,
+        permit: &Permit<Attach>,
+        gun: &Gun,
+        update: Update,
+        now: i64,
+    ) -> Result<()> {
+        let repository = repository(permit.repository())?;
+        let writer = Writer::Attach(permit);
+        let roles: Vec<RoleName> = update.iter().map(|(role, _)| role.clone()).collect();
+        let files = match roles.contains(&RoleName::Snapshot) {
+            true => Files::All,
+            false => Files::Above(&roles),
+        };
+        let update = Arc::new(update);
+        for _ in 0..TRIES_MAX {
+            let state = tuf::state(&self.store, gun, repository, files).await?;
+            let (state, accepted) = judge(gun, &update, state, now).await?;
+            let accepted = accepted.map_err(|refusal| Error::Update(Box::new(refusal)))?;
+            let Some(state) = state else {
+                // Nobody has asked for a key, so that no root can name one.
+                let problem = Problem::TimestampKey { gun: gun.clone() };
+                return Err(Error::Update(Box::new(Refusal::BadRoot(problem))));
+            };
+            match tuf::publish(&self.store, &writer, gun, &state, accepted, now).await? {
+                Outcome::Stored => return Ok(()),
+                Outcome::Moved => {}
+            }
+        }
+        Err(Error::unavailable(
+            "too many publish to this repository at once; run the command again",
+        ))
+    }
+
+    /// The server's key for a role, for a publisher to put into a root. Asking twice gives the same.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn trust_key(
+        &self,
+        permit: &Permit<Attach>,
+        gun: &Gun,
+        role: KeyRole,
+        now: i64,
+    ) -> Result<Key> {
+        Ok(tuf::offered_key(&self.store, permit, gun, role, now).await?)
+    }
+
+    /// The key that the server will sign a role with, once a root is published that names it.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn next_trust_key(
+        &self,
+        permit: &Permit<DeleteEvidence>,
+        gun: &Gun,
+        role: KeyRole,
+        now: i64,
+    ) -> Result<Key> {
+        Ok(tuf::next_key(&self.store, permit, gun, role, now).await?)
+    }
+
+    /// Deletes all files of a trust repository; that there are none is no error.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn delete_trust(
+        &self,
+        permit: &Permit<DeleteEvidence>,
+        gun: &Gun,
+        now: i64,
+    ) -> Result<()> {
+        tuf::delete(&self.store, permit, gun, now).await?;
+        Ok(())
+    }
+
+    /// What changed in one trust repository.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn trust_changes(
+        &self,
+        _permit: &Permit<Pull>,
+        gun: &Gun,
+        from: Start,
+        limit: u32,
+    ) -> Result<Vec<Change>> {
+        let gun = Some(gun);
+        Ok(tuf::changes(&self.store, &Changes { gun, from, limit }).await?)
+    }
+
+    /// What changed in all of them.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn all_trust_changes(
+        &self,
+        _permit: &Permit<ListCatalog>,
+        from: Start,
+        limit: u32,
+    ) -> Result<Vec<Change>> {
+        let gun = None;
+        Ok(tuf::changes(&self.store, &Changes { gun, from, limit }).await?)
+    }
+
+    /// Signs the server's part of a trust repository again, if it is due. What cannot be signed is looked at again later.
+    ///
+    /// # Errors
+    /// What is stored cannot be read or signed; the store's failures.
+    pub async fn renew_trust(&self, system: System, due: &Due, now: i64) -> Result<()> {
+        let renewed = self.renew(system, due, now).await;
+        if renewed.is_err() {
+            let until = now.saturating_add(POSTPONED_MILLISECONDS);
+            tuf::postpone(&self.store, &due.gun, until).await?;
+        }
+        renewed
+    }
+
+    async fn renew(&self, system: System, due: &Due, now: i64) -> Result<()> {
+        let Due { gun, repository } = due;
+        let writer = Writer::System(system, repository);
+        for _ in 0..TRIES_MAX {
+            let state = tuf::state(&self.store, gun, repository, Files::Above(&[])).await?;
+            let Some(state) = state else { return Ok(()) };
+            let accepted = publish::resign(gun, &state.current, &state.held, now);
+            let accepted = accepted.map_err(|refusal| Error::Update(Box::new(refusal)))?;
+            let Some(accepted) = accepted else {
+                // Somebody published meanwhile, which set another time, or nothing is to be done here.
+                let until = now.saturating_add(POSTPONED_MILLISECONDS);
+                return Ok(tuf::postpone(&self.store, gun, until).await?);
+            };
+            if tuf::publish(&self.store, &writer, gun, &state, accepted, now).await?
+                == Outcome::Stored
+            {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Judges an update on a thread for such work: a large one takes a while.
+async fn judge(
+    gun: &Gun,
+    update: &Arc<Update>,
+    state: Option<State>,
+    now: i64,
+) -> Result<(Option<State>, std::result::Result<Accepted, Refusal>)> {
+    let (gun, update) = (gun.clone(), Arc::clone(update));
+    let judged = tokio::task::spawn_blocking(move || {
+        let update = update.as_ref().clone();
+        let accepted = match &state {
+            Some(state) => publish::validate(&gun, update, &state.current, &state.held, now),
+            None => publish::validate(&gun, update, &Current::new(), &Held::default(), now),
+        };
+        (state, accepted)
+    });
+    judged.await.map_err(|error| {
+        Error::Store(store::Error::Unavailable {
+            what: "the judge of updates",
+            why: error.to_string(),
+        })
+    })
+}
