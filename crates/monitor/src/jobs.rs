@@ -1,6 +1,8 @@
 //! Everything that happens by itself, as two tables: jobs that something asks for, and rounds that come by the clock.
 
-use crate::{Context, Error, Result, collecting, deciding, delivering, indexing, matching};
+use crate::{
+    Context, Error, Result, collecting, deciding, delivering, indexing, matching, renewing,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
@@ -81,6 +83,8 @@ pub enum Round {
     DecideDue,
     /// Ends uploads that nobody finishes.
     ExpireUploads,
+    /// Signs the server's part of trust repositories again, long before it ends.
+    RenewTrust,
     /// Removes blobs that nothing needs: each hour, and when somebody asks; one process at a time.
     CollectGarbage,
 }
@@ -92,6 +96,7 @@ impl Round {
         Self::DeliverWebhooks,
         Self::DecideDue,
         Self::ExpireUploads,
+        Self::RenewTrust,
         Self::CollectGarbage,
     ];
 
@@ -103,6 +108,7 @@ impl Round {
             Self::DeliverWebhooks => "deliver-webhooks",
             Self::DecideDue => "decide-due",
             Self::ExpireUploads => "expire-uploads",
+            Self::RenewTrust => "renew-trust",
             Self::CollectGarbage => "collect-garbage",
         }
     }
@@ -114,6 +120,7 @@ impl Round {
             Self::SealAudit => Duration::from_secs(1),
             Self::DeliverWebhooks | Self::DecideDue => Duration::from_millis(250),
             Self::ExpireUploads => Duration::from_secs(600),
+            Self::RenewTrust => Duration::from_secs(60),
             // A look whether it is time, or whether somebody asked.
             Self::CollectGarbage => Duration::from_secs(1),
         }
@@ -134,6 +141,7 @@ impl Round {
                     .map(drop)?;
                 Ok(())
             }
+            Self::RenewTrust => renewing::renew_due(context).await,
             Self::CollectGarbage => collecting::collect(context).await,
         }
     }
