@@ -130,6 +130,10 @@ const CONFINED: &[Confined] = &[
         only_in: &["server", "enforcer"],
     },
     Confined {
+        outside: "multer",
+        only_in: &["server"],
+    },
+    Confined {
         outside: "http",
         only_in: &["server", "enforcer", "client"],
     },

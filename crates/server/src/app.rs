@@ -5,7 +5,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::observe::Refusals;
 use identity::Identity;
-use registry::Registry;
+use registry::{Hosts, Registry};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -36,6 +36,8 @@ pub struct AppOptions {
     pub tls: bool,
     /// The address that clients use, where it is not what their `Host` header says (behind a proxy).
     pub public_url: Option<String>,
+    /// Names of this server, by which trust repositories are told from those of other registries.
+    pub hosts: Hosts,
     /// A GET of a whole blob that is in a bucket is answered with a link to it.
     pub blob_redirect: bool,
     /// The local authority's certificate (PEM), offered at `/ca.crt` so that clients can come to trust it.

@@ -7,6 +7,7 @@ use crate::error::{V2Error, V2Result};
 use crate::observe;
 use crate::query;
 use crate::v2::path::Target;
+use crate::v2::trust::path::{Resource, TrustTarget};
 use crate::v2::uploads::STATE;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::request::Parts;
@@ -20,6 +21,7 @@ use policy::{Ceiling, Permit, Refused, Who};
 use secrecy::SecretString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use store::Standing;
+use trust::tuf::Gun;
 
 /// What the request's `Authorization` header says.
 ///
@@ -219,6 +221,7 @@ fn scope_of(target: &Target, method: &Method) -> Option<String> {
     match target {
         Target::Base => None,
         Target::Catalog => Some(CATALOG_SCOPE.to_owned()),
+        Target::Trust(target) => trust_scope_of(target, method),
         _ => target
             .repository()
             .map(|name| repository_scope(name, actions_of(method))),
@@ -231,6 +234,42 @@ fn actions_of(method: &Method) -> &'static [&'static str] {
         "DELETE" => &["delete"],
         _ => &["pull", "push"],
     }
+}
+
+/// What a trust repository's clients ask a session for, in the words of notary-server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TrustScope {
+    Pull,
+    Push,
+    /// Deleting, and changing the server's keys.
+    Everything,
+}
+
+impl TrustScope {
+    /// The scope of one, by its whole name.
+    fn of(self, gun: &Gun) -> String {
+        let actions = match self {
+            Self::Pull => "pull",
+            Self::Push => "push,pull",
+            Self::Everything => "*",
+        };
+        format!("repository:{gun}:{actions}")
+    }
+}
+
+fn trust_scope_of(target: &TrustTarget, method: &Method) -> Option<String> {
+    let Some(gun) = target.name.as_ref().ok()? else {
+        return Some(CATALOG_SCOPE.to_owned());
+    };
+    let scope = match (&target.resource, method.as_str()) {
+        (Resource::Key(_), "GET" | "HEAD") => TrustScope::Push,
+        (_, "GET" | "HEAD") => TrustScope::Pull,
+        (Resource::Key(_), _) | (_, "DELETE") => TrustScope::Everything,
+        _ => TrustScope::Push,
+    };
+    // Nobody has looked yet whether it names a repository, and a quote in it would end the scope.
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._-/:[]".contains(&b);
+    gun.as_str().bytes().all(is_plain).then(|| scope.of(gun))
 }
 
 /// Whether a blob may be mounted from a repository.
@@ -267,6 +306,25 @@ impl<'a> Access<'a> {
     /// A permit for what this repository holds, or the challenge or refusal that the protocol wants.
     pub(crate) fn repository<V: Verb>(&self, name: &RepositoryName) -> V2Result<Permit<V>> {
         self.ask::<V>(Some(name))
+    }
+
+    /// A permit for a trust repository. Its clients say for 401 that one may not, and for 403 only a number: whoever may not is
+    /// challenged, as by notary-server, for the scope under which they know it.
+    pub(crate) fn trust<V: Verb>(
+        &self,
+        gun: &Gun,
+        repository: &RepositoryName,
+        scope: TrustScope,
+    ) -> V2Result<Permit<V>> {
+        let caller = &self.presenter.caller;
+        self.decide::<V>(Some(repository), &caller.ceiling)
+            .map_err(|_| {
+                let (error, message) = match caller.who {
+                    Who::Anonymous => (None, LOG_IN_FIRST),
+                    Who::Principal(_) => (Some("insufficient_scope"), FORBIDDEN),
+                };
+                self.challenge(Some(&scope.of(gun)), error, message)
+            })
     }
 
     /// A permit for something of the whole server.
@@ -378,12 +436,10 @@ const LOG_IN_FIRST: &str = "log in first: `docker login`";
 const CATALOG_SCOPE: &str = "registry:catalog:*";
 
 /// The same words whether the repository is there or not, and for pushes too.
+const FORBIDDEN: &str = "requested access to the resource is denied";
+
 fn forbidden() -> V2Error {
-    V2Error::new(
-        StatusCode::FORBIDDEN,
-        ErrorCode::Denied,
-        "requested access to the resource is denied",
-    )
+    V2Error::new(StatusCode::FORBIDDEN, ErrorCode::Denied, FORBIDDEN)
 }
 
 fn scope_actions(verb: VerbKind) -> &'static [&'static str] {

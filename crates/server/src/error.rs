@@ -1,8 +1,10 @@
 //! The one place where errors become status codes. Internal text never leaves: the client gets a request id, the log the cause.
 
 mod passing;
+mod trust;
 
 use self::passing::Passing;
+pub(crate) use self::trust::TrustError;
 use crate::limits::body::BodyError;
 use crate::observe;
 use axum::Json;
@@ -82,6 +84,15 @@ impl V2Error {
         )
     }
 
+    /// A body that ended early.
+    pub(crate) fn interrupted(message: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::BlobUploadInvalid,
+            message,
+        )
+    }
+
     /// A body that was not read to its end: too slow, too large, or as `otherwise` says.
     pub(crate) fn of_body(
         error: &(dyn std::error::Error + 'static),
@@ -142,6 +153,12 @@ impl From<registry::Error> for V2Error {
             )
             .with_header(header::RANGE, &format!("0-{}", held.saturating_sub(1))),
             registry::Error::Refused(refusal) => refused(&refusal),
+            // Trust repositories answer it in words of their own.
+            registry::Error::Update(refusal) => Self::new(
+                StatusCode::BAD_REQUEST,
+                ErrorCode::Unsupported,
+                refusal.to_string(),
+            ),
             registry::Error::Interrupted(source) => {
                 tracing::debug!(%source, "the client's body ended early");
                 Self::of_body(&source, || {

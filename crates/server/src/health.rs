@@ -26,6 +26,11 @@ pub(crate) async fn alive() -> &'static str {
     "ok\n"
 }
 
+/// The same, in notary-server's words.
+pub(crate) async fn of_notary() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], "{}")
+}
+
 /// What must hold does.
 pub(crate) async fn ready(State(app): State<App>, headers: HeaderMap) -> Response {
     let report = app.readiness().report(&app).await;

@@ -25,3 +25,4 @@ pub use app::{App, AppOptions, Clock};
 pub use axum::Router;
 pub use error::{ApiError, ApiResult};
 pub use observe::{ACCESS, request_id};
+pub use registry::Hosts;

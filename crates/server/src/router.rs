@@ -19,6 +19,7 @@ pub fn build(app: App) -> Router {
         .merge(console_routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/_notary_server/health", get(health::of_notary))
         .route("/ca.crt", get(health::authority))
         .route("/metrics", get(metrics::for_operators))
         .layer(Observe::new(app.clone()))

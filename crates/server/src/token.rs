@@ -12,6 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use identity::{Caller, Issued, LogIn, Presented, SERVICE, Scope, Via};
+use registry::Hosts;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
@@ -30,7 +31,8 @@ pub(crate) async fn get(State(app): State<App>, request: Request) -> Response {
     let answer = async {
         parameters.check_service()?;
         let log_in = app.identity().log_in(presented?, peer, app.now()).await?;
-        let mut body = session(&app, &log_in.caller, &parameters).await?.0;
+        let scopes = parameters.scopes(&app, request.headers());
+        let mut body = session(&app, &log_in.caller, &scopes).await?.0;
         if parameters.first("offline_token") == Some("true") {
             remember(&app, &log_in, &mut body).await?;
         }
@@ -44,6 +46,7 @@ pub(crate) async fn post(State(app): State<App>, request: Request) -> Response {
     let answer = async {
         let peer = caller::peer(request.extensions());
         check_form_type(request.headers())?;
+        let headers = request.headers().clone();
         let form = Parameters(query::read_form(request.into_body()).await?);
         form.check_single()?;
         form.check_service()?;
@@ -57,7 +60,8 @@ pub(crate) async fn post(State(app): State<App>, request: Request) -> Response {
         if refresh.is_some() && log_in.caller.via != Via::Refresh {
             return Err(ApiError::from(identity::AuthError::Token).into());
         }
-        let (mut body, scope) = session(&app, &log_in.caller, &form).await?;
+        let scopes = form.scopes(&app, &headers);
+        let (mut body, scope) = session(&app, &log_in.caller, &scopes).await?;
         body.insert("scope".to_owned(), json!(scope));
         if form.first("access_type") == Some("offline") {
             match refresh {
@@ -138,8 +142,30 @@ impl Parameters {
         }
     }
 
-    fn scopes(&self) -> Vec<Scope> {
-        self.all("scope").flat_map(Scope::parse_list).collect()
+    fn scopes(&self, app: &App, headers: &HeaderMap) -> Vec<Scope> {
+        let host = headers.get(header::HOST);
+        let host = host.and_then(|host| host.to_str().ok());
+        let asked = self.all("scope").flat_map(Scope::parse_list);
+        asked
+            .flat_map(|scope| with_own_name(scope, &app.options().hosts, host))
+            .collect()
+    }
+}
+
+/// A scope, and where its name begins with a name of this server, the same for the rest of it: clients of trust repositories ask so, with
+/// the whole name of an image. Both may be meant, and neither gives more than the caller may.
+fn with_own_name(scope: Scope, hosts: &Hosts, host: Option<&str>) -> Vec<Scope> {
+    let Scope::Repository { name, actions } = &scope else {
+        return vec![scope];
+    };
+    let rest = hosts.without_host(name.as_str(), host);
+    let rest = rest.and_then(|rest| rest.parse().ok());
+    match rest {
+        Some(name) => {
+            let actions = actions.clone();
+            vec![Scope::Repository { name, actions }, scope]
+        }
+        None => vec![scope],
     }
 }
 
@@ -160,17 +186,14 @@ fn check_form_type(headers: &HeaderMap) -> Result<(), ApiError> {
 async fn session(
     app: &App,
     caller: &Caller,
-    parameters: &Parameters,
+    scopes: &[Scope],
 ) -> Result<(Fields, String), ApiError> {
     let Issued {
         token,
         expires_in_seconds,
         issued_at,
         scope,
-    } = app
-        .identity()
-        .issue(caller, &parameters.scopes(), app.now())
-        .await?;
+    } = app.identity().issue(caller, scopes, app.now()).await?;
     let directory = store::accounts::directory(app.store()).await?;
     observe::asked_by(&caller.who, &directory);
     let token = token.expose_secret();

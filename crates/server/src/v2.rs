@@ -1,4 +1,4 @@
-//! The distribution API (distribution-spec 1.1) and Docker's token endpoint's neighbour: paths in, calls to `registry`, answers out.
+//! The distribution API (distribution-spec 1.1) and, below it, trust repositories: paths in, calls to `registry`, answers out.
 //! Repository names hold slashes, so the path below `/v2/` is taken apart here, from its right end.
 
 pub(crate) mod answer;
@@ -7,6 +7,7 @@ mod manifests;
 mod mount;
 pub(crate) mod path;
 mod tags;
+pub(crate) mod trust;
 pub(crate) mod uploads;
 
 use crate::app::App;
@@ -46,6 +47,10 @@ async fn answer(app: &App, request: Request) -> V2Result<Response> {
     let access = Access::new(app, &presenter);
     let method = asked.method.clone();
     match target {
+        Target::Trust(target) => {
+            let answer = trust::answer(app, &access, target, request).await;
+            Ok(answer.unwrap_or_else(IntoResponse::into_response))
+        }
         Target::Base => match method {
             Method::GET | Method::HEAD => base(&access),
             _ => Err(unsupported(&method, "GET, HEAD")),

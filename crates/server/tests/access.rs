@@ -204,6 +204,49 @@ fn distribution() -> Vec<Asked> {
     ]
 }
 
+/// Below `_trust`. Asking for a key makes one where there is none; nothing else is changed.
+fn trust() -> Vec<Asked> {
+    let none = json!("no update");
+    vec![
+        asked(
+            "GET",
+            "/v2/<gun>/_trust/tuf/<role>.json",
+            "/v2/localhost:5000/shop/web/_trust/tuf/root.json",
+        ),
+        asked(
+            "GET",
+            "/v2/<gun>/_trust/tuf/<role>.key",
+            "/v2/localhost:5000/shop/web/_trust/tuf/timestamp.key",
+        ),
+        asked(
+            "POST",
+            "/v2/<gun>/_trust/tuf/<role>.key",
+            "/v2/localhost:5000/shop/web/_trust/tuf/timestamp.key",
+        ),
+        with(
+            "POST",
+            "/v2/<gun>/_trust/tuf/",
+            "/v2/localhost:5000/shop/web/_trust/tuf/",
+            none,
+        ),
+        asked(
+            "DELETE",
+            "/v2/<gun>/_trust/tuf/",
+            "/v2/localhost:5000/shop/web/_trust/tuf/",
+        ),
+        asked(
+            "GET",
+            "/v2/<gun>/_trust/changefeed",
+            "/v2/localhost:5000/shop/web/_trust/changefeed?records=1",
+        ),
+        asked(
+            "GET",
+            "/v2/_trust/changefeed",
+            "/v2/_trust/changefeed?records=1",
+        ),
+    ]
+}
+
 /// What is neither below `/v2/` nor below `/api/v1/`.
 fn beside() -> Vec<Asked> {
     let login = json!({"user": "nobody"});
@@ -212,6 +255,7 @@ fn beside() -> Vec<Asked> {
         with("POST", "/token", "/token", json!("no form")),
         asked("GET", "/healthz", "/healthz"),
         asked("GET", "/readyz", "/readyz"),
+        asked("GET", "/_notary_server/health", "/_notary_server/health"),
         asked("GET", "/ca.crt", "/ca.crt"),
         asked("GET", "/metrics", "/metrics"),
         asked("GET", "/", "/"),
@@ -291,6 +335,14 @@ async fn the_matrix_of_the_api() {
 async fn the_matrix_of_the_distribution_api() {
     let world = world().await;
     insta::assert_snapshot!(matrix(&world, distribution()).await);
+    world.store.close().await;
+}
+
+/// Whoever may not is told to log in, with the scope that it takes: for any other status docker and notary print its number alone.
+#[tokio::test]
+async fn the_matrix_of_trust_repositories() {
+    let world = world().await;
+    insta::assert_snapshot!(matrix(&world, trust()).await);
     world.store.close().await;
 }
 

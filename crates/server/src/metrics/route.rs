@@ -10,6 +10,7 @@ pub(crate) enum Route {
     Tags,
     Referrers,
     Catalog,
+    Trust,
     Token,
     Api,
     Console,
@@ -17,7 +18,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const COUNT: usize = 10;
+    pub(crate) const COUNT: usize = 11;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Manifest,
@@ -26,6 +27,7 @@ impl Route {
         Self::Tags,
         Self::Referrers,
         Self::Catalog,
+        Self::Trust,
         Self::Token,
         Self::Api,
         Self::Console,
@@ -45,6 +47,7 @@ impl Route {
             Self::Tags => "tags",
             Self::Referrers => "referrers",
             Self::Catalog => "catalog",
+            Self::Trust => "trust",
             Self::Token => "token",
             Self::Api => "api",
             Self::Console => "console",
@@ -71,7 +74,10 @@ impl Route {
         let Some((head, last)) = rest.rsplit_once('/') else {
             return Self::Other;
         };
-        if head.ends_with("/manifests") {
+        // A role may hold slashes too.
+        if head.contains("/_trust/tuf") || head.ends_with("_trust") {
+            Self::Trust
+        } else if head.ends_with("/manifests") {
             Self::Manifest
         } else if head.ends_with("/blobs/uploads") || head.ends_with("/blobs") && last == "uploads"
         {
@@ -111,6 +117,11 @@ mod tests {
             ("/v2/shop/web/tags/list", Route::Tags),
             ("/v2/shop/web/referrers/sha256:ab", Route::Referrers),
             ("/v2/_catalog", Route::Catalog),
+            ("/v2/a/_trust/tuf/", Route::Trust),
+            ("/v2/a:1/b/_trust/tuf/targets/alice.json", Route::Trust),
+            ("/v2/a/_trust/changefeed", Route::Trust),
+            ("/v2/_trust/changefeed", Route::Trust),
+            ("/v2/a/manifests/_trust", Route::Manifest),
             ("/v2/", Route::Other),
             ("/v2", Route::Other),
             ("/token", Route::Token),

@@ -1,6 +1,7 @@
 //! The paths of the distribution API. A name may hold any of the words that follow it (`a/blobs/b` is a repository), so the
 //! last one that fits decides. Percent-escapes have no place in names, tags and digests, and none is decoded here.
 
+use super::trust::path::{self as trust, TrustTarget};
 use crate::error::{V2Error, shown};
 use axum::http::StatusCode;
 use oci::{Digest, ErrorCode, Reference, RepositoryName};
@@ -24,13 +25,15 @@ pub(crate) enum Target {
     Uploads(RepositoryName),
     /// `/v2/<name>/blobs/uploads/<session>`
     Upload(RepositoryName, String),
+    /// `/v2/<name>/_trust/…`
+    Trust(TrustTarget),
 }
 
 impl Target {
     /// The repository that the path names, if it names one.
     pub(crate) fn repository(&self) -> Option<&RepositoryName> {
         match self {
-            Self::Base | Self::Catalog => None,
+            Self::Base | Self::Catalog | Self::Trust(_) => None,
             Self::Tags(name)
             | Self::Referrers(name, _)
             | Self::Manifest(name, _)
@@ -49,6 +52,9 @@ pub(crate) fn parse(path: &str) -> Result<Target, V2Error> {
         "" => return Ok(Target::Base),
         "_catalog" => return Ok(Target::Catalog),
         _ => {}
+    }
+    if let Some(target) = trust::parse(rest) {
+        return Ok(Target::Trust(target));
     }
     if let Some(name) = rest.strip_suffix("/tags/list") {
         return Ok(Target::Tags(repository(name)?));
@@ -141,6 +147,7 @@ mod tests {
             Ok(Target::Blob(name, _)) => format!("blob {name}"),
             Ok(Target::Uploads(name)) => format!("uploads {name}"),
             Ok(Target::Upload(name, session)) => format!("upload {name} {session}"),
+            Ok(Target::Trust(target)) => format!("trust {:?}", target.resource),
             Err(error) => format!("{} {}", error.status().as_u16(), error.code()),
         }
     }

@@ -1,5 +1,6 @@
 //! The distribution API as its specification has it, section by section, asked without a network. The suite that its authors
-//! keep is run by `.ci/conformance`; what stands here also holds where there is no such suite, and goes on to who may do what.
+//! keep is run by `.ci/conformance`; what stands here also holds where there is no such suite, and goes on to who may do what. Trust
+//! repositories are asked as docker and notary ask notary-server.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,5 +17,6 @@ mod manifests;
 mod mounts;
 mod pull;
 mod sessions;
+mod trust;
 mod uploads;
 mod world;
