@@ -1,8 +1,10 @@
 //! Configuration of the server: flags over `COUNTERSIGN_*` variables over a TOML file over defaults. With none of them, it runs.
 
 mod operation;
+mod trust;
 
 pub(crate) use self::operation::{Operation, OperationFlags};
+pub(crate) use self::trust::{TrustFlags, TrustTable};
 use crate::log::LogFormat;
 use anyhow::{Context, Result, anyhow, bail};
 use policy::file::{UnitError, parse_duration};
@@ -109,6 +111,7 @@ pub(crate) struct ConfigurationFile {
     stop_delay: Option<u64>,
     stop_timeout: Option<u64>,
     gc_grace: Option<String>,
+    pub(crate) trust: Option<TrustTable>,
 }
 
 impl DataFlags {

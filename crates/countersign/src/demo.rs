@@ -16,6 +16,7 @@ use crate::output::{self, Tone, toned};
 use crate::service::{Service, ServiceOptions};
 use anyhow::{Context, Result, bail};
 use secrecy::SecretString;
+use server::Hosts;
 use server::limits::Limits;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -89,6 +90,7 @@ async fn start(data: &Path, listen: SocketAddr) -> Result<(Service, SecretString
         anonymous_pull: false,
         blob_redirect: false,
         public_url: None,
+        hosts: Hosts::default(),
         admin_password: None,
         operation: Operation {
             limits: Limits {

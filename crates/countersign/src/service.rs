@@ -10,7 +10,7 @@ use rustls::ServerConfig;
 use scanner::Limits;
 use secrecy::SecretString;
 use server::tls::{self, TlsSource};
-use server::{App, AppOptions, Clock, Router, listen, router};
+use server::{App, AppOptions, Clock, Hosts, Router, listen, router};
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub(crate) struct ServiceOptions {
     /// Whole blobs are pulled from the bucket itself.
     pub(crate) blob_redirect: bool,
     pub(crate) public_url: Option<String>,
+    /// Names of this server in the names of trust repositories.
+    pub(crate) hosts: Hosts,
     /// The admin's password at the first start; one is made where there is none.
     pub(crate) admin_password: Option<SecretString>,
     pub(crate) operation: Operation,
@@ -114,6 +116,7 @@ impl Service {
             tls: tls_config.is_some(),
             blob_redirect: options.blob_redirect,
             public_url: options.public_url,
+            hosts: options.hosts,
             authority_pem: authority(options.tls.as_ref())?,
             limits: operation.limits,
             room_bytes_min: operation.room_bytes_min,

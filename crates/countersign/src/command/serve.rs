@@ -1,7 +1,8 @@
 //! `countersign serve`: the server, until it is asked to stop.
 
 use crate::configuration::{
-    ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, default_address,
+    ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags,
+    default_address,
 };
 use crate::exit::Exit;
 use crate::service::{Service, ServiceOptions};
@@ -50,6 +51,8 @@ pub(crate) struct Serve {
     #[arg(long, env = "COUNTERSIGN_BLOB_REDIRECT")]
     blob_redirect: bool,
     #[command(flatten)]
+    trust: TrustFlags,
+    #[command(flatten)]
     operation: OperationFlags,
 }
 
@@ -87,13 +90,17 @@ impl Serve {
         } else {
             self.hosts.iter().cloned().collect()
         };
+        let hosts = hosts(named, listen);
+        let public_url = self.public_url.clone().or_else(|| file.public_url.clone());
+        let trust = file.trust.as_ref();
         let options = ServiceOptions {
-            tls: tls.source(&store.data, hosts(named, listen)),
+            hosts: self.trust.hosts(trust, &hosts, public_url.as_deref()),
+            tls: tls.source(&store.data, hosts),
             store,
             listen,
             anonymous_pull: self.anonymous_pull || file.anonymous_pull.unwrap_or(false),
             blob_redirect: self.blob_redirect || file.blob_redirect.unwrap_or(false),
-            public_url: self.public_url.clone().or_else(|| file.public_url.clone()),
+            public_url,
             admin_password: std::env::var("COUNTERSIGN_ADMIN_PASSWORD")
                 .ok()
                 .filter(|text| !text.is_empty())
