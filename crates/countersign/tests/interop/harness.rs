@@ -9,6 +9,7 @@ mod estargz;
 mod image;
 mod layer;
 mod layout;
+mod notary;
 mod people;
 mod place;
 mod places;
@@ -30,6 +31,7 @@ pub(crate) use layer::{
     Layer, gunzip, gzip, noise, package_status, small_layer, small_root, tar, tar_header,
 };
 pub(crate) use layout::{Layout, file_of_layer};
+pub(crate) use notary::{Notary, NotaryServer, self_signed};
 pub(crate) use people::Actor;
 pub(crate) use place::Place;
 pub(crate) use places::{cache, client_program, suites, temporary, venv_python};

@@ -1,4 +1,4 @@
-//! Countersign and the programs that people really have: docker, podman, skopeo, buildah, containerd, umoci, oras, cosign, curl.
+//! Countersign and the programs that people really have: docker, podman, skopeo, buildah, containerd, umoci, oras, cosign, notary, curl.
 //! Each test starts the binary on a free loopback port (with TLS: on an address of this machine) and acts through its command line
 //! and these programs; a program that is missing fails the test. It needs root, and lives behind a feature: `.ci/interop` runs it.
 //! What can be said without other programs is tested beside the code.
@@ -30,5 +30,6 @@ mod locked;
 mod matrix;
 mod slow;
 mod tls;
+mod trust;
 mod way;
 mod webhooks;
