@@ -29,3 +29,6 @@ pub(crate) async fn renew_due(context: &Context) -> Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,10 +28,10 @@ pub(crate) async fn get(State(app): State<App>, request: Request) -> Response {
     let parameters = Parameters(query::form(request.uri().query().unwrap_or_default()));
     let presented = caller::presented(request.headers()).map_err(ApiError::invalid);
     let peer = caller::peer(request.extensions());
+    let scopes = parameters.scopes(&app, request.headers());
     let answer = async {
         parameters.check_service()?;
         let log_in = app.identity().log_in(presented?, peer, app.now()).await?;
-        let scopes = parameters.scopes(&app, request.headers());
         let mut body = session(&app, &log_in.caller, &scopes).await?.0;
         if parameters.first("offline_token") == Some("true") {
             remember(&app, &log_in, &mut body).await?;

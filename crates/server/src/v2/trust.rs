@@ -2,7 +2,7 @@
 //! `DOCKER_CONTENT_TRUST=1` need no setting. Paths in, calls to `registry`, answers out; deliberately none of TUF is here.
 
 mod feed;
-pub(super) mod path;
+pub(crate) mod path;
 mod upload;
 
 use self::path::{Resource, TrustTarget, Which};
@@ -30,8 +30,9 @@ pub(super) async fn answer(
     request: Request,
 ) -> TrustResult {
     let TrustTarget { name, resource } = target;
+    let method = request.method().clone();
     let Some(gun) = name.map_err(|error| TrustError::gun(&error.to_string()))? else {
-        return of_all(app, access, &resource, &request).await;
+        return of_all(app, access, &resource, &method, request.uri().query()).await;
     };
     let host = request.headers().get(header::HOST);
     let repository = app
@@ -45,13 +46,13 @@ pub(super) async fn answer(
         gun,
         repository,
     };
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    match (resource, request.method()) {
+    let is_read = matches!(method, Method::GET | Method::HEAD);
+    match (resource, method) {
         (Resource::File(role, which), _) if is_read => asked.file(&role, &which).await,
         (Resource::Key(role), _) if is_read => asked.key(role).await,
-        (Resource::Key(role), &Method::POST) => asked.next_key(role).await,
-        (Resource::All, &Method::POST) => asked.publish(request).await,
-        (Resource::All, &Method::DELETE) => asked.delete().await,
+        (Resource::Key(role), Method::POST) => asked.next_key(role).await,
+        (Resource::All, Method::POST) => asked.publish(request).await,
+        (Resource::All, Method::DELETE) => asked.delete().await,
         (Resource::Changes, _) if is_read => asked.changes(request.uri().query()).await,
         _ => asked.nothing(),
     }
@@ -62,12 +63,13 @@ async fn of_all(
     app: &App,
     access: &Access<'_>,
     resource: &Resource,
-    request: &Request,
+    method: &Method,
+    query: Option<&str>,
 ) -> TrustResult {
     let permit = access.server_wide::<ListCatalog>()?;
-    match (resource, request.method()) {
+    match (resource, method) {
         (Resource::Changes, &Method::GET | &Method::HEAD) => {
-            let page = feed::page(request.uri().query())?;
+            let page = feed::page(query)?;
             let registry = app.registry();
             let changes = registry.all_trust_changes(&permit, page.from, page.limit);
             Ok(feed::body(&changes.await?))

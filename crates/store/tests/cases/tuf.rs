@@ -60,8 +60,8 @@ async fn a_reader_follows_from_one_update_to_the_next() {
     publisher.tag("targets", "1").await;
     publisher.tag("targets/alice", "2").await;
     let believed = publisher.believed().await;
-    assert_eq!(believed.timestamp.content().version, 4);
-    assert_eq!(believed.snapshot.content().version, 4);
+    assert_eq!(believed.timestamp().content().version, 4);
+    assert_eq!(believed.snapshot().content().version, 4);
     assert_eq!(publisher.acts("trust.publish").await, 4);
 }
 
@@ -111,9 +111,9 @@ async fn signers_of_different_roles_do_not_refuse_each_other() {
         one.await.unwrap().unwrap();
     }
     let believed = publisher.believed().await;
-    assert_eq!(believed.snapshot.content().meta.len(), SIGNERS + 2);
+    assert_eq!(believed.snapshot().content().meta.len(), SIGNERS + 2);
     let versions = SIGNERS as i64 * 2 + 1;
-    assert_eq!(believed.timestamp.content().version, versions);
+    assert_eq!(believed.timestamp().content().version, versions);
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn a_deleted_repository_begins_anew_and_leaves_others_alone() {
 
     let mut again = Publisher::begin(store, GUN).await;
     again.first().await;
-    assert_eq!(again.believed().await.timestamp.content().version, 1);
+    assert_eq!(again.believed().await.timestamp().content().version, 1);
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn what_the_server_signed_is_due_long_before_it_ends() {
     let mut publisher = Publisher::begin(store, GUN).await;
     assert_eq!(tuf::due(store, i64::MAX, 10).await.unwrap(), []);
     publisher.first().await;
-    let timestamp_ends = publisher.believed().await.timestamp.content().expires;
+    let timestamp_ends = publisher.believed().await.timestamp().content().expires;
 
     assert_eq!(tuf::due(store, NOW + DAY, 10).await.unwrap(), []);
     let due = tuf::due(store, timestamp_ends - 2 * DAY, 10).await.unwrap();
@@ -243,7 +243,7 @@ async fn what_the_server_signed_is_due_long_before_it_ends() {
 
     // An update renews it as well.
     publisher.tag("targets", "1").await;
-    let ends = publisher.believed().await.timestamp.content().expires;
+    let ends = publisher.believed().await.timestamp().content().expires;
     assert_eq!(tuf::due(store, ends - 8 * DAY, 10).await.unwrap(), []);
     tuf::delete(
         store,

@@ -90,15 +90,14 @@ async fn updates_that_do_not_follow() {
     let mut publisher = Publisher::begin(&world, GUN).await;
     let first = publisher.first_files();
     let is = |name: &str| ("INVALID_UPDATE".to_owned(), name.to_owned());
-    let post = |files| async { told(publisher.post(files).await) };
 
     // Nothing is there before there is a root, and a root alone is no repository.
-    assert_eq!(post(&first[1..]).await, is("ErrValidation"));
-    assert_eq!(post(&first[..1]).await, is("ErrValidation"));
+    assert_eq!(told(publisher.post(&first[1..]).await), is("ErrValidation"));
+    assert_eq!(told(publisher.post(&first[..1]).await), is("ErrValidation"));
     // Of another repository: docker made its certificate for another name.
     let mut stranger = Publisher::begin(&world, "localhost:5000/other").await;
     let strange = stranger.first_files();
-    assert_eq!(post(&strange).await, is("ErrBadRoot"));
+    assert_eq!(told(publisher.post(&strange).await), is("ErrBadRoot"));
     publisher.post(&first).await.expect(200);
     assert_eq!(told(publisher.post(&first).await).0, "VERSION");
     // Signed by somebody else.

@@ -83,8 +83,8 @@ async fn the_next_key_waits_until_a_root_names_it() {
         assert_ne!(next(store, role).await, waiting, "it is in use now");
         let believed = publisher.believed().await;
         let signers = match role {
-            KeyRole::Timestamp => believed.timestamp.signers(),
-            KeyRole::Snapshot => believed.snapshot.signers(),
+            KeyRole::Timestamp => believed.timestamp().signers(),
+            KeyRole::Snapshot => believed.snapshot().signers(),
         };
         assert_eq!(signers, [waiting]);
     }

@@ -1,0 +1,166 @@
+//! Timestamps are new before the old ones end, once, and what cannot be renewed keeps nobody else waiting.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use policy::access::{Ceiling, access};
+use policy::verb::{Attach, Pull};
+use policy::{
+    Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Verb, Who,
+};
+use registry::{KeyRole, Registry, Wanted};
+use scanner::Limits;
+use store::{Options, Store};
+use tempfile::TempDir;
+use testkit::trust_repository::{DAY, START, TrustRepository};
+use trust::tuf::publish::Held;
+use trust::tuf::{Gun, RoleName, Signed, Timestamp};
+
+use super::*;
+
+struct World {
+    context: Context,
+    now: Arc<AtomicI64>,
+    _folder: TempDir,
+}
+
+fn permit<V: Verb>(repository: &str, now: i64) -> Permit<V> {
+    let id = PrincipalId(1);
+    let mut directory = Directory::default();
+    let person = Principal {
+        id,
+        kind: Kind::Person,
+        name: "someone".to_owned(),
+        owner: None,
+        active: true,
+    };
+    directory.principals.insert(id, person);
+    directory.grants.push(Grant {
+        to: Grantee::Principal(id),
+        role: Role::Writer,
+        pattern: Pattern::everything(),
+    });
+    let repository = repository.parse().unwrap();
+    let who = Who::Principal(id);
+    access(
+        &directory,
+        &who,
+        Some(&repository),
+        &Ceiling::All,
+        false,
+        now,
+    )
+    .unwrap()
+}
+
+impl World {
+    async fn new() -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Options::embedded(folder.path()))
+            .await
+            .unwrap();
+        let now = Arc::new(AtomicI64::new(START));
+        let clock = Arc::clone(&now);
+        let context = Context::new(
+            store.clone(),
+            Registry::new(store),
+            Arc::new(move || clock.load(Ordering::SeqCst)),
+            Limits::default(),
+            client::webhook::Deliverer::new(&[]).unwrap(),
+        );
+        Self {
+            context,
+            now,
+            _folder: folder,
+        }
+    }
+
+    fn pass(&self, milliseconds: i64) {
+        self.now.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// Publishes a first root and targets.
+    async fn publish(&self, repository: &str) -> Gun {
+        let gun = format!("registry.example/{repository}");
+        let mut owner = TrustRepository::empty(&gun);
+        let gun = Gun::parse(&gun).unwrap();
+        let now = self.context.now();
+        let permit = permit::<Attach>(repository, now);
+        let registry = &self.context.registry;
+        let key = |role| registry.trust_key(&permit, &gun, role, now);
+        owner.held = Held {
+            snapshot: vec![key(KeyRole::Snapshot).await.unwrap()],
+            timestamp: vec![key(KeyRole::Timestamp).await.unwrap()],
+        };
+        let (root, targets) = owner.first_files();
+        let update = vec![root, targets];
+        registry
+            .publish_trust(&permit, &gun, update, now)
+            .await
+            .unwrap();
+        gun
+    }
+
+    async fn timestamp(&self, gun: &Gun) -> Timestamp {
+        let (_, repository) = gun.as_str().split_once('/').unwrap();
+        let permit = permit::<Pull>(repository, self.context.now());
+        let role = RoleName::Timestamp;
+        let registry = &self.context.registry;
+        let file = registry.trust_file(&permit, gun, &role, Wanted::Current);
+        let file = file.await.unwrap().unwrap();
+        Signed::<Timestamp>::parse(&role, file.content)
+            .unwrap()
+            .content()
+            .clone()
+    }
+}
+
+#[tokio::test]
+async fn a_timestamp_is_renewed_before_it_ends_and_only_then() {
+    let world = World::new().await;
+    let gun = world.publish("shop/web").await;
+    let first = world.timestamp(&gun).await;
+    world.pass(6 * DAY);
+    renew_due(&world.context).await.unwrap();
+    assert_eq!(world.timestamp(&gun).await, first, "there is time");
+
+    world.pass(2 * DAY);
+    renew_due(&world.context).await.unwrap();
+    let second = world.timestamp(&gun).await;
+    assert_eq!(second.version, 2);
+    assert_eq!(second.snapshot, first.snapshot);
+    assert!(second.expires > first.expires);
+    renew_due(&world.context).await.unwrap();
+    assert_eq!(world.timestamp(&gun).await, second, "once");
+
+    world.pass(8 * DAY);
+    renew_due(&world.context).await.unwrap();
+    assert_eq!(world.timestamp(&gun).await.version, 3);
+}
+
+#[tokio::test]
+async fn a_snapshot_of_the_server_is_renewed_with_it() {
+    let world = World::new().await;
+    let gun = world.publish("shop/web").await;
+    let first = world.timestamp(&gun).await;
+    world.pass(3 * 365 * DAY - 89 * DAY);
+    renew_due(&world.context).await.unwrap();
+    let renewed = world.timestamp(&gun).await;
+    assert_ne!(renewed.snapshot, first.snapshot);
+    assert!(renewed.expires > world.context.now());
+}
+
+#[tokio::test]
+async fn more_than_a_page_is_renewed_in_one_round() {
+    let world = World::new().await;
+    let mut guns = Vec::new();
+    for number in 0..=PAGE {
+        guns.push(world.publish(&format!("shop/{number}")).await);
+    }
+    world.pass(8 * DAY);
+    renew_due(&world.context).await.unwrap();
+    for gun in &guns {
+        assert_eq!(world.timestamp(gun).await.version, 2, "{gun}");
+    }
+}
