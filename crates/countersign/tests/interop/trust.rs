@@ -2,6 +2,7 @@
 //! against Countersign, and what comes of each step must be the same. At Countersign nobody names a trust server: its own
 //! address is one, over TLS.
 
+mod crash;
 mod docker;
 mod notary;
 mod side;

@@ -92,7 +92,7 @@ impl Drop for NotaryServer {
 #[derive(Clone)]
 pub(crate) struct Notary {
     url: String,
-    authority: PathBuf,
+    authority: Option<PathBuf>,
     /// `name:password`, where the server asks.
     credentials: Option<String>,
     home: PathBuf,
@@ -102,14 +102,14 @@ impl Notary {
     /// A client without any keys.
     pub(crate) fn new(
         url: &str,
-        authority: &Path,
+        authority: Option<&Path>,
         credentials: Option<String>,
         home: PathBuf,
     ) -> Self {
         fs::create_dir_all(&home).unwrap();
         Self {
             url: url.to_owned(),
-            authority: authority.to_path_buf(),
+            authority: authority.map(Path::to_path_buf),
             credentials,
             home,
         }
@@ -141,10 +141,13 @@ impl Notary {
         use base64::Engine;
         use base64::engine::general_purpose::STANDARD;
         let program = Program::new("notary")
-            .args(["--server", &self.url, "--tlscacert"])
-            .arg(&self.authority)
-            .arg("--trustDir")
-            .arg(self.home.join("trust"))
+            .args(["--server", &self.url, "--trustDir"])
+            .arg(self.home.join("trust"));
+        let program = match &self.authority {
+            Some(authority) => program.arg("--tlscacert").arg(authority),
+            None => program,
+        };
+        let program = program
             .args(arguments)
             .env("HOME", &self.home)
             .env("NOTARY_ROOT_PASSPHRASE", PASSPHRASE)

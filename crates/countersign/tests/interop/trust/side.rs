@@ -134,7 +134,7 @@ impl Side {
         };
         Notary::new(
             &self.trust_url(),
-            &self.authority(),
+            Some(&self.authority()),
             credentials,
             self.home(who),
         )
