@@ -16,6 +16,8 @@ mod record;
 mod tuf;
 mod uploads;
 
+use std::sync::Arc;
+
 use store::Store;
 
 pub use error::{Error, Refusal, Result};
@@ -34,12 +36,17 @@ pub use uploads::Upload;
 #[derive(Clone)]
 pub struct Registry {
     store: Store,
+    /// Who publishes to which trust repository.
+    turns: Arc<tuf::Turns>,
 }
 
 impl Registry {
     /// Opens the registry on a store.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self {
+            store,
+            turns: Arc::default(),
+        }
     }
 }

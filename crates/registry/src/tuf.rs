@@ -3,6 +3,7 @@
 //! be checked; if that state has changed meanwhile, it is judged again. Deliberately no policy: a repository that one covers is stricter.
 
 mod hosts;
+mod turns;
 
 use std::sync::Arc;
 
@@ -16,13 +17,14 @@ use trust::tuf::publish::{self, Accepted, Current, Held, Refusal};
 use trust::tuf::{Gun, Key, Problem, RoleName};
 
 pub use hosts::{HostError, Hosts};
+pub(crate) use turns::Turns;
 
 use crate::Registry;
 use crate::error::{Error, Result};
 use crate::pull::repository;
 
-/// How often an update is judged again, because others published meanwhile. Each time one of them succeeded.
-const TRIES_MAX: usize = 256;
+/// How often an update is judged again, because another process published meanwhile. Each time one of them succeeded.
+const TRIES_MAX: usize = 64;
 /// When a repository is looked at again whose part could not be signed.
 const POSTPONED_MILLISECONDS: i64 = 60 * 60 * 1_000;
 
@@ -64,6 +66,7 @@ impl Registry {
             false => Files::Above(&roles),
         };
         let update = Arc::new(update);
+        let _turn = self.turns.take(gun).await;
         for _ in 0..TRIES_MAX {
             let state = tuf::state(&self.store, gun, repository, files).await?;
             let (state, accepted) = judge(gun, &update, state, now).await?;
