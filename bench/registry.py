@@ -6,10 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from measure import Failed, comparison, durability, gate, program, report, tags
+from measure import Failed, comparison, durability, gate, program, report, tags, trust
+from measure.servers import NotaryServer
 from measure.steps import QUICK, Scale
 
-COMMANDS = ("compare", "tags", "gate", "durability", "report")
+COMMANDS = ("compare", "tags", "gate", "trust", "durability", "report")
 PEERS = "docker-registry,docker-registry-gogc400"
 
 
@@ -21,7 +22,8 @@ def main() -> int:
     given = parser().parse_args(arguments)
     if given.command == "report":
         return show(given)
-    return program.run(given, sys.argv, MEASURE[given.command], PEERS if given.command == "compare" else program.DOCKER_REGISTRY)
+    peers = {"compare": PEERS, "trust": NotaryServer.name}.get(given.command, program.DOCKER_REGISTRY)
+    return program.run(given, sys.argv, MEASURE[given.command], peers)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     many = commands.add_parser("tags", parents=[program.options()], help="start-up, lists and deletions with many tags in one repository")
     many.add_argument("--tags", type=int, default=100_000, help="how many (default: %(default)s)")
     commands.add_parser("gate", parents=[program.options(), timed], help="a pull through a gate beside one that no gate holds")
+    commands.add_parser("trust", parents=[program.options(), timed], help="trust metadata beside Debian's notary-server")
     commands.add_parser("durability", parents=[program.options()], help="the system calls of one upload, as strace sees them")
     shown = commands.add_parser("report", help="the Markdown tables of results")
     shown.add_argument("files", metavar="FILE", nargs="+", type=Path, help="what --json wrote")
@@ -51,6 +54,7 @@ MEASURE = {
     "compare": lambda given, subject, peers, command: comparison.run(subject, peers, scale(given), given.only, given.perf, command),
     "tags": lambda given, subject, peers, command: tags.run(subject, peers, 2_000 if given.quick else given.tags, given.quick, command),
     "gate": lambda given, subject, _, command: gate.run(subject, scale(given), command),
+    "trust": lambda given, subject, peers, command: trust.run(subject, peers, scale(given), command),
     "durability": lambda given, subject, peers, command: durability.run(subject, peers, command),
 }
 

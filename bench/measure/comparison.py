@@ -34,7 +34,7 @@ def run(subject: Countersign, peers: list[Server], scale: Scale, only: str | Non
         say("note: the servers did not come to rest before the first step")
     for server in servers:
         server.idle = server.memory()
-    results = [_measure(step, servers, scale) for step in steps]
+    results = [measure(step, servers, scale) for step in steps]
     answer = {
         "kind": "comparison",
         "conditions": told,
@@ -59,7 +59,8 @@ def _push(server: Server, material: Material):
             pushing.push_blob(connection, material.repository, blob.content, blob.digest)
 
 
-def _measure(step: Step, servers: list[Server], scale: Scale) -> dict:
+def measure(step: Step, servers: list[Server], scale: Scale) -> dict:
+    """One step at each server, in turns."""
     runs: dict[str, list[figures.Run]] = {server.name: [] for server in servers}
     for turn in range(scale.repeats):
         # Another one begins each time.

@@ -17,6 +17,7 @@ def render(result: dict) -> str:
         "comparison": comparison,
         "tags": tags,
         "gate": gate,
+        "trust": trust,
         "durability": durability,
         "load": load,
     }
@@ -196,6 +197,20 @@ def gate(result: dict) -> str:
     head = ["", "free req/s", "held req/s", "free p50 ms", "held p50 ms", "free p99 ms", "held p99 ms", "p99 more, ms", "target", "CPU more, µs"]
     about = "The same request by a robot that no gate holds (free) and by one that a gate holds and lets pass, with its decision kept."
     return f"{about} {median_of(result['scale'])}\n\n" + table(head, rows)
+
+
+def trust(result: dict) -> str:
+    subject, peer = result["servers"].items()
+    rows = []
+    for step in result["steps"]:
+        found = step["ratio"][peer[0]]
+        medians = [step["median"][name] for name, _ in (subject, peer)]
+        shown = [number(median[what]) for what in ("rate", "p99_ms", "server_cpu_ms_each") for median in medians]
+        rows.append([step["title"], *shown, times(found), verdict(found, step["target"])])
+    head = [""] + [f"{label}{what}" for what in (": req/s", ": p99 ms", ": CPU ms") for _, label in (subject, peer)] + ["ratio", "target"]
+    peaks = ", ".join(f"{label} {number(result['peak'][name] / MB)} MB" for name, label in (subject, peer))
+    about = f"A repository of {result['tags']} tags, published to both by notary's client and believed by it. {median_of(result['scale'])}"
+    return f"{about}\n\n" + table(head, rows) + f"\n\nMemory at its peak: {peaks}."
 
 
 def durability(result: dict) -> str:

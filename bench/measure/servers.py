@@ -1,6 +1,7 @@
 """The servers under measurement, each a process with a fresh data folder on a free port of 127.0.0.1. They are ended by their pid.
 Configured alike: no TLS, no access log, deletion allowed, and everyone may pull."""
 
+import json
 import os
 import secrets
 import select
@@ -203,6 +204,31 @@ class DockerRegistry(Server):
         return _version([self.program, "--version"])
 
 
+class NotaryServer(Server):
+    """Notary's server as Debian packages it: everything in memory, its keys too."""
+
+    name = "notary-server"
+    label = "notary-server"
+
+    def command(self) -> list[str]:
+        self.address = ("127.0.0.1", _free_port())
+        configuration = self.folder / "server.json"
+        configuration.write_text(
+            json.dumps(
+                {
+                    "server": {"http_addr": f"127.0.0.1:{self.address[1]}"},
+                    "trust_service": {"type": "local"},
+                    "storage": {"backend": "memory"},
+                    "logging": {"level": "error"},
+                }
+            )
+        )
+        return [need("notary-server", "notary"), "-config", str(configuration)]
+
+    def version(self) -> str:
+        return _version(["dpkg-query", "--show", "notary"])
+
+
 def countersign_program(given: str | None, repository: Path) -> Path:
     """The program to measure: the one that was given, or what `cargo build --release` makes."""
     target = Path(os.environ.get("CARGO_TARGET_DIR") or repository / "target")
@@ -213,9 +239,12 @@ def countersign_program(given: str | None, repository: Path) -> Path:
 
 
 def peers(names: list[str], folder: Path) -> list[Server]:
-    """The servers to compare with, by name: `docker-registry`, `docker-registry-gogc400`."""
-    servers = []
+    """The servers to compare with, by name: `docker-registry`, `docker-registry-gogc400`, `notary-server`."""
+    servers: list[Server] = []
     for name in names:
+        if name == NotaryServer.name:
+            servers.append(NotaryServer(folder / name))
+            continue
         base, _, gogc = name.partition("-gogc")
         if base != "docker-registry" or (gogc and not gogc.isdigit()):
             raise Failed(f"`{name}` is not a peer: name docker-registry, docker-registry-gogc400, or none")
