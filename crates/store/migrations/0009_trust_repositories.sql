@@ -1,6 +1,6 @@
 -- Trust repositories, one for each whole name by which publishers call it (host, port and path). It belongs to a repository of
 -- the registry, whose rights hold for it. `revision` is raised by every change: an update that was judged at an older one is judged
--- again. `resign_at` is when the server has to sign its part again; NULL while there is nothing to sign.
+-- again. `resign_at` is when the server has to sign its part again, NULL while there is nothing to sign.
 CREATE TABLE trust_repositories (
   id {serial}, gun {text} NOT NULL UNIQUE, repository_id BIGINT NOT NULL REFERENCES repositories(id), revision BIGINT NOT NULL,
   created_at BIGINT NOT NULL, resign_at BIGINT
@@ -19,7 +19,7 @@ CREATE TABLE trust_roles (
   trust_id BIGINT NOT NULL REFERENCES trust_repositories(id), role {text} NOT NULL, latest BIGINT NOT NULL, current BIGINT,
   PRIMARY KEY (trust_id, role)
 );
--- The server's keys for `snapshot` and `timestamp`. `named_at` is when a published root first named the key; until then it waits.
+-- The server's keys for `snapshot` and `timestamp`. `named_at` is when a published root first named the key. Until then it waits.
 CREATE TABLE trust_keys (
   trust_id BIGINT NOT NULL REFERENCES trust_repositories(id), role {text} NOT NULL, key_id {text} NOT NULL, public_pem {text} NOT NULL,
   sealed BYTEA NOT NULL, created_at BIGINT NOT NULL, named_at BIGINT, PRIMARY KEY (trust_id, role, key_id)
