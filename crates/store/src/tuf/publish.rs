@@ -220,8 +220,8 @@ fn named(files: &[File]) -> Result<Vec<(KeyRole, String)>> {
     };
     let root: Root = content(root)?;
     let of = |role: KeyRole| {
-        let ids = root.role(&role.role()).keyids.iter();
-        ids.map(move |id| (role, id.to_string()))
+        let keys = root.role(&role.role()).into_iter();
+        keys.flat_map(move |keys| keys.keyids.iter().map(move |id| (role, id.to_string())))
     };
     Ok(KeyRole::ALL.into_iter().flat_map(of).collect())
 }

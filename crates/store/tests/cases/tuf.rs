@@ -43,11 +43,10 @@ async fn what_was_published_is_served_byte_for_byte() {
     assert_eq!(publisher.file("targets/x", Wanted::Current).await, None);
     publisher.believed().await;
 
-    let mut fixture = fixture.restart().await;
-    publisher.store = fixture.store.clone();
-    publisher.believed().await;
-    fixture = fixture.restart().await;
-    fixture.store.close().await;
+    drop(publisher);
+    let fixture = fixture.restart().await;
+    let again = Publisher::begin(&fixture.store, GUN).await;
+    again.believed().await;
 }
 
 #[tokio::test]
