@@ -23,6 +23,8 @@ use std::time::Duration;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The allocator asks for pages of 2 MiB, of which a server that is mostly idle uses little and pays all.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     // One TLS and cryptography provider for the whole program; a second installation would be refused, and there is none.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = Arguments::parse();
