@@ -18,13 +18,12 @@ use clap::Parser;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Gives memory back when it is free, whichever thread had it; the system's keeps what each thread once needed.
+/// Gives memory back when it is free, whichever thread had it; the system's keeps what each thread once needed. Without pages of
+/// 2 MiB, of which a server that is mostly idle uses little and pays all; its version 2, which gives back within 10 ms (3: a second).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // The allocator asks for pages of 2 MiB, of which a server that is mostly idle uses little and pays all.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
     // One TLS and cryptography provider for the whole program; a second installation would be refused, and there is none.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = Arguments::parse();
