@@ -7,7 +7,6 @@ mod failures;
 mod reads;
 mod sessions;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -19,8 +18,9 @@ use store::blobs::{BlobInfo, BlobStore};
 use store::uploads::{self, Session, Upload};
 use store::{Options, Store, Writer, blobs};
 use testkit::Proxy;
+use testkit::s3::{server, variable};
 
-use crate::database::{Database, place, variable};
+use crate::database::{Database, place};
 use crate::fixture::{NOW, permit};
 
 /// A store whose blobs pass through a proxy.
@@ -29,12 +29,6 @@ pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) options: Options,
     _folder: tempfile::TempDir,
-}
-
-/// The server itself.
-pub(crate) fn server() -> SocketAddr {
-    let endpoint = variable("COUNTERSIGN_TEST_S3_ENDPOINT");
-    endpoint.strip_prefix("http://").unwrap().parse().unwrap()
 }
 
 impl Service {

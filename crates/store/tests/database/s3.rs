@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use store::blobs::{BlobStore, Credentials, Keys};
+use testkit::s3::variable;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -50,10 +51,4 @@ pub(crate) fn place(prefix: &str) -> BlobStore {
     place.path_style = true;
     place.allow_http = true;
     place
-}
-
-/// What `.ci/with-s3` gives.
-pub(crate) fn variable(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is missing: run this with `.ci/with-s3 COMMAND`"))
 }
