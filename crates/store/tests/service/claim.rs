@@ -1,16 +1,17 @@
 //! What is said at the start: of bucket, keys and service, and of whose bucket it is.
 
 use store::blobs::{BlobStore, Credentials, Keys};
-use store::{Error, Options, Store};
+use store::{Error, Store};
 
-use super::Service;
+use super::{Service, new_options};
 
+/// Opens a store with a database of its own.
 async fn open(service: &Service, change: impl FnOnce(&mut BlobStore)) -> store::Result<Store> {
     let folder = tempfile::tempdir().unwrap();
     let mut place = service.place().clone();
     place.prefix = format!("{}-other", place.prefix);
     change(&mut place);
-    let mut options = Options::embedded(folder.path());
+    let mut options = new_options(folder.path()).await;
     options.blobs = Some(place);
     Store::open(&options).await
 }
@@ -120,7 +121,8 @@ async fn a_bucket_belongs_to_one_database() {
 async fn a_store_with_blobs_in_its_folder_does_not_open_with_a_bucket() {
     let service = Service::new().await;
     let folder = tempfile::tempdir().unwrap();
-    let mut options = Options::embedded(folder.path());
+    let mut options = new_options(folder.path()).await;
+    options.blobs = None;
     let local = Store::open(&options).await.unwrap();
     let permit = crate::fixture::permit::<policy::verb::Push>(1, "shop/web");
     let writer = store::Writer::Push(&permit);
