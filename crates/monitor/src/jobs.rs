@@ -83,6 +83,8 @@ pub enum Round {
     ExpireUploads,
     /// Removes blobs that nothing needs: each hour, and when somebody asks; one process at a time.
     CollectGarbage,
+    /// Takes from whoever commits what an embedded database has to do for its log.
+    WriteBack,
 }
 
 impl Round {
@@ -93,6 +95,7 @@ impl Round {
         Self::DecideDue,
         Self::ExpireUploads,
         Self::CollectGarbage,
+        Self::WriteBack,
     ];
 
     /// The round's name in the log.
@@ -104,6 +107,7 @@ impl Round {
             Self::DecideDue => "decide-due",
             Self::ExpireUploads => "expire-uploads",
             Self::CollectGarbage => "collect-garbage",
+            Self::WriteBack => "write-back",
         }
     }
 
@@ -112,7 +116,7 @@ impl Round {
     pub fn period(self) -> Duration {
         match self {
             Self::SealAudit => Duration::from_secs(1),
-            Self::DeliverWebhooks | Self::DecideDue => Duration::from_millis(250),
+            Self::DeliverWebhooks | Self::DecideDue | Self::WriteBack => Duration::from_millis(250),
             Self::ExpireUploads => Duration::from_secs(600),
             // A look whether it is time, or whether somebody asked.
             Self::CollectGarbage => Duration::from_secs(1),
@@ -135,6 +139,7 @@ impl Round {
                 Ok(())
             }
             Self::CollectGarbage => collecting::collect(context).await,
+            Self::WriteBack => Ok(context.store.write_back().await.map(drop)?),
         }
     }
 }
