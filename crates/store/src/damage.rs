@@ -55,21 +55,24 @@ pub(crate) async fn clear(db: &Db, digest: &Digest, now: i64) -> Result<()> {
 }
 
 /// What becomes of bytes that were stored although their blob was there already: they are removed, unless those that were
-/// there are damaged. Then these take their place. Called when the rows are committed, and before the answer.
-pub(crate) async fn settle(store: &Store, brought: &BlobInfo, now: i64) -> Result<()> {
+/// there are damaged. Then these take their place, which it answers. A piece is not removed: it may be another blob by now.
+/// Called when the rows are committed, and before the answer.
+pub(crate) async fn settle(store: &Store, brought: &BlobInfo, now: i64) -> Result<bool> {
     match blobs::open(store, &brought.digest).await {
         Ok(_) => {}
         Err(Error::Damaged { .. } | Error::NotFound { .. }) => {
             if replace(store, brought, now).await? {
-                return Ok(());
+                return Ok(true);
             }
         }
         // Nobody knows whether those that are there can be read: these are kept as bytes that no row names.
         Err(error) => return Err(error),
     }
-    // What cannot be removed now is in no row, and collected.
-    let _ = store.objects().remove(&brought.key()?).await;
-    Ok(())
+    if brought.piece().is_none() {
+        // What cannot be removed now is in no row, and collected.
+        let _ = store.objects().remove(&brought.key()?).await;
+    }
+    Ok(false)
 }
 
 /// Makes the bytes that were brought those of the blob; false when it has gone meanwhile, or somebody else was first.
@@ -96,7 +99,9 @@ async fn replace(store: &Store, brought: &BlobInfo, now: i64) -> Result<bool> {
         .bind(now)
         .bind(there.location.as_deref().unwrap_or_default())
         .execute(tx.conn())
-        .await?;
+        .await
+        .map_err(Error::from);
+        let replaced = blobs::own_piece(tx, brought, replaced).await?;
         if replaced.rows_affected() == 0 {
             return Ok(false);
         }

@@ -130,15 +130,7 @@ impl Content {
         }
     }
 
-    /// The file, where the bytes are one: for whoever reads parts of it or hands it to the kernel.
-    pub fn file(&self) -> Option<&File> {
-        match &self.source {
-            Source::File(file) => Some(file),
-            Source::Remote(_) => None,
-        }
-    }
-
-    /// The same, to keep; or the object, where the bytes are not a file.
+    /// The file, where the bytes are one: for whoever reads parts of it or hands it to the kernel. Otherwise the object.
     ///
     /// # Errors
     /// The object.

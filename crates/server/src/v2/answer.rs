@@ -6,12 +6,12 @@ use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use oci::{Digest, ErrorCode};
+use registry::PAGE_MAX;
 
 /// The header that names what is sent.
 pub(crate) const CONTENT_DIGEST: &str = "docker-content-digest";
-/// Entries of a page when the client asks for none, and the most it gets.
+/// Entries of a page when the client asks for none.
 pub(crate) const PAGE_DEFAULT: u32 = 1_000;
-const PAGE_MAX: u32 = 10_000;
 
 /// One part of a blob, as inclusive byte positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::answer::{self, ByteRange, CONTENT_DIGEST, text};
 use crate::app::App;
 use crate::caller::{Access, Asked};
-use crate::error::V2Result;
+use crate::error::{V2Error, V2Result};
 use crate::reading;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -40,10 +40,14 @@ pub(crate) async fn pull(
         outcome => outcome?,
     };
     // Whoever may push counts on what they are told of.
-    if let Some(writer) = access.may::<Attach>(&name)
-        && !registry.keep_blob(&writer, &digest, now).await?
-    {
-        return Err(store::Error::not_found("blob", &digest).into());
+    if let Some(writer) = access.may::<Attach>(&name) {
+        match registry.keep_blob(&writer, &digest, now).await {
+            Ok(true) => {}
+            Ok(false) => return Err(store::Error::not_found("blob", &digest).into()),
+            // Whoever asks for the bytes can have them, also while nothing can be written: what failed is only logged.
+            Err(error) if asked.method == Method::GET => drop(V2Error::from(error)),
+            Err(error) => return Err(error.into()),
+        }
     }
     let mut headers = content_headers(&digest);
     // RFC 9110 13.2.2: before any range.

@@ -49,6 +49,22 @@ async fn a_part_of_a_blob_comes_alone() {
 }
 
 #[tokio::test]
+async fn who_may_push_pulls_also_while_nothing_can_be_written() {
+    let world = World::new().await;
+    world.image("shop/web", "1", b"a layer").await;
+    // So long that being told of the layer again is to be noted.
+    world.pass(13 * 60 * 60 * 1_000);
+    world.edit(
+        "CREATE TRIGGER full BEFORE UPDATE ON repository_blobs BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    );
+    let path = format!("/v2/shop/web/blobs/{}", Digest::sha256(b"a layer"));
+    let answer = world.ask("GET", &path).empty().await.expect(200);
+    assert_eq!(answer.body, b"a layer");
+    // Whoever only asks whether it is there counts on it: that is not promised.
+    world.ask("HEAD", &path).empty().await.expect(500);
+}
+
+#[tokio::test]
 async fn a_manifest_comes_as_it_was_pushed_with_exactly_its_type() {
     let world = World::new().await;
     let manifest = world.image("shop/web", "1", b"a layer").await;

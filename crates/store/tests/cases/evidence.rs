@@ -212,6 +212,7 @@ async fn a_store_from_before_carriers_were_noted_knows_those_it_had() {
         // What later files made goes too: all of them run again.
         "DROP TABLE awaited_layers",
         "DROP INDEX repository_blobs_by_digest",
+        "DROP INDEX blobs_by_piece",
         "ALTER TABLE blobs DROP COLUMN location",
         "CREATE TABLE uploads (id TEXT PRIMARY KEY)",
         "DROP TABLE collections",

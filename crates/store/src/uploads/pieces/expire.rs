@@ -77,10 +77,10 @@ async fn remove(store: &Store, remote: &Remote, id: &str, before: i64) -> Result
     Ok(true)
 }
 
-/// Those of the pieces that are blobs.
+/// Those of the pieces that are blobs, by the index of these.
 async fn blobs(db: &Db, pieces: &[Listed]) -> Result<HashSet<String>> {
     let text = format!(
-        "SELECT location FROM blobs WHERE location IN ({})",
+        "SELECT location FROM blobs WHERE location >= 'uploads/' AND location < 'uploads0' AND location IN ({})",
         batch::markers(1, pieces.len())
     );
     let mut query = batch::query(text);
