@@ -11,7 +11,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use identity::{Caller, Issued, LogIn, Presented, SERVICE, Scope, Via};
+use identity::{Issued, LogIn, Presented, SERVICE, Scope, Via};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ pub(crate) async fn get(State(app): State<App>, request: Request) -> Response {
     let answer = async {
         parameters.check_service()?;
         let log_in = app.identity().log_in(presented?, peer, app.now()).await?;
-        let mut body = session(&app, &log_in.caller, &parameters).await?.0;
+        let mut body = session(&app, &log_in, &parameters).await?.0;
         if parameters.first("offline_token") == Some("true") {
             remember(&app, &log_in, &mut body).await?;
         }
@@ -57,7 +57,7 @@ pub(crate) async fn post(State(app): State<App>, request: Request) -> Response {
         if refresh.is_some() && log_in.caller.via != Via::Refresh {
             return Err(ApiError::from(identity::AuthError::Token).into());
         }
-        let (mut body, scope) = session(&app, &log_in.caller, &form).await?;
+        let (mut body, scope) = session(&app, &log_in, &form).await?;
         body.insert("scope".to_owned(), json!(scope));
         if form.first("access_type") == Some("offline") {
             match refresh {
@@ -159,7 +159,7 @@ fn check_form_type(headers: &HeaderMap) -> Result<(), ApiError> {
 /// A session token's answer, and the scopes it was granted for.
 async fn session(
     app: &App,
-    caller: &Caller,
+    log_in: &LogIn,
     parameters: &Parameters,
 ) -> Result<(Fields, String), ApiError> {
     let Issued {
@@ -169,10 +169,10 @@ async fn session(
         scope,
     } = app
         .identity()
-        .issue(caller, &parameters.scopes(), app.now())
+        .issue(log_in, &parameters.scopes(), app.now())
         .await?;
     let directory = store::accounts::directory(app.store()).await?;
-    observe::asked_by(&caller.who, &directory);
+    observe::asked_by(&log_in.caller.who, &directory);
     let token = token.expose_secret();
     let issued = jiff::Timestamp::from_millisecond(issued_at)
         .map(|time| time.to_string())
