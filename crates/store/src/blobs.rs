@@ -16,7 +16,9 @@ use crate::{Store, Writer, catalogue, damage, random, uploads};
 
 mod commits;
 
-pub use crate::objects::{BlobStore, Content, Credentials, Keys, Reader, RemoteContent};
+pub use crate::objects::{
+    BlobStore, Content, Credentials, Keys, Reader, RemoteContent, read_failure,
+};
 pub(crate) use commits::Commits;
 
 /// How much is read at a time when a file is hashed.
@@ -139,17 +141,18 @@ pub async fn put(
     Ok(info)
 }
 
-/// Commits the rows of a blob whose bytes are durable; if others were there before, these go, unless those are damaged.
+/// Commits the rows of a blob whose bytes are durable; if others were there before, these go, unless those are damaged. Answers
+/// whether no bytes are left that no row names.
 pub(crate) async fn settle(
     store: &Store,
     repository: &RepositoryName,
     info: &BlobInfo,
     now: i64,
-) -> Result<()> {
-    if !commits::commit(store, repository, info, now).await? {
-        damage::settle(store, info, now).await?;
+) -> Result<bool> {
+    if commits::commit(store, repository, info, now).await? {
+        return Ok(true);
     }
-    Ok(())
+    damage::settle(store, info, now).await
 }
 
 /// Notes that the blob is stored and that the repository holds it. Answers whether its row names these bytes: if others have
@@ -179,6 +182,13 @@ pub(crate) async fn record(
 
 /// Notes that the repository holds a blob that is stored, and tells the images that were pushed before it.
 pub(crate) async fn link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: i64) -> Result<()> {
+    // On PostgreSQL an old link may be collected between the look at it and its renewal.
+    while !try_link(tx, repository_id, digest, now).await? {}
+    Ok(())
+}
+
+/// Makes or renews the link; false when it went in between.
+async fn try_link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: i64) -> Result<bool> {
     let linked = sqlx::query(
         "INSERT INTO repository_blobs (repository_id, digest, linked_at) VALUES ($1, $2, $3) \
          ON CONFLICT (repository_id, digest) DO NOTHING",
@@ -190,7 +200,7 @@ pub(crate) async fn link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: 
     .await?;
     if linked.rows_affected() == 0 {
         // Somebody counts on it again: whoever collects what no manifest needs begins to wait anew.
-        sqlx::query(
+        let renewed = sqlx::query(
             "UPDATE repository_blobs SET linked_at = $3 WHERE repository_id = $1 AND digest = $2",
         )
         .bind(repository_id)
@@ -198,9 +208,10 @@ pub(crate) async fn link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: 
         .bind(now)
         .execute(tx.conn())
         .await?;
-        return Ok(());
+        return Ok(renewed.rows_affected() > 0);
     }
-    catalogue::arrived(tx, repository_id, digest, now).await
+    catalogue::arrived(tx, repository_id, digest, now).await?;
+    Ok(true)
 }
 
 /// The blob as this repository holds it.

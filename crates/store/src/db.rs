@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::pool::PoolConnection;
 use sqlx::{AnyConnection, AnyPool, ConnectOptions};
 use tokio::sync::watch;
 
@@ -105,11 +104,6 @@ impl Db {
             }
         };
         Ok(Tx::new(inner, self.backend, self.jobs.clone()))
-    }
-
-    /// The writer's connection without a transaction, for what cannot run in one.
-    pub(crate) async fn begin_outside(&self) -> Result<PoolConnection<sqlx::Any>> {
-        Ok(self.writer.acquire().await?)
     }
 
     /// Changes whenever a commit of this process brought jobs.

@@ -178,9 +178,11 @@ impl Pieces {
             size: chain.size,
             location: Some(location),
         };
-        settle(&self.store, &self.repository, &info, now).await?;
-        // What fails from here on is done by `expire`, and by nobody that waits for an answer.
-        let ended = if chain.has_strays || !(is_adopted || chain.pieces.is_empty()) {
+        let is_settled = settle(&self.store, &self.repository, &info, now).await?;
+        // What fails from here on is done by `expire`, and by nobody that waits for an answer. It finds no piece without its
+        // session.
+        let has_waste = chain.has_strays || !chain.pieces.is_empty() && !(is_adopted && is_settled);
+        let ended = if has_waste {
             self.end().await
         } else {
             self.remote.delete(&session_key(self.id())).await
@@ -290,14 +292,11 @@ impl Pieces {
             return Ok(());
         };
         let key = writing.key().to_owned();
-        let size = if self.is_own {
-            // So that the piece is found if this process ends before the row is there.
-            let (size, ()) =
-                tokio::try_join!(writing.finish(), start(&self.remote, self.guard.id()))?;
-            size
-        } else {
-            writing.finish().await?
-        };
+        if self.is_own {
+            // First, so that the piece is found if this process ends before the row is there.
+            start(&self.remote, self.id()).await?;
+        }
+        let size = writing.finish().await?;
         if let Some(chain) = &mut self.chain {
             chain.size = chain.size.saturating_add(size);
             chain.pieces.push(Piece {
