@@ -123,6 +123,11 @@ impl Round {
         }
     }
 
+    /// Whether it may take long and can be cut off anywhere: the next one goes on.
+    pub(crate) fn may_be_cut(self) -> bool {
+        matches!(self, Self::ExpireUploads | Self::CollectGarbage)
+    }
+
     /// Goes round once.
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         match self {

@@ -16,7 +16,9 @@ use crate::{Store, Writer, catalogue, damage, random, uploads};
 
 mod commits;
 
-pub use crate::objects::{BlobStore, Content, Credentials, Keys, Reader, RemoteContent};
+pub use crate::objects::{
+    BlobStore, Content, Credentials, Keys, Reader, RemoteContent, read_failure,
+};
 pub(crate) use commits::Commits;
 
 /// The noun for a piece of an upload that is to be a blob.
@@ -215,6 +217,13 @@ pub(crate) async fn own_piece<T>(tx: &mut Tx, info: &BlobInfo, outcome: Result<T
 
 /// Notes that the repository holds a blob that is stored, and tells the images that were pushed before it.
 pub(crate) async fn link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: i64) -> Result<()> {
+    // On PostgreSQL an old link may be collected between the look at it and its renewal.
+    while !try_link(tx, repository_id, digest, now).await? {}
+    Ok(())
+}
+
+/// Makes or renews the link; false when it went in between.
+async fn try_link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: i64) -> Result<bool> {
     let linked = sqlx::query(
         "INSERT INTO repository_blobs (repository_id, digest, linked_at) VALUES ($1, $2, $3) \
          ON CONFLICT (repository_id, digest) DO NOTHING",
@@ -226,7 +235,7 @@ pub(crate) async fn link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: 
     .await?;
     if linked.rows_affected() == 0 {
         // Somebody counts on it again: whoever collects what no manifest needs begins to wait anew.
-        sqlx::query(
+        let renewed = sqlx::query(
             "UPDATE repository_blobs SET linked_at = CASE WHEN linked_at < $3 THEN $3 ELSE linked_at END \
              WHERE repository_id = $1 AND digest = $2",
         )
@@ -235,9 +244,10 @@ pub(crate) async fn link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: 
         .bind(now)
         .execute(tx.conn())
         .await?;
-        return Ok(());
+        return Ok(renewed.rows_affected() > 0);
     }
-    catalogue::arrived(tx, repository_id, digest, now).await
+    catalogue::arrived(tx, repository_id, digest, now).await?;
+    Ok(true)
 }
 
 /// The blob as this repository holds it.

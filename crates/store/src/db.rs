@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::pool::PoolConnection;
 use sqlx::{AnyConnection, AnyPool, ConnectOptions};
 use tokio::sync::watch;
 
@@ -118,11 +117,6 @@ impl Db {
             self.jobs.clone(),
             Arc::clone(&self.commits),
         ))
-    }
-
-    /// The writer's connection without a transaction, for what cannot run in one.
-    pub(crate) async fn begin_outside(&self) -> Result<PoolConnection<sqlx::Any>> {
-        Ok(self.writer.acquire().await?)
     }
 
     /// Copies what SQLite's log holds to its file, beside commits and reads, if there is enough of it to be worth a sync. Whoever
@@ -310,12 +304,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let db = Db::open_sqlite(&path).await.unwrap();
-        let mut outside = db.begin_outside().await.unwrap();
         sqlx::query("CREATE TABLE t (n BIGINT)")
-            .execute(&mut *outside)
+            .execute(&db.writer)
             .await
             .unwrap();
-        drop(outside);
         for _ in 0..WRITE_BACK_COMMITS_MIN {
             assert!(!db.write_back().await.unwrap(), "not worth a sync");
             write_tx!(&db, |tx| {

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (5, include_str!("../migrations/0005_no_upload_rows.sql")),
     (6, include_str!("../migrations/0006_garbage.sql")),
     (7, include_str!("../migrations/0007_one_blob_a_piece.sql")),
+    (8, include_str!("../migrations/0008_failed_removals.sql")),
 ];
 
 /// The advisory lock that keeps two processes from migrating one PostgreSQL database at once; an arbitrary number.

@@ -164,8 +164,8 @@ impl Content {
     }
 }
 
-/// What a `Reader` failed with.
-fn read_failure(source: io::Error) -> Error {
+/// What a `Reader` failed with: `Unavailable` where it is the service, `Io` where it is a file.
+pub fn read_failure(source: io::Error) -> Error {
     match source.downcast::<Error>() {
         Ok(error) => error,
         Err(source) => Error::Io {

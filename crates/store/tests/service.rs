@@ -4,6 +4,7 @@
 mod claim;
 mod crash;
 mod failures;
+mod keeping;
 mod reads;
 mod sessions;
 

@@ -301,14 +301,11 @@ impl Pieces {
             return Ok(());
         };
         let key = writing.key().to_owned();
-        let size = if self.is_own {
-            // So that the piece is found if this process ends before the row is there.
-            let (size, ()) =
-                tokio::try_join!(writing.finish(), start(&self.remote, self.guard.id()))?;
-            size
-        } else {
-            writing.finish().await?
-        };
+        if self.is_own {
+            // First, so that the piece is found if this process ends before the row is there.
+            start(&self.remote, self.id()).await?;
+        }
+        let size = writing.finish().await?;
         if let Some(chain) = &mut self.chain {
             chain.size = chain.size.saturating_add(size);
             chain.pieces.push(Piece {

@@ -4,6 +4,7 @@ use futures_util::FutureExt;
 use oci::{Algorithm, Digest};
 use policy::verb::Delete;
 use store::{Error, catalogue, garbage, uploads};
+use testkit::{Fault, Times};
 
 use super::{Service, noise};
 use crate::fixture::{name, permit};
@@ -273,6 +274,46 @@ async fn the_same_blob_twice_is_kept_once() {
     assert_eq!(service.read(&first.digest).await.unwrap(), bytes);
     let held = catalogue::blob(&service.store, &name("shop/web"), &first.digest).await;
     assert_eq!(held.unwrap().unwrap().size, 100);
+}
+
+#[tokio::test]
+async fn a_piece_that_nobody_needs_and_that_cannot_be_removed_goes_in_time() {
+    let service = Service::new().await;
+    let bytes = noise(100, 9);
+    let blob = service.push(&bytes).await.unwrap();
+    let kept = service.keys_below("uploads/").await;
+    let session = service.start().await;
+    service.add(&session, &bytes).await.unwrap();
+    let busy = Fault::Busy {
+        retry_after_seconds: 1,
+    };
+    service
+        .proxy
+        .spoil_at(Some("DELETE"), "/uploads/", Times::Always, busy);
+    let digest = &blob.digest;
+    service.open(&session).commit(digest, 0).await.unwrap();
+    assert_eq!(service.keys_below("uploads/").await.len(), 2);
+    service.proxy.mend();
+    assert_eq!(uploads::expire(&service.store, FAR).await.unwrap(), 1);
+    assert_eq!(service.keys_below("uploads/").await, kept);
+    assert_eq!(service.read(digest).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_piece_is_not_stored_before_what_leads_to_it() {
+    let service = Service::new().await;
+    let busy = Fault::Busy {
+        retry_after_seconds: 1,
+    };
+    service
+        .proxy
+        .spoil_at(Some("PUT"), "/sessions/", Times::Always, busy);
+    let outcome = service.push(b"some").await;
+    assert!(
+        matches!(outcome, Err(Error::Unavailable { .. })),
+        "{outcome:?}"
+    );
+    assert!(service.keys_below("uploads/").await.is_empty());
 }
 
 #[tokio::test]
