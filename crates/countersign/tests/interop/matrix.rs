@@ -20,6 +20,7 @@ use sample::{FILE, Sample};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
 use std::time::Instant;
 use table::{Row, table};
 
@@ -211,7 +212,7 @@ pub(crate) fn arrives(ground: &Ground, client: &dyn Client, sample: &Sample, ima
     let files = blobs.filter_map(|blob| crate::harness::file_of_layer(&blob, FILE));
     assert_eq!(
         files.collect::<Vec<_>>(),
-        [sample.file.clone()],
+        slice::from_ref(&sample.file),
         "{}",
         client.name()
     );
