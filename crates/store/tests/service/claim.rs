@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use store::blobs::{BlobStore, Credentials, Keys};
-use store::{Error, Options, Store, garbage, uploads};
+use store::{Error, Store, garbage, uploads};
 
 use super::keeping::{backup, check};
 use super::{Service, client, new_options};

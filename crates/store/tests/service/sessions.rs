@@ -2,12 +2,11 @@
 
 use futures_util::FutureExt;
 use oci::{Algorithm, Digest};
-use policy::verb::Delete;
 use store::{Error, catalogue, garbage, uploads};
 use testkit::{Fault, Times};
 
 use super::{Service, noise};
-use crate::fixture::{name, permit};
+use crate::fixture::name;
 
 const MEBIBYTE: usize = 1 << 20;
 /// Later than anything that the server says of an object.
