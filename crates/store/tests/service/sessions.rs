@@ -135,7 +135,7 @@ async fn an_upload_that_is_ended_with_two_digests_is_two_blobs_and_each_goes_alo
     let service = Service::new().await;
     let (session, bytes) = (service.start().await, noise(MEBIBYTE, 9));
     service.add(&session, &bytes).await.unwrap();
-    let (first, second) = (Digest::sha256(&bytes), sha512(&bytes));
+    let (first, second) = (sha512(&bytes), Digest::sha256(&bytes));
     service.open(&session).commit(&first, 0).await.unwrap();
     put_back(&service, session.id().as_str()).await;
     let later = garbage::GRACE.as_millis() as i64 * 2;
