@@ -76,7 +76,8 @@ def _give_back(server: Server, names: set[str]):
     removed = 0
     for folder, _, files in os.walk(server.data):
         for file in files:
-            if file in names or os.path.basename(folder) in names and file == "data":
+            # `<digest>.<number>` is Countersign's, `<digest>/data` docker-registry's.
+            if file.partition(".")[0] in names or os.path.basename(folder) in names and file == "data":
                 os.unlink(os.path.join(folder, file))
                 removed += 1
     if removed != len(names):

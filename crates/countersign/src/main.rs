@@ -18,7 +18,8 @@ use clap::Parser;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Gives memory back when it is free, whichever thread had it; the system's keeps what each thread once needed.
+/// Gives memory back when it is free, whichever thread had it; the system's keeps what each thread once needed. Without pages of
+/// 2 MiB, of which a server that is mostly idle uses little and pays all; its version 2, which gives back within 10 ms (3: a second).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

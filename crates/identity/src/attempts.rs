@@ -40,7 +40,8 @@ impl Attempts {
     /// Begins an attempt, or says how long to wait.
     pub(crate) fn begin(&self, name: &str, peer: IpAddr, now: i64) -> Result<Attempt, AuthError> {
         let peer = network(peer);
-        let name = name.get(..NAME_BYTES_MAX).unwrap_or(name);
+        let end = name.floor_char_boundary(NAME_BYTES_MAX);
+        let name = name.get(..end).unwrap_or_default();
         let keys = [
             Key {
                 peer,
@@ -77,11 +78,23 @@ impl Attempts {
         let [by_name, by_peer] = &attempt.keys;
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         failures.remove(by_name);
-        if let Some(times) = failures.get_mut(by_peer)
-            && let Some(position) = times.iter().position(|at| *at == attempt.at)
-        {
-            times.remove(position);
+        take_back(&mut failures, by_peer, attempt.at);
+    }
+
+    /// Takes an attempt back that nobody looked at.
+    pub(crate) fn withdraw(&self, attempt: &Attempt) {
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in &attempt.keys {
+            take_back(&mut failures, key, attempt.at);
         }
+    }
+}
+
+fn take_back(failures: &mut HashMap<Key, VecDeque<i64>>, key: &Key, at: i64) {
+    if let Some(times) = failures.get_mut(key)
+        && let Some(position) = times.iter().position(|time| *time == at)
+    {
+        times.remove(position);
     }
 }
 
@@ -109,7 +122,8 @@ fn make_room(failures: &mut HashMap<Key, VecDeque<i64>>, now: i64) {
 }
 
 /// What one party controls: an IPv4 address, or the /64 of an IPv6 address.
-fn network(peer: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {
@@ -179,6 +193,37 @@ mod tests {
             assert_eq!(wait(attempts.begin(&format!("user{name}"), here, 0)), None);
         }
         assert_eq!(wait(attempts.begin("another", here, 1)), Some(60));
+    }
+
+    #[test]
+    fn names_of_any_length_and_alphabet_take_little_room() {
+        let attempts = Attempts::default();
+        let here = peer("192.0.2.1");
+        // Byte 128 lies within a character.
+        let long = format!("m{}", "é".repeat(100_000));
+        for n in 0..10 {
+            attempts.begin(&format!("{long}{n}"), here, 0).unwrap();
+        }
+        assert!(wait(attempts.begin(&long, here, 0)).is_some());
+        assert_eq!(wait(attempts.begin("é", here, 0)), None);
+        let failures = attempts.0.lock().unwrap();
+        let names = failures.keys().filter_map(|key| key.name.as_deref());
+        assert!(names.map(str::len).all(|bytes| bytes <= NAME_BYTES_MAX));
+    }
+
+    #[test]
+    fn what_nobody_looked_at_is_no_failure() {
+        let attempts = Attempts::default();
+        let here = peer("192.0.2.1");
+        attempts.begin("maria", here, 0).unwrap();
+        for _ in 0..200 {
+            let attempt = attempts.begin("maria", here, 1).unwrap();
+            attempts.withdraw(&attempt);
+        }
+        for _ in 0..9 {
+            assert_eq!(wait(attempts.begin("maria", here, 2)), None);
+        }
+        assert!(wait(attempts.begin("maria", here, 3)).is_some());
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub enum Presented {
     Bearer(SecretString),
 }
 
-/// Somebody who has just shown who they are, with what a refresh token for them would hang on.
+/// Somebody who has just shown who they are, with what a refresh token or a session for them would hang on.
 #[derive(Debug, Clone)]
 pub struct LogIn {
     /// Who it is.

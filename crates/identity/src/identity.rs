@@ -160,7 +160,10 @@ impl Identity {
         } else {
             password
         };
-        let is_right = passwords.verify(password, stored).await?;
+        let is_right = passwords
+            .verify(password, stored)
+            .await
+            .inspect_err(|_| attempts.withdraw(&attempt))?;
         match (open, entry) {
             (Some((id, hash)), Some(entry)) if is_right => {
                 attempts.succeeded(&attempt);
@@ -205,25 +208,36 @@ impl Identity {
             .filter(|note| note.service == *service)
             .ok_or(AuthError::Token)?;
         self.is_named(note.principal, user).await?;
-        let ceiling = match &note.bond {
-            Bond::Password(_) => {
-                let login = accounts::password_of(store, note.principal).await?;
-                let hash = login
-                    .filter(|login| login.active && login.kind == Kind::Person)
-                    .and_then(|login| login.password_hash);
-                hash.filter(|hash| Bond::password(hash) == note.bond)
-                    .map(|_| Ceiling::All)
-            }
-            Bond::Token(id) => tokens::token_by_id(store, *id, now)
-                .await?
-                .filter(|record| record.principal == note.principal)
-                .map(|record| record.ceiling),
-        };
-        let ceiling = ceiling.ok_or(AuthError::Token)?;
+        let ceiling = self.worth(note.principal, &note.bond, now).await?;
         Ok(LogIn {
             caller: limited(Who::Principal(note.principal), ceiling, Via::Refresh),
             bond: Some(note.bond),
         })
+    }
+
+    /// What the password or token of a bond allows at most, if it is still worth something.
+    async fn worth(
+        &self,
+        principal: PrincipalId,
+        bond: &Bond,
+        now: i64,
+    ) -> Result<Ceiling, AuthError> {
+        let store = &self.inner.store;
+        let ceiling = match bond {
+            Bond::Password(_) => {
+                let login = accounts::password_of(store, principal).await?;
+                let hash = login
+                    .filter(|login| login.active && login.kind == Kind::Person)
+                    .and_then(|login| login.password_hash);
+                hash.filter(|hash| Bond::password(hash) == *bond)
+                    .map(|_| Ceiling::All)
+            }
+            Bond::Token(id) => tokens::token_by_id(store, *id, now)
+                .await?
+                .filter(|record| record.principal == principal)
+                .map(|record| record.ceiling),
+        };
+        ceiling.ok_or(AuthError::Token)
     }
 
     /// A token that is shown with a name is its owner's only.
@@ -253,7 +267,8 @@ impl Identity {
 
     /// Who sends more of an upload that began at `began` under a session that has ended meanwhile: a session of this
     /// server's that was still valid when the upload began, for as long as uploads may take, and as long as its account is
-    /// open. It excuses the end of the session and nothing else; what the caller may do is asked as ever.
+    /// open and the password or token that it was made with is worth something. It excuses the end of the session and nothing
+    /// else; what the caller may do is asked as ever.
     pub async fn authenticate_for_upload(
         &self,
         token: &SecretString,
@@ -268,6 +283,10 @@ impl Identity {
             Examined::Ended(session, ended)
                 if began < ended && began <= now && now - began < UPLOAD_MILLISECONDS =>
             {
+                let (Who::Principal(id), Some(bond)) = (&session.who, &session.bond) else {
+                    return Err(AuthError::Token);
+                };
+                self.worth(*id, bond, now).await?;
                 self.caller_of(&session).await
             }
             Examined::Ended(..) => Err(AuthError::Ended),
@@ -314,14 +333,15 @@ impl Identity {
         Ok(Some(refresh::seal(store, &note)?))
     }
 
-    /// A session token for a caller: for those of the scopes that the caller may use now, and never for more than the
-    /// caller's own credentials allow. What is not granted is left out; that is no error.
+    /// A session token for whoever has logged in: for those of the scopes that they may use now, and never for more than
+    /// their own credentials allow. What is not granted is left out; that is no error.
     pub async fn issue(
         &self,
-        caller: &Caller,
+        log_in: &LogIn,
         scopes: &[Scope],
         now: i64,
     ) -> Result<Issued, AuthError> {
+        let LogIn { caller, bond } = log_in;
         let Inner {
             store,
             sessions,
@@ -377,6 +397,7 @@ impl Identity {
             who: caller.who.clone(),
             ceiling: Ceiling::Only(granted),
             widest: caller.widest.clone(),
+            bond: bond.clone(),
         };
         Ok(Issued {
             scope: texts.join(" "),

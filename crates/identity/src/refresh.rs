@@ -33,7 +33,7 @@ pub(crate) struct Note {
     pub(crate) bond: Bond,
 }
 
-/// The credential without which a refresh token is worth nothing.
+/// The credential without which a refresh token, or a session that has ended, is worth nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Bond {

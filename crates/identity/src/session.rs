@@ -1,5 +1,5 @@
-//! Session tokens of docker's token protocol: who it is, what the token allows at most, and for how short a time. A JWT
-//! signed with EdDSA, and read by a reader that knows nothing else. RFC 7519; RFC 8725 3.1 (one algorithm), 3.8, 3.9
+//! Session tokens of docker's token protocol: who it is and how they proved it, what the token allows at most, and for how
+//! short a time. A JWT signed with EdDSA, and read by a reader that knows nothing else. RFC 7519; RFC 8725 3.1 (one algorithm), 3.8, 3.9
 //! (issuer and audience); RFC 8037.
 
 mod key;
@@ -19,6 +19,7 @@ pub(crate) use self::key::SessionKeys;
 use self::remembered::{Genuine, Remembered};
 use crate::AuthError;
 use crate::error::broken;
+use crate::refresh::Bond;
 
 /// How long a session lasts, in seconds.
 pub const SESSION_SECONDS: i64 = 300;
@@ -48,6 +49,8 @@ pub(crate) struct Session {
     pub(crate) who: Who,
     pub(crate) ceiling: Ceiling,
     pub(crate) widest: Ceiling,
+    /// By what they proved it, for what outlasts the session. A password's fingerprint tells nothing about it.
+    pub(crate) bond: Option<Bond>,
 }
 
 /// What a session token turns out to be.
@@ -82,6 +85,7 @@ struct Claims {
     jti: String,
     ceiling: Ceiling,
     widest: Ceiling,
+    bond: Option<Bond>,
 }
 
 /// Makes and reads session tokens of one service.
@@ -126,6 +130,7 @@ impl Sessions {
             jti: hex::encode(jti),
             ceiling: session.ceiling.clone(),
             widest: session.widest.clone(),
+            bond: session.bond.clone(),
         };
         let key = self.keys.current(store, now)?;
         let header = Header {
@@ -187,6 +192,7 @@ impl Sessions {
                 who,
                 ceiling: claims.ceiling,
                 widest: claims.widest,
+                bond: claims.bond,
             }),
             begins_s: claims.iat.max(claims.nbf),
             ends_s: claims.exp,

@@ -9,6 +9,13 @@ pub(crate) async fn collect(context: &Context) -> Result<()> {
     let Some(done) = store::garbage::collect_due(&context.store, &*now).await? else {
         return Ok(());
     };
+    if let Some(error) = &done.failure {
+        tracing::warn!(
+            failed = done.failed,
+            error,
+            "some garbage could not be removed; the next collection tries again"
+        );
+    }
     if done.removed_any() {
         tracing::info!(
             links = done.links,

@@ -2,8 +2,8 @@
 //! compresses while it uploads, and is slower at it than we are at reading.
 //!
 //! This only ever saves `indexing` work: whatever is odd about an upload ends the following of it, and the job reads the layer as
-//! if nothing had been. The upload knows nothing of it. What is kept was read from the bytes of the blob and no others, because
-//! they are hashed while they are read.
+//! if nothing had been. The upload knows nothing of it, and where processors are scarce it goes first. What is kept was read from
+//! the file of the blob, and its diffID must be the one of the image's configuration, as for every inventory.
 
 mod tail;
 
@@ -11,9 +11,11 @@ use crate::turns::Turn;
 use crate::{Context, Result};
 use oci::{Algorithm, media};
 use sbom::LayerInventory;
+use std::thread;
 use store::inventories;
 use store::uploads::{self, Growing};
 use tail::Tail;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 /// Follows one upload after the other until it is stopped.
@@ -51,12 +53,12 @@ async fn follow_one(
 ) -> Result<()> {
     let tail = Tail::new(growing, context.turns.clone(), stop.clone());
     let limits = context.limits.clone();
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = aside(move || {
         let (inventory, tail) = read(tail, &limits);
         // With the thread, so that a turn lasts as long as the reading.
         (inventory, tail, turn)
     });
-    let (inventory, tail, turn) = reading.await.map_err(crate::Error::Reading)?;
+    let (inventory, tail, turn) = reading.await?;
     match inventory {
         Some(inventory) => {
             inventories::put_layer(&context.store, &inventory, context.now()).await?;
@@ -80,6 +82,26 @@ fn read(mut tail: Tail, limits: &scanner::Limits) -> (Option<LayerInventory>, Ta
     let digest = tail.blob().filter(|_| read.is_whole());
     let inventory = digest.map(|digest| read.named(&digest, None, media::OCI_LAYER_TAR));
     (inventory, tail)
+}
+
+/// How much less of a processor a thread aside gets, as `nice` counts.
+const NICENESS: i32 = 10;
+
+/// Runs work on a thread of its own that leaves the processors to those who serve somebody.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let (done, outcome) = oneshot::channel();
+    let work = move || {
+        // On Linux this is the calling thread alone. Without it the work is done all the same.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::setpriority_process(None, NICENESS);
+        // Nobody waits any more when the server has stopped.
+        let _ = done.send(work());
+    };
+    thread::Builder::new()
+        .name("reads-ahead".to_owned())
+        .spawn(work)
+        .map_err(crate::Error::Aside)?;
+    outcome.await.map_err(|_| crate::Error::Ended)
 }
 
 #[cfg(test)]

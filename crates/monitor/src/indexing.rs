@@ -8,7 +8,7 @@ use oci::{
 use sbom::{LayerInventory, Problem, ProblemKind};
 use scanner::{Collector, Limits};
 use serde::Deserialize;
-use std::io::BufReader;
+use std::io::{self, BufReader, ErrorKind, Read};
 use store::blobs::Reader;
 use store::inventories::{self, Indexed};
 use store::{System, blobs, catalogue};
@@ -138,13 +138,7 @@ async fn config(context: &Context, manifest: &ImageManifest) -> Result<Option<Im
     if content.size > CONFIG_BYTES_MAX {
         return Ok(None);
     }
-    match content.bytes().await {
-        Ok(bytes) => Ok(ImageConfig::parse(&bytes).ok()),
-        Err(error) => {
-            tracing::warn!(digest = %manifest.config.digest, %error, "an image configuration cannot be read");
-            Ok(None)
-        }
-    }
+    Ok(ImageConfig::parse(&content.bytes().await?).ok())
 }
 
 async fn layer_inventory(
@@ -206,15 +200,42 @@ async fn read(
     let limits = context.limits.clone();
     let (layer, diff_id) = (layer.clone(), diff_id.cloned());
     let reading = tokio::task::spawn_blocking(move || {
-        scanner::scan_layer(
-            BufReader::with_capacity(READ_BYTES, content),
+        let mut source = Source {
+            content,
+            failure: None,
+        };
+        let inventory = scanner::scan_layer(
+            BufReader::with_capacity(READ_BYTES, &mut source),
             &layer.digest,
             diff_id.as_ref(),
             &layer.media_type,
             &limits,
-        )
+        );
+        match source.failure {
+            None => Ok(inventory),
+            Some(error) => Err(Error::Store(blobs::read_failure(error))),
+        }
     });
-    reading.await.map_err(Error::Reading)
+    reading.await.map_err(Error::Reading)?
+}
+
+/// The bytes of a layer. The scanner makes a broken layer of whatever goes wrong; that a disk or a service does not give the
+/// bytes says nothing about the layer, and the job is to be run again.
+struct Source {
+    content: Reader,
+    failure: Option<io::Error>,
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.content.read(buffer).map_err(|error| {
+            let kind = error.kind();
+            if kind != ErrorKind::Interrupted {
+                self.failure = Some(error);
+            }
+            kind.into()
+        })
+    }
 }
 
 /// A layer whose bytes are not here: foreign ones never are.

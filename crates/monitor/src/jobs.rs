@@ -87,6 +87,8 @@ pub enum Round {
     RenewTrust,
     /// Removes blobs that nothing needs: each hour, and when somebody asks; one process at a time.
     CollectGarbage,
+    /// Takes from whoever commits what an embedded database has to do for its log.
+    WriteBack,
 }
 
 impl Round {
@@ -98,6 +100,7 @@ impl Round {
         Self::ExpireUploads,
         Self::RenewTrust,
         Self::CollectGarbage,
+        Self::WriteBack,
     ];
 
     /// The round's name in the log.
@@ -110,6 +113,7 @@ impl Round {
             Self::ExpireUploads => "expire-uploads",
             Self::RenewTrust => "renew-trust",
             Self::CollectGarbage => "collect-garbage",
+            Self::WriteBack => "write-back",
         }
     }
 
@@ -118,12 +122,17 @@ impl Round {
     pub fn period(self) -> Duration {
         match self {
             Self::SealAudit => Duration::from_secs(1),
-            Self::DeliverWebhooks | Self::DecideDue => Duration::from_millis(250),
+            Self::DeliverWebhooks | Self::DecideDue | Self::WriteBack => Duration::from_millis(250),
             Self::ExpireUploads => Duration::from_secs(600),
             Self::RenewTrust => Duration::from_secs(60),
             // A look whether it is time, or whether somebody asked.
             Self::CollectGarbage => Duration::from_secs(1),
         }
+    }
+
+    /// Whether it may take long and can be cut off anywhere: the next one goes on.
+    pub(crate) fn may_be_cut(self) -> bool {
+        matches!(self, Self::ExpireUploads | Self::CollectGarbage)
     }
 
     /// Goes round once.
@@ -143,6 +152,7 @@ impl Round {
             }
             Self::RenewTrust => renewing::renew_due(context).await,
             Self::CollectGarbage => collecting::collect(context).await,
+            Self::WriteBack => Ok(context.store.write_back().await.map(drop)?),
         }
     }
 }

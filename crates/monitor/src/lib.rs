@@ -84,6 +84,12 @@ pub enum Error {
     /// A thread that reads a layer ended early.
     #[error("reading a layer ended early")]
     Reading(#[source] tokio::task::JoinError),
+    /// A thread that reads an upload ended early.
+    #[error("reading an upload ended early")]
+    Ended,
+    /// There is no thread to read an upload with.
+    #[error("no thread to read an upload with")]
+    Aside(#[source] std::io::Error),
     /// A statement could not be signed.
     #[error("cannot sign for stage `{stage}`: {why}")]
     Sign {

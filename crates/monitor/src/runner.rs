@@ -72,7 +72,7 @@ impl Monitor {
 }
 
 impl Handle {
-    /// Lets the jobs under way end, and returns then.
+    /// Lets the jobs and rounds under way end, but for those that may take long and can be cut off anywhere, and returns then.
     pub async fn stop(mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
@@ -169,7 +169,11 @@ async fn go_round(round: Round, context: Context, stop: CancellationToken) {
             _ = interval.tick() => {}
             () = stop.cancelled() => break,
         }
-        if let Err(error) = round.run(&context).await {
+        let outcome = tokio::select! {
+            outcome = round.run(&context) => outcome,
+            () = stop.cancelled(), if round.may_be_cut() => break,
+        };
+        if let Err(error) = outcome {
             tracing::warn!(
                 round = round.name(),
                 error = chain(&error),
@@ -190,7 +194,45 @@ async fn go_round(round: Round, context: Context, stop: CancellationToken) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use store::{Options, Store, garbage};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_stop_does_not_wait_for_a_collection_to_end() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Options::embedded(folder.path()))
+            .await
+            .unwrap();
+        let stop = CancellationToken::new();
+        // Each look at the clock takes a minute, and at the third the collector is in the midst of its work.
+        let (signal, looks) = (stop.clone(), AtomicI64::new(0));
+        let context = Context::new(
+            store.clone(),
+            registry::Registry::new(store.clone()),
+            Arc::new(move || {
+                let looks = looks.fetch_add(1, Ordering::Relaxed);
+                if looks == 2 {
+                    signal.cancel();
+                }
+                1_800_000_000_000 + looks * 60_000
+            }),
+            scanner::Limits::default(),
+            client::webhook::Deliverer::new(&[]).unwrap(),
+        );
+        go_round(Round::CollectGarbage, context.clone(), stop).await;
+        let begun = garbage::recent(&store, 1).await.unwrap();
+        assert_eq!(begun.len(), 1);
+        assert_eq!(begun[0].finished_at, None);
+        // Whoever comes next goes on.
+        Round::CollectGarbage.run(&context).await.unwrap();
+        let done = garbage::recent(&store, 1).await.unwrap();
+        assert!(done[0].finished_at.is_some());
+    }
 
     #[test]
     fn the_wait_grows_and_ends_growing() {

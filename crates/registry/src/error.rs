@@ -48,12 +48,6 @@ impl Error {
             detail: None,
         }
     }
-
-    /// The registry cannot answer this now.
-    #[must_use]
-    pub fn unavailable(message: &str) -> Self {
-        Self::protocol(ErrorCode::Unavailable, message)
-    }
 }
 
 /// A gate's no.

@@ -14,10 +14,16 @@ use trust::{KeyId, PublicKey};
 
 /// Bytes of one signature document.
 const SIGNATURE_BYTES_MAX: u64 = 1 << 20;
-/// Bytes of one blob of an evidence manifest (an SBOM attestation of a large image is tens of megabytes).
-const EVIDENCE_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of all signature documents of one manifest: they are in memory together.
+const SIGNATURES_BYTES_MAX: u64 = 16 << 20;
 /// Signatures in one manifest.
 const SIGNATURES_MAX: usize = 512;
+/// Bytes of one blob of an evidence manifest (an SBOM attestation of a large image is tens of megabytes).
+const EVIDENCE_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of all of them: they are read while somebody waits.
+const EVIDENCE_BYTES_TOGETHER_MAX: u64 = 256 << 20;
+/// How many there are at most.
+const EVIDENCE_BLOBS_MAX: usize = 1_000;
 /// cosign's tags that attach a manifest to a digest: `sha256-<hex>.sig` (cosign SIGNATURE_SPEC, "Storage").
 const SIGNATURE_TAG_SUFFIX: &str = ".sig";
 const COSIGN_SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
@@ -43,7 +49,8 @@ pub(crate) async fn shape(
     }
 }
 
-/// Only what the repository holds is looked at: the answer must not tell what others hold.
+/// Whether all blobs are there, within limits, and JSON. Only what the repository holds is looked at: the answer must not tell
+/// what others hold.
 async fn all_json(
     store: &Store,
     repository: &RepositoryName,
@@ -55,13 +62,20 @@ async fn all_json(
         .chain([&image.config])
         .map(|descriptor| &descriptor.digest)
         .collect();
+    if digests.len() > EVIDENCE_BLOBS_MAX {
+        return Ok(false);
+    }
+    let mut found = Vec::with_capacity(digests.len());
     for digest in digests {
-        let Some(info) = catalogue::blob(store, repository, digest).await? else {
-            return Ok(false);
-        };
-        if info.size > EVIDENCE_BYTES_MAX {
-            return Ok(false);
+        match catalogue::blob(store, repository, digest).await? {
+            Some(info) => found.push(info),
+            None => return Ok(false),
         }
+    }
+    if !is_within_limits(found.iter().map(|info| info.size)) {
+        return Ok(false);
+    }
+    for info in found {
         let content = match blobs::open_info(store, &info).await {
             Ok(opened) => opened,
             Err(store::Error::NotFound { .. }) => return Ok(false),
@@ -78,9 +92,21 @@ async fn all_json(
     Ok(true)
 }
 
+fn is_within_limits(sizes: impl Iterator<Item = u64>) -> bool {
+    let mut together = 0_u64;
+    for size in sizes {
+        together = together.saturating_add(size);
+        if size > EVIDENCE_BYTES_MAX || together > EVIDENCE_BYTES_TOGETHER_MAX {
+            return false;
+        }
+    }
+    true
+}
+
 /// The signatures that a manifest brings, with what the known keys say of them. `tags` are those that it is pushed under.
 pub(crate) async fn read(
     store: &Store,
+    repository: &RepositoryName,
     manifest: &Manifest,
     tags: &[Tag],
     keys: &[PublicKey],
@@ -95,12 +121,14 @@ pub(crate) async fn read(
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
+    let (mut seen, mut room) = (BTreeSet::new(), SIGNATURES_BYTES_MAX);
     for layer in image.layers.iter().take(SIGNATURES_MAX) {
         let signature = layer.annotations.get(COSIGN_SIGNATURE_ANNOTATION).cloned();
-        if !is_signature(layer, signature.as_deref()) {
+        let is_new = seen.insert((&layer.digest, signature.clone()));
+        if !(is_new && is_signature(layer, signature.as_deref())) {
             continue;
         }
-        let reading = match document(store, layer).await? {
+        let reading = match document(store, repository, layer, &mut room).await? {
             Ok(raw) => judge(raw, signature, keys),
             Err(why) => Some(unreadable(Vec::new(), why)),
         };
@@ -122,22 +150,34 @@ fn is_signature(layer: &Descriptor, signature: Option<&str>) -> bool {
     }
 }
 
+/// The bytes of a signature, which take some of the `room` that all of one manifest have, or why they are not read.
 async fn document(
     store: &Store,
+    repository: &RepositoryName,
     layer: &Descriptor,
+    room: &mut u64,
 ) -> Result<std::result::Result<Vec<u8>, String>> {
-    let content = match blobs::open(store, &layer.digest).await {
-        Ok(opened) => opened,
-        Err(store::Error::NotFound { .. }) => return Ok(Err("its bytes were not pushed".into())),
-        Err(error) => return Err(error.into()),
+    let not_pushed = || Ok(Err("its bytes were not pushed".to_owned()));
+    let Some(info) = catalogue::blob(store, repository, &layer.digest).await? else {
+        return not_pushed();
     };
-    if content.size > SIGNATURE_BYTES_MAX {
+    let size = info.size;
+    if size > SIGNATURE_BYTES_MAX {
         return Ok(Err(format!(
-            "it has {} bytes; a signature has at most {SIGNATURE_BYTES_MAX}",
-            content.size
+            "it has {size} bytes; a signature has at most {SIGNATURE_BYTES_MAX}"
         )));
     }
-    Ok(Ok(content.bytes().await?))
+    let Some(left) = room.checked_sub(size) else {
+        return Ok(Err(format!(
+            "the signatures of its manifest have more than {SIGNATURES_BYTES_MAX} bytes: push the rest with another manifest"
+        )));
+    };
+    *room = left;
+    match blobs::open_info(store, &info).await {
+        Ok(content) => Ok(Ok(content.bytes().await?)),
+        Err(store::Error::NotFound { .. }) => not_pushed(),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A signature as it was found, before it is attached to anything.
@@ -272,6 +312,19 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn evidence_has_limits_for_each_blob_and_for_all() {
+        for (sizes, expect) in [
+            (&[][..], true),
+            (&[EVIDENCE_BYTES_MAX; 4], true),
+            (&[EVIDENCE_BYTES_MAX + 1], false),
+            (&[EVIDENCE_BYTES_MAX; 5], false),
+            (&[u64::MAX, u64::MAX], false),
+        ] {
+            assert_eq!(is_within_limits(sizes.iter().copied()), expect, "{sizes:?}");
+        }
+    }
 
     #[test]
     fn only_signature_tags_attach() {

@@ -2,16 +2,11 @@
 //! Nothing of the request but the caller's identity plays a part, so HEAD and GET, tag and digest are answered alike.
 
 use crate::error::{Error, Refusal, Result};
-use oci::Shape;
-use oci::{Digest, ErrorCode, Reference, RepositoryName};
+use oci::{Digest, ErrorCode, RepositoryName, Shape};
 use policy::gate::{self, Hold};
 use policy::{Decision, Outcome, Who};
-use store::catalogue::{self, Part};
 use store::decisions::{self, GateName};
 use store::{Standing, Store};
-
-/// Manifests that are tried before a blob is refused: a blob shared by more is asked for by its manifest first.
-const REFERRING_MAX: usize = 512;
 
 /// What a gate let pass.
 #[derive(Debug, Default)]
@@ -57,26 +52,21 @@ impl Door<'_> {
         };
         let no_policy_here = gates.is_empty();
         let mut refusal = None;
-        for referring in catalogue::manifests_referring(self.store, self.repository, digest)
-            .await?
-            .into_iter()
-            .take(REFERRING_MAX)
-        {
-            let reference = Reference::Digest(referring);
-            let Some(found) =
-                catalogue::served(self.store, self.repository, &reference, Part::Head).await?
-            else {
-                continue;
-            };
+        let (store, repository) = (self.store, self.repository);
+        for found in decisions::referring(store, repository, digest, &gates, self.now).await? {
             if found.shape == Shape::Evidence {
                 return Ok(());
             }
             if no_policy_here {
-                continue;
+                break;
             }
-            match self.decide(&gates, &found.digest).await {
+            match self.decide(&gates, &found.manifest).await {
                 Ok(_) => return Ok(()),
                 Err(error @ Error::Refused(_)) => refusal = refusal.or(Some(error)),
+                // It was deleted meanwhile.
+                Err(Error::Store(store::Error::NotFound {
+                    kind: "manifest", ..
+                })) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -22,7 +22,7 @@ use store::Store;
 
 pub use error::{Error, Refusal, Result};
 pub use evidence::reverify;
-pub use listing::Names;
+pub use listing::{Names, PAGE_MAX};
 pub use pull::Pulled;
 pub use push::{DeletePermits, NewManifest, PushPermits, Stored};
 pub use store::blobs::Content;

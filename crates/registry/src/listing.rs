@@ -6,7 +6,10 @@ use crate::pull::repository;
 use oci::{Digest, ErrorCode};
 use policy::Permit;
 use policy::verb::{ListCatalog, Pull};
-use store::catalogue::{self, Referrers};
+use store::catalogue::{self, LIST_MAX, Referrers};
+
+/// The most names of one page: one more is listed, to tell whether others follow.
+pub const PAGE_MAX: u32 = LIST_MAX - 1;
 
 /// One page of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub struct Names {
 }
 
 impl Registry {
-    /// Tags behind `after`, at most `limit` (end-8).
+    /// Tags behind `after`, at most `limit` and [`PAGE_MAX`] (end-8).
     ///
     /// # Errors
     /// `NAME_UNKNOWN` where there is no such repository.
@@ -29,9 +32,8 @@ impl Registry {
         limit: u32,
     ) -> Result<Names> {
         let repository = repository(permit.repository())?;
-        let Some(tags) =
-            catalogue::tags(&self.store, repository, after, limit.saturating_add(1)).await?
-        else {
+        let limit = limit.min(PAGE_MAX);
+        let Some(tags) = catalogue::tags(&self.store, repository, after, limit + 1).await? else {
             return Err(Error::protocol(
                 ErrorCode::NameUnknown,
                 format!("there is no repository `{repository}`"),
@@ -43,7 +45,7 @@ impl Registry {
         ))
     }
 
-    /// Repositories behind `after`, at most `limit`.
+    /// Repositories behind `after`, at most `limit` and [`PAGE_MAX`].
     ///
     /// # Errors
     /// The store's failures.
@@ -53,8 +55,8 @@ impl Registry {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Names> {
-        let repositories =
-            catalogue::repositories(&self.store, after, limit.saturating_add(1)).await?;
+        let limit = limit.min(PAGE_MAX);
+        let repositories = catalogue::repositories(&self.store, after, limit + 1).await?;
         Ok(page(
             repositories
                 .into_iter()

@@ -90,7 +90,7 @@ fn public_url_of(app: &App, host: Option<&HeaderValue>) -> String {
 }
 
 /// Whether it is a host with or without a port (RFC 9110 7.2), of the characters that names and addresses have.
-fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     let is_port =
         |text: &str| text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok();
     if let Some(rest) = text.strip_prefix('[') {
@@ -348,11 +348,9 @@ impl<'a> Access<'a> {
 
     fn ask<V: Verb>(&self, repository: Option<&RepositoryName>) -> V2Result<Permit<V>> {
         let caller = &self.presenter.caller;
-        let Err(_) = self.decide::<V>(repository, &caller.ceiling) else {
-            return self
-                .decide::<V>(repository, &caller.ceiling)
-                .map_err(|_| forbidden());
-        };
+        if let Ok(permit) = self.decide::<V>(repository, &caller.ceiling) {
+            return Ok(permit);
+        }
         let scope = match (repository, V::KIND) {
             (Some(name), verb) => Some(repository_scope(name, scope_actions(verb))),
             (None, VerbKind::ListCatalog) => Some(CATALOG_SCOPE.to_owned()),

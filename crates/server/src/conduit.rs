@@ -6,14 +6,15 @@
 //! The kernel may have to read the file from the disk, which must not stop a thread that serves others: what is not in memory is
 //! read on a thread for that first.
 
+use crate::reading;
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -127,6 +128,11 @@ impl Conduit {
         (conduit, files)
     }
 
+    /// Whether it waits for the disk, and not for the client.
+    pub(crate) fn is_warming(&self) -> bool {
+        self.warming.is_some()
+    }
+
     /// Sends at most `length` bytes of the file that is next. Answers how many.
     fn poll_send(&mut self, cx: &mut Context<'_>, length: usize) -> Poll<io::Result<usize>> {
         loop {
@@ -174,13 +180,7 @@ impl Conduit {
 fn is_in_memory(file: &File, offset: u64, count: usize) -> bool {
     let last = offset.saturating_add(count.saturating_sub(1) as u64);
     [offset, last].into_iter().all(|at| {
-        let mut byte = [0];
-        let probe = preadv2(
-            file,
-            &mut [IoSliceMut::new(&mut byte)],
-            at,
-            ReadWriteFlags::NOWAIT,
-        );
+        let probe = reading::read_cached(file, &mut [0], at);
         !matches!(probe, Err(Errno::AGAIN))
     })
 }

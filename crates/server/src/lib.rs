@@ -21,6 +21,7 @@ mod token;
 mod v2;
 mod view;
 
+pub use api::garbage::collection;
 pub use app::{App, AppOptions, Clock};
 pub use axum::Router;
 pub use error::{ApiError, ApiResult};

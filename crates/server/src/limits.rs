@@ -3,6 +3,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod body;
+pub(crate) mod stream;
 
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub struct Limits {
     pub connections_max: u32,
     /// Connections at once from one address, or one IPv6 network of 64 bits.
     pub connections_per_address_max: u32,
+    /// Requests at once on one HTTP/2 connection.
+    pub streams_max: u32,
     /// Time for a TLS handshake, for the head of a request, and between two requests of a connection.
     pub head_timeout: Duration,
     /// Time that a body, or an answer, may stand still.
@@ -30,6 +33,7 @@ impl Default for Limits {
         Self {
             connections_max: 8_192,
             connections_per_address_max: 6_144,
+            streams_max: 128,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(300),
@@ -45,14 +49,17 @@ const FILES_RESERVED: u64 = 64;
 const FILES_PER_CONNECTION: u64 = 2;
 
 impl Limits {
-    /// Takes connections away that the process would have no file descriptors for.
+    /// Takes connections away that the process would have no file descriptors for, and streams: each may move a blob.
     #[must_use]
     pub fn within(mut self, files_max: u64) -> Self {
-        let room = files_max.saturating_sub(FILES_RESERVED) / FILES_PER_CONNECTION;
-        let room = u32::try_from(room).unwrap_or(u32::MAX).max(1);
+        let files = files_max.saturating_sub(FILES_RESERVED);
+        let number = |files| u32::try_from(files).unwrap_or(u32::MAX).max(1);
+        let room = number(files / FILES_PER_CONNECTION);
         self.connections_max = self.connections_max.min(room);
         self.connections_per_address_max =
             self.connections_per_address_max.min(self.connections_max);
+        let of_each = files / u64::from(self.connections_max.max(1));
+        self.streams_max = self.streams_max.min(number(of_each.saturating_sub(1)));
         self
     }
 }
@@ -94,6 +101,21 @@ mod tests {
         assert_eq!(of(10), 1);
         let few = Limits::default().within(1_024);
         assert_eq!(few.connections_per_address_max, 480);
+    }
+
+    #[test]
+    fn streams_have_files() {
+        let of = |files| Limits::default().within(files).streams_max;
+        assert_eq!(of(4_000_000), 128);
+        assert_eq!(of(524_288), 62);
+        assert_eq!(of(65_536), 6);
+        assert_eq!(of(1_024), 1);
+        assert_eq!(of(10), 1);
+        let few = Limits {
+            connections_max: 100,
+            ..Limits::default()
+        };
+        assert_eq!(few.within(65_536).streams_max, 128);
     }
 
     #[test]

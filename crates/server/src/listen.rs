@@ -1,24 +1,30 @@
 //! Accepting connections, over TLS or not, within limits, and stopping without cutting anyone off. What is asked is `router.rs`'s
 //! business; what a request costs and says is `observe.rs`'s.
 
+mod host;
 mod turned_away;
 mod wire;
 
 use crate::app::App;
 use crate::conduit::{Conduit, Files};
+use crate::error::V2Error;
 use crate::limits::Limits;
 use crate::limits::admission::{Admission, Connection, Place, Signal, TurnedAway};
 use crate::limits::body::Pace;
+use crate::limits::stream::{self, Streams};
 use crate::metrics::Metrics;
 use axum::Router;
-use axum::body::HttpBody;
-use axum::extract::ConnectInfo;
-use axum::extract::Request;
-use axum::http::{HeaderValue, Version, header};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use axum::body::{Body, HttpBody};
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{StatusCode, Version, header};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
+use oci::ErrorCode;
 use rustls::ServerConfig;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -39,8 +45,6 @@ use wire::Wire;
 const HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// Bytes of a request's head over HTTP/1.1, and of what is read at a time: bodies come in pieces of this size at most.
 const BUFFER_BYTES_MAX: usize = 256 * 1024;
-/// Requests under way at once on one HTTP/2 connection.
-const STREAMS_MAX: u32 = 128;
 /// Streams that a client reset before they were accepted, after which the connection ends (CVE-2023-44487).
 const RESET_STREAMS_MAX: usize = 20;
 /// Streams that were reset for the client's errors, after which the connection ends (CVE-2025-8671).
@@ -55,7 +59,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 struct Shared {
     router: Router,
     acceptor: Option<TlsAcceptor>,
-    builder: Builder<TokioExecutor>,
+    builder: Builder<Streams>,
     admission: Arc<Admission>,
     refusals: Refusals,
     app: App,
@@ -121,8 +125,8 @@ pub async fn serve(
     Ok(())
 }
 
-fn builder(limits: &Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(limits: &Limits) -> Builder<Streams> {
+    let mut builder = Builder::new(Streams::new(limits.body_timeout));
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -132,7 +136,7 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(HEAD_BYTES_MAX)
-        .max_concurrent_streams(STREAMS_MAX)
+        .max_concurrent_streams(limits.streams_max)
         .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
         .max_local_error_reset_streams(ERROR_STREAMS_MAX)
         .keep_alive_interval(PING_INTERVAL)
@@ -211,17 +215,33 @@ async fn until_told<F: Future>(connection: &Connection, future: F) -> Option<F::
     .await
 }
 
-/// HTTP/2 names the host in the request's target and not in a header (RFC 9113, 8.3.1); what follows reads the header.
-fn name_host<B>(request: &mut Request<B>) {
-    if request.headers().contains_key(header::HOST) {
-        return;
-    }
-    let host = request
-        .uri()
-        .authority()
-        .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-    if let Some(host) = host {
-        request.headers_mut().insert(header::HOST, host);
+/// What all requests of a connection share.
+struct Sender {
+    peer: SocketAddr,
+    connection: Arc<Connection>,
+    files: Option<Files>,
+    pace: Option<Arc<Pace>>,
+}
+
+impl Sender {
+    /// A request with what is to be known of where it came from.
+    fn of(&self, mut request: Request<Incoming>) -> Request {
+        let is_http2 = request.version() == Version::HTTP_2;
+        self.connection.begin(is_http2);
+        let has_body = !request.body().is_end_stream();
+        let extensions = request.extensions_mut();
+        extensions.insert(ConnectInfo(self.peer));
+        if let Some(pace) = &self.pace {
+            extensions.insert(Arc::clone(pace));
+        }
+        // HTTP/2 cuts bodies into frames that it copies.
+        if let (Some(files), false) = (&self.files, is_http2) {
+            extensions.insert(files.clone());
+        }
+        if is_http2 || has_body {
+            extensions.insert(Arc::clone(&self.connection));
+        }
+        request.map(Body::new)
     }
 }
 
@@ -236,31 +256,25 @@ async fn converse<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let pace = shared.limits().upload_bytes_per_second;
-    let pace = pace.map(|bytes_per_second| Arc::new(Pace::new(bytes_per_second)));
-    let begun = Arc::clone(connection);
-    let service =
-        shared
-            .router
-            .clone()
-            .map_request(move |mut request: Request<hyper::body::Incoming>| {
-                request.extensions_mut().insert(ConnectInfo(peer));
-                if let Some(pace) = &pace {
-                    request.extensions_mut().insert(Arc::clone(pace));
-                }
-                let is_http2 = request.version() == Version::HTTP_2;
-                begun.begin(is_http2);
-                if is_http2 {
-                    name_host(&mut request);
-                } else if let Some(files) = &files {
-                    // HTTP/2 cuts bodies into frames that it copies.
-                    request.extensions_mut().insert(files.clone());
-                }
-                if is_http2 || !request.body().is_end_stream() {
-                    request.extensions_mut().insert(Arc::clone(&begun));
-                }
-                request.map(axum::body::Body::new)
-            });
-    let service = TowerToHyperService::new(service);
+    let sender = Sender {
+        peer,
+        connection: Arc::clone(connection),
+        files,
+        pace: pace.map(|bytes_per_second| Arc::new(Pace::new(bytes_per_second))),
+    };
+    let (app, router) = (shared.app.clone(), shared.router.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let asked = match host::settle(&mut request) {
+            Ok(()) => Ok(router.clone().oneshot(sender.of(request))),
+            Err(why) => Err(misnamed(&app, &sender, &request, why)),
+        };
+        async move {
+            Ok::<_, Infallible>(match asked {
+                Ok(asked) => stream::follow(asked.await?),
+                Err(refusal) => refusal,
+            })
+        }
+    });
     let mut conversation = pin!(
         shared
             .builder
@@ -285,40 +299,31 @@ async fn converse<S>(
     }
 }
 
+/// Refuses a request whose host is not to be told.
+fn misnamed(app: &App, sender: &Sender, request: &Request<Incoming>, why: &str) -> Response {
+    if !request.body().is_end_stream() {
+        sender.connection.leave_unread();
+    }
+    unreadable(app, sender.peer, &why);
+    V2Error::new(StatusCode::BAD_REQUEST, ErrorCode::Unsupported, why)
+        .with_header(header::CONNECTION, "close")
+        .into_response()
+}
+
 /// A connection that broke is ordinary; one whose request could not be read is worth knowing.
 fn ended_early(shared: &Shared, peer: SocketAddr, error: &(dyn std::error::Error + 'static)) {
     let is_hostile = error
         .downcast_ref::<hyper::Error>()
         .is_some_and(|error| error.is_parse() || error.is_parse_too_large());
     if is_hostile {
-        shared.metrics().unreadable.inc();
-        shared
-            .app
-            .refusals()
-            .log(|more| tracing::info!(%peer, %error, more, "a request could not be read"));
+        unreadable(&shared.app, peer, &error);
     } else {
         tracing::debug!(%peer, %error, "the connection ended early");
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_of_http_2_is_where_everyone_looks_for_it() {
-        let mut request = Request::builder()
-            .uri("https://registry.example:5000/v2/")
-            .body(())
-            .unwrap();
-        name_host(&mut request);
-        assert_eq!(request.headers()[header::HOST], "registry.example:5000");
-        let mut request = Request::builder()
-            .uri("/v2/")
-            .header(header::HOST, "a.example")
-            .body(())
-            .unwrap();
-        name_host(&mut request);
-        assert_eq!(request.headers()[header::HOST], "a.example");
-    }
+fn unreadable(app: &App, peer: SocketAddr, error: &dyn std::fmt::Display) {
+    app.metrics().unreadable.inc();
+    app.refusals()
+        .log(|more| tracing::info!(%peer, %error, more, "a request could not be read"));
 }

@@ -151,7 +151,7 @@ impl Metrics {
             unreadable: counter(
                 &registry,
                 "countersign_http_requests_unreadable_total",
-                "Requests whose head was no HTTP, or too large.",
+                "Requests whose head was no HTTP, too large, or without one host.",
             ),
             panics: counter(
                 &registry,

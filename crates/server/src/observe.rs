@@ -91,6 +91,7 @@ where
             metrics: Arc::clone(self.app.metrics()),
             connection: request.extensions_mut().remove::<Arc<Connection>>(),
             line: is_logged.then(|| exchange.line(&request)),
+            is_answered: false,
             _going_on: self.app.metrics().request(),
         };
         if !request.body().is_end_stream() {
@@ -113,6 +114,7 @@ where
                 ending
                     .metrics
                     .answered(ending.route, exchange.method(), status);
+                ending.is_answered = true;
                 if status.is_client_error() && exchange.is_refusal(status) {
                     app.refusals()
                         .log(|more| exchange.log_refusal(status, more));
@@ -155,6 +157,8 @@ struct Ending {
     metrics: Arc<Metrics>,
     connection: Option<Arc<Connection>>,
     line: Option<Line>,
+    /// Not where the client left before.
+    is_answered: bool,
     _going_on: GoingOn,
 }
 
@@ -181,7 +185,9 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         let took = self.began.elapsed();
-        self.metrics.took(self.route, took);
+        if self.is_answered {
+            self.metrics.took(self.route, took);
+        }
         if let Some(connection) = &self.connection {
             connection.end();
         }

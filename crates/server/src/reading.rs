@@ -99,12 +99,7 @@ fn read_now(file: &File, offset: u64, length: u64) -> Option<Vec<u8>> {
     while filled < bytes.len() {
         let rest = bytes.get_mut(filled..)?;
         let at = offset.saturating_add(filled as u64);
-        match preadv2(
-            file,
-            &mut [IoSliceMut::new(rest)],
-            at,
-            ReadWriteFlags::NOWAIT,
-        ) {
+        match read_cached(file, rest, at) {
             Ok(0) => return None,
             Ok(read) => filled = filled.saturating_add(read),
             Err(Errno::INTR) => {}
@@ -113,6 +108,19 @@ fn read_now(file: &File, offset: u64, length: u64) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
+}
+
+/// Reads what the page cache has at a place, and does not wait for the disk.
+///
+/// # Errors
+/// `AGAIN` where the disk would have to be waited for; others where the file system does not know the question.
+pub(crate) fn read_cached(file: &File, bytes: &mut [u8], at: u64) -> Result<usize, Errno> {
+    preadv2(
+        file,
+        &mut [IoSliceMut::new(bytes)],
+        at,
+        ReadWriteFlags::NOWAIT,
+    )
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use identity::{Caller, Issued, LogIn, Presented, SERVICE, Scope, Via};
+use identity::{Issued, LogIn, Presented, SERVICE, Scope, Via};
 use registry::Hosts;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ pub(crate) async fn get(State(app): State<App>, request: Request) -> Response {
     let answer = async {
         parameters.check_service()?;
         let log_in = app.identity().log_in(presented?, peer, app.now()).await?;
-        let mut body = session(&app, &log_in.caller, &scopes).await?.0;
+        let mut body = session(&app, &log_in, &scopes).await?.0;
         if parameters.first("offline_token") == Some("true") {
             remember(&app, &log_in, &mut body).await?;
         }
@@ -61,7 +61,7 @@ pub(crate) async fn post(State(app): State<App>, request: Request) -> Response {
             return Err(ApiError::from(identity::AuthError::Token).into());
         }
         let scopes = form.scopes(&app, &headers);
-        let (mut body, scope) = session(&app, &log_in.caller, &scopes).await?;
+        let (mut body, scope) = session(&app, &log_in, &scopes).await?;
         body.insert("scope".to_owned(), json!(scope));
         if form.first("access_type") == Some("offline") {
             match refresh {
@@ -185,7 +185,7 @@ fn check_form_type(headers: &HeaderMap) -> Result<(), ApiError> {
 /// A session token's answer, and the scopes it was granted for.
 async fn session(
     app: &App,
-    caller: &Caller,
+    log_in: &LogIn,
     scopes: &[Scope],
 ) -> Result<(Fields, String), ApiError> {
     let Issued {
@@ -193,9 +193,9 @@ async fn session(
         expires_in_seconds,
         issued_at,
         scope,
-    } = app.identity().issue(caller, scopes, app.now()).await?;
+    } = app.identity().issue(log_in, scopes, app.now()).await?;
     let directory = store::accounts::directory(app.store()).await?;
-    observe::asked_by(&caller.who, &directory);
+    observe::asked_by(&log_in.caller.who, &directory);
     let token = token.expose_secret();
     let issued = jiff::Timestamp::from_millisecond(issued_at)
         .map(|time| time.to_string())

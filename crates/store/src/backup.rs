@@ -6,6 +6,7 @@
 //! never in it: whoever has both can sign as the server. DESIGN §5, ADR 11.
 //!
 //! ```text
+//! DIR/.lock                          held by whoever makes one
 //! DIR/blobs/sha256/ab/abcd…          shared by all snapshots: each under its digest, copied once
 //! DIR/20261126T114500Z/backup.json   what is inside, with digests; written last
 //!                     /countersign.db or tables.jsonl
@@ -40,6 +41,10 @@ pub struct Progress {
 /// The clock: milliseconds since the epoch.
 pub type Now = std::sync::Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Held by whoever makes one.
+const LOCK: &str = ".lock";
+/// What the names begin with of what is not whole yet.
+const NEW: &str = ".new-";
 /// Blobs of all snapshots.
 const BLOBS: &str = "blobs";
 /// Files that are copied at a time: each waits for the disk.

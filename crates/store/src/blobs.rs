@@ -16,9 +16,13 @@ use crate::{Store, Writer, catalogue, damage, random, uploads};
 
 mod commits;
 
-pub use crate::objects::{BlobStore, Content, Credentials, Keys, Reader, RemoteContent};
+pub use crate::objects::{
+    BlobStore, Content, Credentials, Keys, Reader, RemoteContent, read_failure,
+};
 pub(crate) use commits::Commits;
 
+/// The noun for a piece of an upload that is to be a blob.
+pub(crate) const PIECE: &str = "piece";
 /// How much is read at a time when a file is hashed.
 const HASH_CHUNK_BYTES: usize = 1024 * 1024;
 
@@ -41,6 +45,13 @@ impl BlobInfo {
             size: row.count("size")?,
             location: row.opt_text("location")?,
         })
+    }
+
+    /// The piece of an upload that it is, if it is one.
+    pub(crate) fn piece(&self) -> Option<&str> {
+        self.location
+            .as_deref()
+            .filter(|location| uploads::is_piece(location))
     }
 
     /// The key of its bytes. One that somebody wrote into the database by hand does not lead elsewhere.
@@ -139,21 +150,20 @@ pub async fn put(
     Ok(info)
 }
 
-/// Commits the rows of a blob whose bytes are durable; if others were there before, these go, unless those are damaged.
+/// Commits the rows of a blob whose bytes are durable, and answers whether they name these. If others were there before, these
+/// go, unless those are damaged; but a piece stays for `uploads` to remove.
 pub(crate) async fn settle(
     store: &Store,
     repository: &RepositoryName,
     info: &BlobInfo,
     now: i64,
-) -> Result<()> {
-    if !commits::commit(store, repository, info, now).await? {
-        damage::settle(store, info, now).await?;
-    }
-    Ok(())
+) -> Result<bool> {
+    Ok(commits::commit(store, repository, info, now).await?
+        || damage::settle(store, info, now).await?)
 }
 
 /// Notes that the blob is stored and that the repository holds it. Answers whether its row names these bytes: if others have
-/// been there before, they stay, and whoever brought these removes them after the commit.
+/// been there before, they stay, and whoever brought these removes them after the commit. Fails as `own_piece`.
 ///
 /// The row is locked until the transaction ends, and counts as stored now: nobody collects it meanwhile.
 pub(crate) async fn record(
@@ -165,20 +175,55 @@ pub(crate) async fn record(
     let size = i64::try_from(info.size).map_err(Error::corrupt("blobs.size"))?;
     let row = sqlx::query(
         "INSERT INTO blobs (digest, size, stored_at, location) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (digest) DO UPDATE SET stored_at = excluded.stored_at RETURNING location",
+         ON CONFLICT (digest) DO UPDATE SET stored_at = \
+         CASE WHEN blobs.stored_at < excluded.stored_at THEN excluded.stored_at ELSE blobs.stored_at END RETURNING location",
     )
     .bind(info.digest.as_str())
     .bind(size)
     .bind(now)
     .bind(info.location.as_deref())
     .fetch_one(tx.conn())
-    .await?;
+    .await
+    .map_err(Error::from);
+    let row = own_piece(tx, info, row).await?;
     link(tx, repository_id, &info.digest, now).await?;
     Ok(row.opt_text("location")? == info.location)
 }
 
+/// The outcome of a statement that makes these bytes those of a blob. A piece that is another blob's, or was and is about to be
+/// removed with it, is a `Conflict` of the kind `PIECE`: its bytes are to be copied. Asked after the statement, which has waited
+/// for whoever collects that other blob.
+pub(crate) async fn own_piece<T>(tx: &mut Tx, info: &BlobInfo, outcome: Result<T>) -> Result<T> {
+    let Some(piece) = info.piece() else {
+        return outcome;
+    };
+    let is_lost = match &outcome {
+        Ok(_) => sqlx::query("SELECT size FROM discarded_files WHERE location = $1")
+            .bind(piece)
+            .fetch_optional(tx.conn())
+            .await?
+            .is_some(),
+        Err(error) => error.is_unique_violation(),
+    };
+    if is_lost {
+        return Err(Error::Conflict {
+            kind: PIECE,
+            name: piece.to_owned(),
+            why: "belongs to another blob: send the bytes again",
+        });
+    }
+    outcome
+}
+
 /// Notes that the repository holds a blob that is stored, and tells the images that were pushed before it.
 pub(crate) async fn link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: i64) -> Result<()> {
+    // On PostgreSQL an old link may be collected between the look at it and its renewal.
+    while !try_link(tx, repository_id, digest, now).await? {}
+    Ok(())
+}
+
+/// Makes or renews the link; false when it went in between.
+async fn try_link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: i64) -> Result<bool> {
     let linked = sqlx::query(
         "INSERT INTO repository_blobs (repository_id, digest, linked_at) VALUES ($1, $2, $3) \
          ON CONFLICT (repository_id, digest) DO NOTHING",
@@ -190,17 +235,19 @@ pub(crate) async fn link(tx: &mut Tx, repository_id: i64, digest: &Digest, now: 
     .await?;
     if linked.rows_affected() == 0 {
         // Somebody counts on it again: whoever collects what no manifest needs begins to wait anew.
-        sqlx::query(
-            "UPDATE repository_blobs SET linked_at = $3 WHERE repository_id = $1 AND digest = $2",
+        let renewed = sqlx::query(
+            "UPDATE repository_blobs SET linked_at = CASE WHEN linked_at < $3 THEN $3 ELSE linked_at END \
+             WHERE repository_id = $1 AND digest = $2",
         )
         .bind(repository_id)
         .bind(digest.as_str())
         .bind(now)
         .execute(tx.conn())
         .await?;
-        return Ok(());
+        return Ok(renewed.rows_affected() > 0);
     }
-    catalogue::arrived(tx, repository_id, digest, now).await
+    catalogue::arrived(tx, repository_id, digest, now).await?;
+    Ok(true)
 }
 
 /// The blob as this repository holds it.

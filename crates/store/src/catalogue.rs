@@ -23,7 +23,7 @@ mod referrers;
 mod required;
 mod served;
 
-pub use blobs::{blob, blob_holders, link_blob, manifests_referring, unlink_blob};
+pub use blobs::{blob, blob_holders, link_blob, unlink_blob};
 pub use delete::{Deleter, delete_manifest, delete_tag};
 pub use delete_many::{
     Deletion, Emptied, Swept, TagPattern, delete_tags, empty_repository, matching_tags,
@@ -35,8 +35,8 @@ pub use referrers::{Referrers, referrers};
 pub(crate) use required::{arrived, awaits_layers};
 pub use served::{Part, Served, served};
 
-/// The most entries one call lists.
-pub const LIST_MAX: u32 = 10_000;
+/// The most entries one call lists: a page of ten thousand, and one that tells whether there are more.
+pub const LIST_MAX: u32 = 10_001;
 
 /// A manifest as a repository holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]

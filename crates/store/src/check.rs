@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use crate::blobs::{BlobInfo, Content, blocking};
 use crate::db::{Db, RowExt};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::objects::read_failure;
 use crate::open::Options;
 use crate::reading::Reading;
 use crate::{damage, garbage};
@@ -184,14 +185,7 @@ async fn page(db: &Db, after: &str) -> Result<Vec<(BlobInfo, bool)>> {
 }
 
 async fn is_other_now(db: &Db, blob: &BlobInfo) -> Result<bool> {
-    let row = sqlx::query("SELECT size, location FROM blobs WHERE digest = $1")
-        .bind(blob.digest.as_str())
-        .fetch_optional(db.read())
-        .await?;
-    Ok(match row {
-        Some(row) => BlobInfo::of(&blob.digest, &row)? != *blob,
-        None => true,
-    })
+    Ok(damage::current(db, &blob.digest).await?.as_ref() != Some(blob))
 }
 
 /// What is wrong with a blob's bytes, if anything.
@@ -207,11 +201,7 @@ async fn look(
     };
     let content = match reading.objects.open(&key).await {
         Ok(content) => content,
-        Err(Error::NotFound { .. }) => {
-            let what = format!("its bytes are missing: there is no `{key}`");
-            return Ok(Some((FaultKind::Missing, what)));
-        }
-        Err(error) => return Err(error),
+        Err(error) => return damage::told_by(error).map(Some),
     };
     if content.size != blob.size {
         let what = format!(
@@ -221,7 +211,7 @@ async fn look(
         return Ok(Some((FaultKind::Size, what)));
     }
     let (digest, pace, progress) = (blob.digest.clone(), pace.clone(), Arc::clone(progress));
-    blocking(move || Ok(read(content, &digest, &pace, &progress))).await
+    blocking(move || read(content, &digest, &pace, &progress)).await
 }
 
 fn read(
@@ -229,7 +219,7 @@ fn read(
     digest: &Digest,
     pace: &Pace,
     progress: &Progress,
-) -> Option<(FaultKind, String)> {
+) -> Result<Option<(FaultKind, String)>> {
     let mut hasher = Hasher::new(digest.algorithm());
     let mut reader = content.into_reader();
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -237,10 +227,7 @@ fn read(
         let read = match reader.read(&mut chunk) {
             Ok(read) => read,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            // A disk that gives up on a sector says so here.
-            Err(error) => {
-                return Some((FaultKind::Unreadable, format!("it cannot be read: {error}")));
-            }
+            Err(error) => return damage::told_by(read_failure(error)).map(Some),
         };
         let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else {
             break;
@@ -251,10 +238,10 @@ fn read(
         pace.wait(bytes);
     }
     let found = hasher.finish();
-    (found != *digest).then(|| {
+    Ok((found != *digest).then(|| {
         let what = format!("its bytes have the digest `{found}`");
         (FaultKind::Content, what)
-    })
+    }))
 }
 
 /// Files that no row names.

@@ -6,10 +6,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::pool::PoolConnection;
 use sqlx::{AnyConnection, AnyPool, ConnectOptions};
 use tokio::sync::watch;
 
@@ -34,6 +34,9 @@ const TRIES_MAX: u32 = 8;
 /// The pause before the second try; it grows with the square of the tries.
 const PAUSE_MILLISECONDS: u32 = 5;
 
+/// Commits after which SQLite's log is written back: a few hundred pages.
+const WRITE_BACK_COMMITS_MIN: u64 = 64;
+
 /// Which database answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
@@ -53,6 +56,8 @@ pub(crate) struct Db {
     embedded: Option<Arc<point::Embedded>>,
     /// Counts the commits that brought jobs, so that workers of this process wake at once.
     jobs: watch::Sender<u64>,
+    /// Commits of this process that no `write_back` has seen.
+    commits: Arc<AtomicU64>,
 }
 
 impl Db {
@@ -73,6 +78,7 @@ impl Db {
             writer,
             embedded: Some(Arc::new(point::Embedded::new(path))),
             jobs: watch::Sender::new(0),
+            commits: Arc::default(),
         })
     }
 
@@ -86,6 +92,7 @@ impl Db {
             writer,
             embedded: None,
             jobs: watch::Sender::new(0),
+            commits: Arc::default(),
         })
     }
 
@@ -104,12 +111,28 @@ impl Db {
                     .await?
             }
         };
-        Ok(Tx::new(inner, self.backend, self.jobs.clone()))
+        Ok(Tx::new(
+            inner,
+            self.backend,
+            self.jobs.clone(),
+            Arc::clone(&self.commits),
+        ))
     }
 
-    /// The writer's connection without a transaction, for what cannot run in one.
-    pub(crate) async fn begin_outside(&self) -> Result<PoolConnection<sqlx::Any>> {
-        Ok(self.writer.acquire().await?)
+    /// Copies what SQLite's log holds to its file, beside commits and reads, if there is enough of it to be worth a sync. Whoever
+    /// commits then has less to do of it. Answers whether there was.
+    pub(crate) async fn write_back(&self) -> Result<bool> {
+        if self.backend != Backend::Sqlite
+            || self.commits.load(Ordering::Relaxed) < WRITE_BACK_COMMITS_MIN
+        {
+            return Ok(false);
+        }
+        self.commits.store(0, Ordering::Relaxed);
+        // A connection that only reads may do it: nothing that anybody could see changes.
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
+            .execute(&self.readers)
+            .await?;
+        Ok(true)
     }
 
     /// Changes whenever a commit of this process brought jobs.
@@ -233,6 +256,8 @@ async fn set_pragmas(
         "PRAGMA busy_timeout = 30000",
         "PRAGMA temp_store = MEMORY",
         "PRAGMA journal_size_limit = 67108864",
+        // What `write_back` has not done by then, whoever commits does, while others wait.
+        "PRAGMA wal_autocheckpoint = 8192",
     ] {
         sqlx::query(pragma).execute(&mut *connection).await?;
     }
@@ -272,5 +297,37 @@ mod tests {
             sqlite_url(Path::new("/a b/c?d#e%f.db")).unwrap(),
             "sqlite:///a%20b/c%3Fd%23e%25f.db"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_written_back_is_in_the_file_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let db = Db::open_sqlite(&path).await.unwrap();
+        sqlx::query("CREATE TABLE t (n BIGINT)")
+            .execute(&db.writer)
+            .await
+            .unwrap();
+        for _ in 0..WRITE_BACK_COMMITS_MIN {
+            assert!(!db.write_back().await.unwrap(), "not worth a sync");
+            write_tx!(&db, |tx| {
+                sqlx::query("INSERT INTO t VALUES (1)")
+                    .execute(tx.conn())
+                    .await?;
+                Ok(())
+            })
+            .unwrap();
+        }
+        assert!(db.write_back().await.unwrap());
+        assert!(!db.write_back().await.unwrap(), "it was a moment ago");
+        // Without its log.
+        let copy = folder.path().join("b.db");
+        std::fs::copy(&path, &copy).unwrap();
+        let copy = Db::open_sqlite(&copy).await.unwrap();
+        let row = sqlx::query("SELECT COUNT(*) AS n FROM t")
+            .fetch_one(copy.read())
+            .await
+            .unwrap();
+        assert_eq!(row.count("n").unwrap(), WRITE_BACK_COMMITS_MIN);
     }
 }

@@ -8,6 +8,7 @@ mod gather;
 mod image;
 mod kept;
 mod record;
+mod referring;
 mod schedule;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use policy::{Decision, Facts, Policy, Target, gate};
 use serde::{Deserialize, Serialize};
 
 use self::gather::Gathered;
+pub use self::referring::{Referring, referring};
 pub use self::schedule::{GateStage, Subject, due, record_stage, refresh, stage_records, stock};
 use crate::accounts::directory_in;
 use crate::error::{Error, Result};

@@ -33,6 +33,10 @@ pub const PERIOD_MILLISECONDS: i64 = 60 * 60 * 1_000;
 /// The pause between two that also look for files without a row.
 pub const SWEEP_PERIOD_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
 
+/// How far the clocks of several servers may differ. What was noted further ahead was noted by a clock that was wrong, and
+/// keeps nobody from anything.
+pub(crate) const CLOCK_SLACK_MILLISECONDS: i64 = 5 * 60 * 1_000;
+
 /// Rows that are read at a time.
 const PAGE_ROWS: i64 = 1_000;
 /// Rows that one transaction removes: some milliseconds of a database's only writer.

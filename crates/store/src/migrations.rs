@@ -15,6 +15,8 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (4, include_str!("../migrations/0004_blob_locations.sql")),
     (5, include_str!("../migrations/0005_no_upload_rows.sql")),
     (6, include_str!("../migrations/0006_garbage.sql")),
+    (7, include_str!("../migrations/0007_one_blob_a_piece.sql")),
+    (8, include_str!("../migrations/0008_failed_removals.sql")),
     (9, include_str!("../migrations/0009_trust_repositories.sql")),
 ];
 

@@ -130,15 +130,7 @@ impl Content {
         }
     }
 
-    /// The file, where the bytes are one: for whoever reads parts of it or hands it to the kernel.
-    pub fn file(&self) -> Option<&File> {
-        match &self.source {
-            Source::File(file) => Some(file),
-            Source::Remote(_) => None,
-        }
-    }
-
-    /// The same, to keep; or the object, where the bytes are not a file.
+    /// The file, where the bytes are one: for whoever reads parts of it or hands it to the kernel. Otherwise the object.
     ///
     /// # Errors
     /// The object.
@@ -172,8 +164,8 @@ impl Content {
     }
 }
 
-/// What a `Reader` failed with.
-fn read_failure(source: io::Error) -> Error {
+/// What a `Reader` failed with: `Unavailable` where it is the service, `Io` where it is a file.
+pub fn read_failure(source: io::Error) -> Error {
     match source.downcast::<Error>() {
         Ok(error) => error,
         Err(source) => Error::Io {

@@ -111,6 +111,12 @@ impl Store {
         self.inner.db.close().await;
     }
 
+    /// Copies what the log of an embedded database holds to its file, if there is enough of it, so that whoever commits need not.
+    /// Answers whether there was.
+    pub async fn write_back(&self) -> Result<bool> {
+        self.inner.db.write_back().await
+    }
+
     pub(crate) fn db(&self) -> &Db {
         &self.inner.db
     }

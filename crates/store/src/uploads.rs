@@ -107,16 +107,8 @@ pub fn open(store: &Store, writer: &Writer<'_>, session: &Session, now: i64) -> 
     }
     let file = UploadFile::existing(store, session.id())?;
     let hash = store.hashes().take(session.id()).unwrap_or_else(begin);
-    Ok(Upload::in_a_file(FileUpload {
-        store: store.clone(),
-        repository: session.repository().clone(),
-        file: Arc::new(file),
-        hash: Some(hash),
-        buffer: Vec::new(),
-        writing: None,
-        syncing: None,
-        unsynced: 0,
-    }))
+    let upload = FileUpload::new(store, session.repository(), file, hash);
+    Ok(Upload::in_a_file(upload))
 }
 
 /// An upload within one request, which no other one can open: it has no session, and leaves nothing when it is dropped.
@@ -133,19 +125,30 @@ pub fn create(
         let pieces = Pieces::of_request(store, remote, writer.repository()?, guard, hash);
         return Ok(Upload::in_pieces(pieces));
     }
-    Ok(Upload::in_a_file(FileUpload {
-        store: store.clone(),
-        repository: writer.repository()?.clone(),
-        file: Arc::new(UploadFile::new(store, &id)?),
-        hash: Some(Running::begin(algorithm)),
-        buffer: Vec::new(),
-        writing: None,
-        syncing: None,
-        unsynced: 0,
-    }))
+    let (file, hash) = (UploadFile::new(store, &id)?, Running::begin(algorithm));
+    let upload = FileUpload::new(store, writer.repository()?, file, hash);
+    Ok(Upload::in_a_file(upload))
 }
 
 impl FileUpload {
+    fn new(
+        store: &Store,
+        repository: &RepositoryName,
+        file: UploadFile,
+        hash: Running,
+    ) -> FileUpload {
+        FileUpload {
+            store: store.clone(),
+            repository: repository.clone(),
+            file: Arc::new(file),
+            hash: Some(hash),
+            buffer: Vec::new(),
+            writing: None,
+            syncing: None,
+            unsynced: 0,
+        }
+    }
+
     /// How many bytes it has.
     async fn size(&mut self) -> Result<u64> {
         self.written().await?;

@@ -11,7 +11,7 @@ mod decisions;
 mod evidence;
 mod feeds;
 mod findings;
-mod garbage;
+pub(crate) mod garbage;
 mod inventories;
 mod jobs;
 mod opening;

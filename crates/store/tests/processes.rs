@@ -2,14 +2,18 @@
 //! database and the data folder.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use oci::{Algorithm, Reference};
 use policy::verb::Push;
 use serde_json::json;
+use sqlx::Connection;
+use store::check::{self, Checking};
 use store::keys::{self, Purpose};
 use store::{Error, Store, Writer, audit, catalogue, garbage, jobs, outbox, uploads};
 use trust::Signer;
 
+use crate::cases::garbage::put;
 use crate::fixture::{Fixture, Image, NOW, name, permit, push};
 
 async fn with_second() -> (Fixture, Store) {
@@ -242,4 +246,49 @@ async fn one_process_collects_garbage_at_a_time() {
             .unwrap()
             .is_some()
     );
+}
+
+#[tokio::test]
+async fn a_link_that_is_collected_while_it_is_renewed_is_made_again() {
+    let fixture = Fixture::new().await;
+    let digest = put(&fixture.store, "shop/web", b"some", NOW).await;
+    // Between the two statements of a renewal, as a collector of another process may: whoever finds the old link loses it.
+    for text in [
+        "CREATE FUNCTION collect() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN DELETE FROM repository_blobs WHERE linked_at = 1780000000000; RETURN NULL; END $$",
+        "CREATE TRIGGER collector AFTER INSERT ON repository_blobs FOR EACH STATEMENT EXECUTE FUNCTION collect()",
+    ] {
+        fixture.edit(text).await;
+    }
+    put(&fixture.store, "shop/web", b"some", NOW + 1).await;
+    let held = catalogue::blob(&fixture.store, &name("shop/web"), &digest).await;
+    assert!(held.unwrap().is_some(), "it was acknowledged");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blob_that_is_healed_while_it_is_noted_as_damaged_is_not_noted() {
+    let fixture = Fixture::new().await;
+    let digest = put(&fixture.store, "shop/web", b"some", NOW).await;
+    std::fs::write(fixture.blob_path(&digest).await, b"sOme").unwrap();
+    // Whoever pushed it again has not committed yet.
+    let mut raw = fixture.raw().await;
+    let mut healing = raw.begin().await.unwrap();
+    sqlx::query("UPDATE blobs SET location = location || '0'")
+        .execute(&mut *healing)
+        .await
+        .unwrap();
+    let options = fixture.options.clone();
+    let checking = tokio::spawn(async move {
+        let checking = Checking {
+            bytes_per_second: None,
+            remember: true,
+        };
+        check::check(&options, &checking, &Arc::default(), &|| NOW).await
+    });
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while fixture.number(waiting).await == 0 && !checking.is_finished() {}
+    healing.commit().await.unwrap();
+    checking.await.unwrap().unwrap();
+    let noted = "SELECT COUNT(*) FROM broken_blobs";
+    assert_eq!(fixture.number(noted).await, 0);
 }

@@ -4,10 +4,11 @@
 mod claim;
 mod crash;
 mod failures;
+mod keeping;
 mod reads;
 mod sessions;
 
-use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -19,8 +20,9 @@ use store::blobs::{BlobInfo, BlobStore};
 use store::uploads::{self, Session, Upload};
 use store::{Options, Store, Writer, blobs};
 use testkit::Proxy;
+use testkit::s3::{server, variable};
 
-use crate::database::{Database, place, variable};
+use crate::database::{Database, place};
 use crate::fixture::{NOW, permit};
 
 /// A store whose blobs pass through a proxy.
@@ -31,21 +33,14 @@ pub(crate) struct Service {
     _folder: tempfile::TempDir,
 }
 
-/// The server itself.
-pub(crate) fn server() -> SocketAddr {
-    let endpoint = variable("COUNTERSIGN_TEST_S3_ENDPOINT");
-    endpoint.strip_prefix("http://").unwrap().parse().unwrap()
-}
-
 impl Service {
     pub(crate) async fn new() -> Service {
         let proxy = Proxy::start(server()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let mut place = Database::create().await.blobs().unwrap();
+        let mut options = new_options(folder.path()).await;
+        let place = options.blobs.as_mut().unwrap();
         place.endpoint = Some(format!("http://{}", proxy.address()));
         place.patience = Duration::from_secs(1);
-        let mut options = Options::embedded(folder.path());
-        options.blobs = Some(place);
         let store = Store::open(&options).await.unwrap();
         proxy.seen();
         Service {
@@ -124,6 +119,16 @@ impl Service {
 
     pub(crate) async fn read(&self, digest: &Digest) -> store::Result<Vec<u8>> {
         blobs::open(&self.store, digest).await?.bytes().await
+    }
+}
+
+/// What a new store is opened with: a database of its own, and blobs under a prefix of its own.
+pub(crate) async fn new_options(data: &Path) -> Options {
+    let database = Database::create().await;
+    Options {
+        database: database.url(),
+        blobs: database.blobs(),
+        ..Options::embedded(data)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The store's suite with blobs in S3: the same `cases` but those about files, and what only a service does. It fails, and does
-//! not skip, where no server is named; `.ci/with-s3` starts one.
+//! not skip, where no server is named; `.ci/with-s3` starts one. Beside it is the embedded database, or PostgreSQL where
+//! `.ci/with-postgres` started that too.
 
 #![allow(
     clippy::unwrap_used,

@@ -87,6 +87,8 @@ struct State {
 #[derive(Debug)]
 struct Rule {
     method: Option<&'static str>,
+    /// What the path or query holds.
+    part: &'static str,
     times: Times,
     met: u64,
     fault: Fault,
@@ -94,8 +96,8 @@ struct Rule {
 
 impl Rule {
     /// Whether the rule holds for a request, which is counted.
-    fn holds(&mut self, method: &str) -> bool {
-        if self.method.is_some_and(|wanted| wanted != method) {
+    fn holds(&mut self, method: &str, target: &str) -> bool {
+        if self.method.is_some_and(|wanted| wanted != method) || !target.contains(self.part) {
             return false;
         }
         let before = self.met;
@@ -148,8 +150,20 @@ impl Proxy {
 
     /// Spoils requests, of one method or of all. Of several rules the first that holds is followed.
     pub fn spoil(&self, method: Option<&'static str>, times: Times, fault: Fault) {
+        self.spoil_at(method, "", times, fault);
+    }
+
+    /// The same for those whose path or query holds a text.
+    pub fn spoil_at(
+        &self,
+        method: Option<&'static str>,
+        part: &'static str,
+        times: Times,
+        fault: Fault,
+    ) {
         self.shared.lock().rules.push(Rule {
             method,
+            part,
             times,
             met: 0,
             fault,
@@ -204,7 +218,7 @@ impl Shared {
         let fault = state
             .rules
             .iter_mut()
-            .find_map(|rule| rule.holds(method).then_some(rule.fault));
+            .find_map(|rule| rule.holds(method, target).then_some(rule.fault));
         state.seen.push(Seen {
             method: method.to_owned(),
             target: target.to_owned(),

@@ -50,6 +50,9 @@ pub struct Collection {
     pub orphans: u64,
     /// Bytes of the files that it removed.
     pub bytes: u64,
+    /// Files that it could not remove: the next one tries again.
+    #[serde(default)]
+    pub failed: u64,
 }
 
 /// The answer to `DELETE /repositories/tags?repository&pattern&after&dryRun`: one piece of the work.

@@ -59,6 +59,12 @@ impl Gc {
             progress::size(done.bytes),
             done.looked_at,
         ));
+        if done.failed > 0 {
+            output::note(format!(
+                "{} files could not be removed: the next collection tries again",
+                done.failed
+            ));
+        }
         Ok(Exit::Done)
     }
 
@@ -106,25 +112,10 @@ impl Gc {
             garbage::collect_now(&store, self.sweep, &now).await
         };
         store.close().await;
-        Ok(shown(done?))
-    }
-}
-
-fn shown(one: garbage::Collection) -> Collection {
-    Collection {
-        id: one.id,
-        asked_by: one.asked_by,
-        asked_at: one.asked_at,
-        sweep: one.sweep,
-        started_at: one.started_at,
-        finished_at: one.finished_at,
-        phase: one.phase.as_str().to_owned(),
-        to_look_at: one.to_look_at,
-        looked_at: one.looked_at,
-        links: one.links,
-        blobs: one.blobs,
-        files: one.files,
-        orphans: one.orphans,
-        bytes: one.bytes,
+        let done = done?;
+        if let Some(failure) = &done.failure {
+            output::note(failure);
+        }
+        Ok(server::collection(done))
     }
 }

@@ -100,6 +100,7 @@ impl OperationFlags {
                     .connections_per_address_max
                     .or(file.connections_per_address_max)
                     .unwrap_or(for_one),
+                streams_max: usual.streams_max,
                 head_timeout: time(self.head_timeout, file.head_timeout, usual.head_timeout),
                 body_timeout: time(self.body_timeout, file.body_timeout, usual.body_timeout),
                 stop_timeout: time(self.stop_timeout, file.stop_timeout, usual.stop_timeout),

@@ -2,6 +2,7 @@
 //! beyond that an act which must succeed did.
 
 mod bridge;
+mod bucket;
 mod containerd;
 mod curl;
 mod docker;
@@ -22,6 +23,7 @@ mod trusted;
 mod wait;
 mod wire;
 
+pub(crate) use bucket::Bucket;
 pub(crate) use containerd::Containerd;
 pub(crate) use curl::{Answer, curl};
 pub(crate) use docker::{DockerUser, Dockerd, docker_20, docker_28};

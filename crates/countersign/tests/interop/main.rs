@@ -17,6 +17,7 @@ mod harness;
 
 mod account;
 mod around;
+mod bucket;
 mod cosign;
 mod crash;
 mod crowd;

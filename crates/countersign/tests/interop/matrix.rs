@@ -20,6 +20,7 @@ use sample::{FILE, Sample};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
 use std::time::Instant;
 use table::{Row, table};
 
@@ -37,21 +38,28 @@ fn every_client_over_tls() {
 }
 
 /// The daemons that some clients stand on.
-struct Daemons {
+pub(crate) struct Daemons {
     docker: Dockerd,
     docker_13: Dockerd,
     containerd: Containerd,
     containerd_13: Containerd,
 }
 
+impl Daemons {
+    /// Starts them, to trust the ground's authority.
+    pub(crate) fn start(ground: &Ground) -> Self {
+        Self {
+            docker: Dockerd::start(),
+            docker_13: Dockerd::start_containerd(ground.shop.server.authority().as_deref()),
+            containerd: Containerd::start(Place::Here),
+            containerd_13: Containerd::start(Place::Debian13),
+        }
+    }
+}
+
 fn every_client(transport: Transport) {
     let ground = Ground::open(transport);
-    let daemons = Daemons {
-        docker: Dockerd::start(),
-        docker_13: Dockerd::start_containerd(ground.shop.server.authority().as_deref()),
-        containerd: Containerd::start(Place::Here),
-        containerd_13: Containerd::start(Place::Debian13),
-    };
+    let daemons = Daemons::start(&ground);
     let held = Sample::new(ground.shop.folder(), "held", "amd64");
     ground.push_held(&held.image);
     let clients = clients(&ground, &daemons);
@@ -93,7 +101,7 @@ fn every_row<'a>(
 }
 
 /// All of them.
-fn clients<'a>(ground: &'a Ground, daemons: &'a Daemons) -> Vec<Box<dyn Client + 'a>> {
+pub(crate) fn clients<'a>(ground: &'a Ground, daemons: &'a Daemons) -> Vec<Box<dyn Client + 'a>> {
     use Place::{Debian13, Here};
     let docker = |name, engine: &'a Dockerd, docker| docker::Docker {
         name,
@@ -186,24 +194,28 @@ fn image(ground: &Ground, client: &dyn Client, tag: &str) -> String {
     ground.free(&slug(client.name()), tag)
 }
 
-/// The registry has the image, whole, with the file in it.
 fn push(ground: &Ground, client: &dyn Client) -> String {
     let (sample, image) = (one(ground, client), image(ground, client, "one:1"));
-    client.push(&sample, &image);
-    let manifest = ground.manifest(&image, "1");
-    ground.blob(&image, manifest["config"]["digest"].as_str().unwrap());
+    arrives(ground, client, &sample, &image);
+    "✓".to_owned()
+}
+
+/// A client pushes an image under tag 1, and the registry has it, whole, with the file in it.
+pub(crate) fn arrives(ground: &Ground, client: &dyn Client, sample: &Sample, image: &str) {
+    client.push(sample, image);
+    let manifest = ground.manifest(image, "1");
+    ground.blob(image, manifest["config"]["digest"].as_str().unwrap());
     let layers = manifest["layers"].as_array().unwrap();
     let blobs = layers
         .iter()
-        .map(|layer| ground.blob(&image, layer["digest"].as_str().unwrap()));
+        .map(|layer| ground.blob(image, layer["digest"].as_str().unwrap()));
     let files = blobs.filter_map(|blob| crate::harness::file_of_layer(&blob, FILE));
     assert_eq!(
         files.collect::<Vec<_>>(),
-        [sample.file],
+        slice::from_ref(&sample.file),
         "{}",
         client.name()
     );
-    "✓".to_owned()
 }
 
 /// The sample that a client pushes.

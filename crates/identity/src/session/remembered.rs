@@ -83,6 +83,7 @@ mod tests {
             who: Who::Anonymous,
             ceiling: Ceiling::All,
             widest: Ceiling::All,
+            bond: None,
         };
         Genuine {
             session: Arc::new(session),

@@ -49,6 +49,7 @@ fn session() -> Session {
         who: Who::Principal(PrincipalId(7)),
         ceiling: Ceiling::Only(vec![scope]),
         widest: Ceiling::All,
+        bond: Some(Bond::Token(12)),
     }
 }
 
@@ -86,6 +87,7 @@ async fn an_honest_token_says_what_it_was_made_for_until_it_ends() {
     assert_eq!(at(NOW - 31_000), None);
     let nobody = Session {
         who: Who::Anonymous,
+        bond: None,
         ..session()
     };
     let issued = sessions.sign(&world.store, &nobody, NOW).unwrap();
@@ -237,7 +239,7 @@ async fn every_claim_and_header_is_looked_at() {
     let now_s = NOW / 1_000;
     let honest = json!({
         "iss": "here", "aud": "here", "sub": "7", "iat": now_s, "nbf": now_s, "exp": now_s + 300, "jti": "x",
-        "ceiling": "all", "widest": "all"
+        "ceiling": "all", "widest": "all", "bond": {"token": 12}
     });
     assert!(
         sessions
@@ -256,7 +258,7 @@ async fn every_claim_and_header_is_looked_at() {
             "{alg} {typ}"
         );
     }
-    let wrong: [(&str, Value); 11] = [
+    let wrong: [(&str, Value); 13] = [
         ("iss", json!("there")),
         ("aud", json!("there")),
         ("aud", json!(["here"])),
@@ -267,6 +269,8 @@ async fn every_claim_and_header_is_looked_at() {
         ("exp", json!(now_s + 301)),
         ("ceiling", Value::Null),
         ("widest", Value::Null),
+        ("bond", json!("token")),
+        ("bond", json!({"token": "12"})),
         ("admin", json!(true)),
     ];
     for (claim, value) in wrong {

@@ -1,16 +1,16 @@
 //! Session tokens: for what was asked and may be done, and for no longer than that is so.
 
-use identity::{AuthError, Caller, Presented, Scope, Via};
+use identity::{AuthError, Caller, LogIn, Presented, Scope, Via};
 use policy::{Ceiling, Role, VerbKind, Who, access};
 use secrecy::ExposeSecret;
 use store::accounts;
 
-use crate::world::{NOW, World, here, person};
+use crate::world::{NOW, World, here};
 
-async fn session(world: &World, caller: &Caller, scopes: &str) -> Caller {
+async fn session(world: &World, log_in: &LogIn, scopes: &str) -> Caller {
     let issued = world
         .identity
-        .issue(caller, &Scope::parse_list(scopes), NOW)
+        .issue(log_in, &Scope::parse_list(scopes), NOW)
         .await
         .unwrap();
     world.bearer(&issued.token, NOW).await.unwrap()
@@ -31,7 +31,7 @@ async fn a_session_holds_what_was_asked_and_granted() {
     world.grant(maria, Role::Writer, "shop/**").await;
     world.grant(maria, Role::Reader, "base/**").await;
     let asked = "repository:shop/web:pull,push,delete repository:base/debian:pull,push repository:other/x:pull";
-    let caller = session(&world, &person(maria), asked).await;
+    let caller = session(&world, &world.shown("maria").await, asked).await;
     assert_eq!(
         (caller.who.clone(), caller.via),
         (Who::Principal(maria), Via::Session)
@@ -54,7 +54,7 @@ async fn repeated_scopes_are_one() {
     world.grant(maria, Role::Writer, "shop/**").await;
     let caller = session(
         &world,
-        &person(maria),
+        &world.shown("maria").await,
         "repository:shop/web:pull repository:shop/web:push",
     )
     .await;
@@ -69,7 +69,12 @@ async fn a_signer_s_push_is_for_evidence_only() {
     let world = World::new().await;
     let signer = world.person("signer").await;
     world.grant(signer, Role::Signer, "shop/**").await;
-    let caller = session(&world, &person(signer), "repository:shop/web:pull,push").await;
+    let caller = session(
+        &world,
+        &world.shown("signer").await,
+        "repository:shop/web:pull,push",
+    )
+    .await;
     assert_eq!(verbs(&caller.ceiling, "shop/web"), ["pull", "attach"]);
 }
 
@@ -77,7 +82,12 @@ async fn a_signer_s_push_is_for_evidence_only() {
 async fn without_scopes_it_says_only_who_it_is() {
     let world = World::new().await;
     let admin = world.id("admin").await;
-    let caller = session(&world, &person(admin), "repository(plugin):shop/web:pull").await;
+    let caller = session(
+        &world,
+        &world.shown("admin").await,
+        "repository(plugin):shop/web:pull",
+    )
+    .await;
     assert_eq!(
         (caller.who, caller.ceiling),
         (Who::Principal(admin), Ceiling::Only(Vec::new()))
@@ -87,11 +97,11 @@ async fn without_scopes_it_says_only_who_it_is() {
 #[tokio::test]
 async fn the_catalog_is_for_those_who_may_list() {
     let world = World::new().await;
-    let (admin, maria) = (world.id("admin").await, world.person("maria").await);
-    let listing = session(&world, &person(admin), "registry:catalog:*").await;
+    world.person("maria").await;
+    let listing = session(&world, &world.shown("admin").await, "registry:catalog:*").await;
     assert!(listing.ceiling.allows(VerbKind::ListCatalog, None));
     assert!(!listing.ceiling.allows(VerbKind::Operate, None));
-    let other = session(&world, &person(maria), "registry:catalog:*").await;
+    let other = session(&world, &world.shown("maria").await, "registry:catalog:*").await;
     assert!(!other.ceiling.allows(VerbKind::ListCatalog, None));
 }
 
@@ -106,7 +116,7 @@ async fn a_limited_token_cannot_be_traded_for_more() {
         [VerbKind::Pull],
     )]);
     let token = world.token(robot, limited).await;
-    let with_token = world.bearer(&token.token, NOW).await.unwrap();
+    let with_token = world.shown_token(&token.token).await;
     let first = session(
         &world,
         &with_token,
@@ -116,15 +126,16 @@ async fn a_limited_token_cannot_be_traded_for_more() {
     assert_eq!(verbs(&first.ceiling, "shop/web"), ["pull"]);
     assert!(verbs(&first.ceiling, "shop/api").is_empty());
     // What a session says of the credentials behind it is what they are limited to.
-    assert_eq!(first.widest, with_token.ceiling);
+    assert_eq!(first.widest, with_token.caller.ceiling);
 }
 
 #[tokio::test]
 async fn a_session_cannot_prolong_itself() {
     let world = World::new().await;
-    let admin = world.id("admin").await;
-    let first = session(&world, &person(admin), "repository:shop/web:pull").await;
     let scopes = Scope::parse_list("repository:shop/web:pull");
+    let admin = world.shown("admin").await;
+    let first = world.identity.issue(&admin, &scopes, NOW).await.unwrap();
+    let first = world.shown_token(&first.token).await;
     let again = world.identity.issue(&first, &scopes, NOW).await;
     assert!(matches!(again, Err(AuthError::Token)), "{again:?}");
 }
@@ -137,21 +148,22 @@ async fn what_was_granted_is_told_as_scopes() {
     world.grant(maria, Role::Reader, "base/**").await;
     let asked = "repository:shop/web:pull repository:base/debian:pull,push registry:catalog:* \
         repository:shop/web:push,delete repository:other/x:pull";
-    for (caller, expected) in [
+    let nobody = world.identity.log_in(Presented::None, here(), NOW);
+    for (log_in, expected) in [
         (
-            person(maria),
+            world.shown("maria").await,
             "repository:base/debian:pull repository:shop/web:pull,push",
         ),
-        (Caller::anonymous(), ""),
+        (nobody.await.unwrap(), ""),
     ] {
         let issued = world
             .identity
-            .issue(&caller, &Scope::parse_list(asked), NOW)
+            .issue(&log_in, &Scope::parse_list(asked), NOW)
             .await
             .unwrap();
         assert_eq!(issued.scope, expected);
     }
-    let admin = person(world.id("admin").await);
+    let admin = world.shown("admin").await;
     let catalog = Scope::parse_list("registry:catalog:* registry:catalog:*");
     let issued = world.identity.issue(&admin, &catalog, NOW).await.unwrap();
     assert_eq!(issued.scope, "registry:catalog:*");
@@ -162,16 +174,11 @@ async fn sessions_of_closed_accounts_and_of_robots_of_closed_owners_are_refused(
     let world = World::new().await;
     let maria = world.person("maria").await;
     let robot = world.robot("ci-shop", maria).await;
+    let robots = world.token(robot, Ceiling::All).await.token;
     let mut tokens = Vec::new();
-    for id in [maria, robot] {
-        tokens.push(
-            world
-                .identity
-                .issue(&person(id), &[], NOW)
-                .await
-                .unwrap()
-                .token,
-        );
+    for log_in in [world.shown("maria").await, world.shown_token(&robots).await] {
+        let issued = world.identity.issue(&log_in, &[], NOW).await.unwrap();
+        tokens.push(issued.token);
     }
     for token in &tokens {
         assert!(world.bearer(token, NOW).await.is_ok());
@@ -187,7 +194,12 @@ async fn a_session_is_worth_no_more_than_the_roles_of_the_moment() {
     let world = World::new().await;
     let maria = world.person("maria").await;
     world.grant(maria, Role::Writer, "shop/**").await;
-    let caller = session(&world, &person(maria), "repository:shop/web:push").await;
+    let caller = session(
+        &world,
+        &world.shown("maria").await,
+        "repository:shop/web:push",
+    )
+    .await;
     let name = "shop/web".parse().unwrap();
     let may_push = async || {
         let directory = accounts::directory(&world.store).await.unwrap();
@@ -216,12 +228,8 @@ async fn a_session_is_worth_no_more_than_the_roles_of_the_moment() {
 #[tokio::test]
 async fn sessions_end_and_do_not_work_as_passwords() {
     let world = World::new().await;
-    let admin = world.id("admin").await;
-    let issued = world
-        .identity
-        .issue(&person(admin), &[], NOW)
-        .await
-        .unwrap();
+    let admin = world.shown("admin").await;
+    let issued = world.identity.issue(&admin, &[], NOW).await.unwrap();
     assert_eq!(issued.expires_in_seconds, 300);
     assert!(world.bearer(&issued.token, NOW + 299_000).await.is_ok());
     assert!(world.bearer(&issued.token, NOW + 300_000).await.is_err());
@@ -237,11 +245,8 @@ async fn sessions_end_and_do_not_work_as_passwords() {
 #[tokio::test]
 async fn somebody_anonymous_gets_a_session_for_what_anybody_may() {
     let world = World::new().await;
-    let nobody = world
-        .identity
-        .authenticate(Presented::None, here(), NOW)
-        .await
-        .unwrap();
+    let nobody = world.identity.log_in(Presented::None, here(), NOW);
+    let nobody = nobody.await.unwrap();
     let closed = session(&world, &nobody, "repository:shop/web:pull,push").await;
     assert_eq!(
         (closed.who, closed.ceiling),

@@ -1,5 +1,7 @@
 //! Logging in: with passwords, with tokens, and not at all.
 
+use std::net::IpAddr;
+
 use identity::{AuthError, Caller, Presented, Via};
 use policy::verb::ManageAccounts;
 use policy::{Ceiling, Scope, VerbKind, Who};
@@ -131,6 +133,35 @@ async fn a_thousand_guesses_at_once_are_ten_guesses() {
         }
     }
     assert_eq!(looked_at, 10);
+}
+
+#[tokio::test]
+async fn whoever_was_sent_away_by_a_crowd_has_not_failed() {
+    let world = World::new().await;
+    let guess = |peer: u8| {
+        let identity = world.identity.clone();
+        async move {
+            let presented = Presented::Basic {
+                user: "admin".into(),
+                secret: "wrong horse".into(),
+            };
+            let peer = IpAddr::from([192, 0, 2, peer]);
+            identity.authenticate(presented, peer, NOW).await
+        }
+    };
+    let crowd = (0..=255_u8).map(|peer| (peer, tokio::spawn(guess(peer))));
+    let mut sent_away = None;
+    for (peer, guess) in crowd.collect::<Vec<_>>() {
+        if matches!(guess.await.unwrap(), Err(AuthError::TooMany { .. })) {
+            sent_away = Some(peer);
+        }
+    }
+    let sent_away = sent_away.expect("not everybody has a place to wait");
+    for _ in 0..10 {
+        assert!(is_refused(&guess(sent_away).await));
+    }
+    let more = guess(sent_away).await;
+    assert!(matches!(more, Err(AuthError::TooMany { .. })), "{more:?}");
 }
 
 #[tokio::test]

@@ -1,16 +1,23 @@
 //! Sessions that end while an upload is under way.
 
-use identity::{AuthError, SESSION_SECONDS, Scope, UPLOAD_MILLISECONDS};
+use identity::{AuthError, LogIn, SESSION_SECONDS, Scope, UPLOAD_MILLISECONDS};
+use policy::Ceiling;
 use secrecy::SecretString;
+use store::accounts::By;
+use store::tokens;
 
-use crate::world::{NOW, World, person};
+use crate::world::{NOW, PASSWORD, World, person};
 
 const END: i64 = NOW + SESSION_SECONDS * 1_000;
 
 async fn session(world: &World) -> SecretString {
-    let maria = world.person("maria").await;
+    world.person("maria").await;
+    session_of(world, &world.shown("maria").await).await
+}
+
+async fn session_of(world: &World, log_in: &LogIn) -> SecretString {
     let scopes = Scope::parse_list("repository:shop/web:pull,push");
-    let issued = world.identity.issue(&person(maria), &scopes, NOW).await;
+    let issued = world.identity.issue(log_in, &scopes, NOW).await;
     issued.unwrap().token
 }
 
@@ -53,6 +60,68 @@ async fn a_closed_account_ends_its_uploads() {
         .authenticate_for_upload(&token, NOW, END)
         .await;
     assert!(matches!(result, Err(AuthError::Token)), "{result:?}");
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_its_uploads_with_its_session() {
+    let world = World::new().await;
+    let token = session(&world).await;
+    let refreshed = {
+        let log_in = world.shown("maria").await;
+        let refresh = world.identity.refresh_token(&log_in, NOW).await.unwrap();
+        let refreshed = world.shown_token(&refresh.unwrap()).await;
+        session_of(&world, &refreshed).await
+    };
+    let goes_on = async |token, now| {
+        let upload = world.identity.authenticate_for_upload(token, NOW, now);
+        upload.await.map(|_| ())
+    };
+    for token in [&token, &refreshed] {
+        goes_on(token, END).await.unwrap();
+    }
+    // Also to the same one: whoever changes it wants to be rid of somebody.
+    let maria = world.id("maria").await;
+    let (caller, by) = (person(maria), By::Oneself(maria));
+    let identity = &world.identity;
+    let changed = identity.set_password(&caller, &by, maria, PASSWORD.into(), NOW);
+    changed.await.unwrap();
+    for token in [&token, &refreshed] {
+        goes_on(token, END - 1).await.unwrap();
+        let result = goes_on(token, END).await;
+        assert!(matches!(result, Err(AuthError::Token)), "{result:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_or_ended_token_ends_its_uploads_with_its_session() {
+    let world = World::new().await;
+    let maria = world.person("maria").await;
+    let robot = world.robot("ci-shop", maria).await;
+    let (kept, revoked) = (
+        world.token(robot, Ceiling::All).await,
+        world.token(robot, Ceiling::All).await,
+    );
+    let mut sessions = Vec::new();
+    for created in [&kept, &revoked] {
+        let log_in = world.shown_token(&created.token).await;
+        sessions.push(session_of(&world, &log_in).await);
+    }
+    tokens::revoke(&world.store, &By::Oneself(maria), revoked.id, NOW)
+        .await
+        .unwrap();
+    // The tokens of these stories last a day, and so do uploads; this one began a moment later.
+    let began = NOW + 1_000;
+    for (session, now, is_taken) in [
+        (&sessions[0], END, true),
+        (&sessions[1], END - 1, true),
+        (&sessions[1], END, false),
+        (&sessions[0], NOW + UPLOAD_MILLISECONDS - 1, true),
+        (&sessions[0], NOW + UPLOAD_MILLISECONDS, false),
+    ] {
+        let upload = world.identity.authenticate_for_upload(session, began, now);
+        let result = upload.await;
+        assert_eq!(result.is_ok(), is_taken, "{now}: {result:?}");
+    }
 }
 
 #[tokio::test]

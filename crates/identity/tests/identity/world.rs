@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use identity::{
-    AuthError, Caller, CreatedToken, Error, Identity, Options, Presented, TokenRequest, Via,
+    AuthError, Caller, CreatedToken, Error, Identity, LogIn, Options, Presented, TokenRequest, Via,
 };
 use policy::verb::ManageAccounts;
 use policy::{Ceiling, Grantee, Kind, Permit, PrincipalId, Role, Verb, Who, access};
@@ -146,6 +146,21 @@ impl World {
             secret: password.into(),
         };
         self.identity.authenticate(presented, here(), now).await
+    }
+
+    /// A person who has just shown their password.
+    pub(crate) async fn shown(&self, name: &str) -> LogIn {
+        let presented = Presented::Basic {
+            user: name.into(),
+            secret: PASSWORD.into(),
+        };
+        self.identity.log_in(presented, here(), NOW).await.unwrap()
+    }
+
+    /// Whoever shows this token.
+    pub(crate) async fn shown_token(&self, token: &SecretString) -> LogIn {
+        let presented = Presented::Bearer(token.clone());
+        self.identity.log_in(presented, here(), NOW).await.unwrap()
     }
 
     pub(crate) async fn bearer(&self, token: &SecretString, now: i64) -> Result<Caller, AuthError> {

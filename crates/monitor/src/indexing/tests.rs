@@ -1,5 +1,8 @@
 //! Whose bytes are read: an image is taken apart for the repositories that hold it, from what they hold.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use policy::access::{Ceiling, access};
@@ -18,7 +21,7 @@ const FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip
 
 struct World {
     context: Context,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 fn permit(repository: &str) -> Permit<Push> {
@@ -64,10 +67,7 @@ impl World {
             Limits::default(),
             client::webhook::Deliverer::new(&[]).unwrap(),
         );
-        Self {
-            context,
-            _folder: folder,
-        }
+        Self { context, folder }
     }
 
     async fn blob(&self, repository: &str, content: &[u8]) {
@@ -89,13 +89,17 @@ impl World {
             Descriptor::of(media::OCI_CONFIG, config.as_bytes()),
             vec![Descriptor::of(layer_type, layer)],
         ));
+        self.manifest(repository, &manifest).await
+    }
+
+    async fn manifest(&self, repository: &str, manifest: &Manifest) -> Digest {
         let content = manifest.to_bytes();
         let digest = Digest::sha256(&content);
         let put = PutManifest {
             digest: &digest,
             content: &content,
             media_type: manifest.media_type(),
-            manifest: &manifest,
+            manifest,
             shape: manifest.shape(),
             tags: &[],
             evidence: &[],
@@ -106,6 +110,16 @@ impl World {
             .await
             .unwrap();
         digest
+    }
+
+    /// The file of a blob of one repository's, at its place of now.
+    fn file(&self, digest: &Digest) -> PathBuf {
+        let shard = format!("blobs/sha256/{}", &digest.hex()[..2]);
+        let mut files = fs::read_dir(self.folder.path().join(shard)).unwrap();
+        let is_its = |path: &PathBuf| path.to_string_lossy().contains(digest.hex());
+        files
+            .find_map(|file| Some(file.unwrap().path()).filter(is_its))
+            .unwrap()
     }
 
     /// Does the work, and answers what is then known in a repository.
@@ -171,5 +185,36 @@ async fn of_several_repositories_the_one_that_holds_most_is_read() {
     world.blob("shop/web", &layer()).await;
     world.image("a/copy", FOREIGN, &layer()).await;
     let indexed = world.indexed("shop/web", &image).await.unwrap();
+    assert_eq!(problems(&indexed), []);
+}
+
+#[tokio::test]
+async fn a_disk_that_does_not_give_the_bytes_says_nothing_about_the_image() {
+    let world = World::new().await;
+    // Without bytes, so that their file can be one that opens and fails where it is read.
+    let nothing = Digest::sha256(b"");
+    let layered = world.image("shop/web", media::OCI_LAYER_TAR, b"").await;
+    world.blob("shop/web", b"").await;
+    let manifest = Manifest::Image(ImageManifest::new(
+        Descriptor::of(media::OCI_CONFIG, b""),
+        Vec::new(),
+    ));
+    let configured = world.manifest("shop/web", &manifest).await;
+    let file = world.file(&nothing);
+    fs::remove_file(&file).unwrap();
+    symlink("/proc/self/mem", &file).unwrap();
+    for digest in [&layered, &configured] {
+        let payload = Image {
+            digest: digest.clone(),
+        };
+        let outcome = index(&world.context, &payload).await;
+        assert!(
+            matches!(outcome, Err(Error::Store(store::Error::Io { .. }))),
+            "{outcome:?}"
+        );
+    }
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, b"").unwrap();
+    let indexed = world.indexed("shop/web", &layered).await.unwrap();
     assert_eq!(problems(&indexed), []);
 }

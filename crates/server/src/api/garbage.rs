@@ -24,7 +24,7 @@ pub(crate) async fn list(call: Call) -> Answer<Page<Collection>> {
     let asker = &call.asker;
     asker.permit::<Operate>()?;
     let recent = garbage::recent(asker.store(), COLLECTIONS_MAX).await?;
-    let items = recent.into_iter().map(|one| shown(asker, one)).collect();
+    let items = recent.into_iter().map(|one| told(asker, one)).collect();
     Ok(Json(Page::whole(items)))
 }
 
@@ -34,18 +34,32 @@ pub(crate) async fn collect(mut call: Call) -> Created<Collection> {
     let ask: AskCollection = call.json().await?;
     let asker = &call.asker;
     let (store, now) = (asker.store(), asker.now());
-    let collection = if ask.dry_run {
+    let one = if ask.dry_run {
         garbage::preview(store, ask.sweep, now).await?
     } else {
         garbage::ask(store, &permit, ask.sweep, now).await?
     };
-    created(shown(asker, collection))
+    created(told(asker, one))
 }
 
-fn shown(asker: &Asker, one: garbage::Collection) -> Collection {
+/// A collection with whoever asked for it by name.
+fn told(asker: &Asker, one: garbage::Collection) -> Collection {
+    let asked_by = one
+        .asked_by
+        .as_ref()
+        .map(|name| actor(asker.directory(), name));
+    Collection {
+        asked_by,
+        ..collection(one)
+    }
+}
+
+/// A collection as the API tells it, but with whoever asked for it as the audit log has them.
+#[must_use]
+pub fn collection(one: garbage::Collection) -> Collection {
     Collection {
         id: one.id,
-        asked_by: one.asked_by.map(|name| actor(asker.directory(), &name)),
+        asked_by: one.asked_by,
         asked_at: one.asked_at,
         sweep: one.sweep,
         started_at: one.started_at,
@@ -58,6 +72,7 @@ fn shown(asker: &Asker, one: garbage::Collection) -> Collection {
         files: one.files,
         orphans: one.orphans,
         bytes: one.bytes,
+        failed: one.failed,
     }
 }
 

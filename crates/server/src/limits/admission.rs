@@ -5,7 +5,7 @@
 use super::Limits;
 use futures_util::task::AtomicWaker;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
@@ -123,6 +123,11 @@ impl Connection {
     /// The client took bytes.
     pub(crate) fn sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
+        self.goes_on();
+    }
+
+    /// It is not the client that is waited for.
+    pub(crate) fn goes_on(&self) {
         if self.is_blocked.load(Ordering::Relaxed) {
             self.is_blocked.store(false, Ordering::Relaxed);
         }
@@ -184,7 +189,7 @@ impl Admission {
         limits: &Limits,
         now: Instant,
     ) -> Result<Place, TurnedAway> {
-        let address = network(peer);
+        let address = identity::network(peer);
         let mut open = self.lock();
         if open.connections.len() >= usize::try_from(limits.connections_max).unwrap_or(usize::MAX) {
             return Err(TurnedAway::Full);
@@ -307,17 +312,6 @@ impl Watched {
                 Some(_) => {}
             },
             _ => {}
-        }
-    }
-}
-
-/// What one party controls: an IPv4 address, or the /64 of an IPv6 address.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }

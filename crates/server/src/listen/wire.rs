@@ -2,6 +2,7 @@
 //! It also closes with care: a close with bytes unread takes back what the client has not read yet (RFC 9112, 9.6), so whoever was
 //! answered while still sending is listened to for a moment longer.
 
+use crate::conduit::Conduit;
 use crate::limits::admission::Connection;
 use crate::metrics::Metrics;
 use std::io::{self, IoSlice};
@@ -10,12 +11,31 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 /// How long, and how much, is listened to after an answer that came before the end of a body.
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES_MAX: u64 = 64 << 20;
 const LINGER_CHUNK_BYTES: usize = 16 * 1024;
+
+/// What a client is connected by.
+pub(super) trait Line: AsyncRead + AsyncWrite + Unpin {
+    /// Whether a write that has to wait waits for the server's own disk, and not for the client.
+    fn awaits_disk(&self) -> bool;
+}
+
+impl Line for TcpStream {
+    fn awaits_disk(&self) -> bool {
+        false
+    }
+}
+
+impl Line for Conduit {
+    fn awaits_disk(&self) -> bool {
+        self.is_warming()
+    }
+}
 
 /// A stream under observation.
 pub(super) struct Wire<S> {
@@ -57,7 +77,7 @@ impl Lingering {
     }
 }
 
-impl<S> Wire<S> {
+impl<S: Line> Wire<S> {
     pub(super) fn new(inner: S, connection: Arc<Connection>, metrics: Arc<Metrics>) -> Self {
         Self {
             inner,
@@ -75,12 +95,13 @@ impl<S> Wire<S> {
                 self.metrics.sent_bytes.inc_by(bytes);
             }
             Poll::Ready(Err(_)) => {}
+            Poll::Pending if self.inner.awaits_disk() => self.connection.goes_on(),
             Poll::Pending => self.connection.blocked(),
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+impl<S: Line> AsyncRead for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -97,7 +118,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: Line> AsyncWrite for Wire<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -136,5 +157,79 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         }
         let lingering = this.lingering.get_or_insert_with(Lingering::begin);
         lingering.poll(&mut this.inner, context).map(Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::limits::admission::{Admission, Signal};
+    use tokio::time::Instant;
+
+    /// A line on which no byte gets on, for one reason or the other.
+    struct Stuck {
+        awaits_disk: bool,
+    }
+
+    impl Line for Stuck {
+        fn awaits_disk(&self) -> bool {
+            self.awaits_disk
+        }
+    }
+
+    impl AsyncRead for Stuck {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Stuck {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_slow_disk_is_not_the_clients_fault() {
+        let (limits, start) = (Limits::default(), Instant::now());
+        for (waits, expected) in [
+            (&[false][..], Signal::Drop),
+            (&[true], Signal::GoOn),
+            // It waited for the client once, which took what there was.
+            (&[false, true], Signal::GoOn),
+        ] {
+            let admission = Arc::new(Admission::default());
+            let peer = "192.0.2.1".parse().unwrap();
+            let place = admission.enter(peer, &limits, start).unwrap();
+            place.connection.begin(false);
+            let context = &mut Context::from_waker(std::task::Waker::noop());
+            let line = Stuck { awaits_disk: false };
+            let connection = Arc::clone(&place.connection);
+            let mut wire = Wire::new(line, connection, Arc::new(Metrics::new()));
+            for awaits_disk in waits {
+                wire.inner.awaits_disk = *awaits_disk;
+                assert!(Pin::new(&mut wire).poll_write(context, b"x").is_pending());
+            }
+            admission.look_after(&limits, start);
+            admission.look_after(&limits, start + limits.body_timeout);
+            assert_eq!(place.connection.signal(context), expected, "{waits:?}");
+        }
     }
 }

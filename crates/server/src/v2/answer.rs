@@ -6,12 +6,12 @@ use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use oci::{Digest, ErrorCode};
+use registry::PAGE_MAX;
 
 /// The header that names what is sent.
 pub(crate) const CONTENT_DIGEST: &str = "docker-content-digest";
-/// Entries of a page when the client asks for none, and the most it gets.
+/// Entries of a page when the client asks for none.
 pub(crate) const PAGE_DEFAULT: u32 = 1_000;
-const PAGE_MAX: u32 = 10_000;
 
 /// One part of a blob, as inclusive byte positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,21 +20,29 @@ pub(crate) struct ByteRange {
     pub(crate) last: u64,
 }
 
-/// Reads a `Range` header for content of `size` bytes. `None`: send all of it (also for what is not understood, RFC 9110 14.2).
+/// Reads a `Range` header for content of `size` bytes with this entity tag. `None`: send all of it (also for what is not understood,
+/// RFC 9110 14.2).
 ///
 /// # Errors
 /// 416 when the range begins behind the end.
-pub(crate) fn range(headers: &HeaderMap, size: u64) -> Result<Option<ByteRange>, V2Error> {
-    let Some(text) = headers
-        .get(header::RANGE)
-        .and_then(|value| value.to_str().ok())
-    else {
+pub(crate) fn range(
+    headers: &HeaderMap,
+    entity_tag: &HeaderValue,
+    size: u64,
+) -> Result<Option<ByteRange>, V2Error> {
+    // RFC 9110 13.1.5: compared strongly, so a tag is the same or it is another. A date never fits: blobs have none.
+    let mut conditions = headers.get_all(header::IF_RANGE).iter();
+    if conditions.any(|condition| condition != entity_tag) {
         return Ok(None);
-    };
-    let Some(spec) = text
-        .strip_prefix("bytes=")
-        .filter(|spec| !spec.contains(','))
-    else {
+    }
+    let text = headers
+        .get(header::RANGE)
+        .and_then(|value| value.to_str().ok());
+    // RFC 9110 14.1: units have no case.
+    let spec = text
+        .and_then(|text| text.split_once('='))
+        .filter(|(unit, spec)| unit.eq_ignore_ascii_case("bytes") && !spec.contains(','));
+    let Some((_, spec)) = spec else {
         return Ok(None);
     };
     let Some((first, last)) = spec.trim().split_once('-') else {
@@ -143,19 +151,19 @@ pub(crate) fn owned(value: String) -> HeaderValue {
 }
 
 /// The entity tag of what a digest names: its bytes never change (RFC 9110 8.8.3).
-pub(crate) fn entity_tag(digest: &Digest) -> String {
-    format!("\"{digest}\"")
+pub(crate) fn entity_tag(digest: &Digest) -> HeaderValue {
+    owned(format!("\"{digest}\""))
 }
 
 /// Whether the client holds this already: `If-None-Match` is a list, compared weakly (RFC 9110 13.1.2).
-pub(crate) fn is_held(headers: &HeaderMap, entity_tag: &str) -> bool {
+pub(crate) fn is_held(headers: &HeaderMap, entity_tag: &HeaderValue) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
-        .any(|held| held == "*" || held.strip_prefix("W/").unwrap_or(held) == entity_tag)
+        .any(|held| held == "*" || *entity_tag == *held.strip_prefix("W/").unwrap_or(held))
 }
 
 /// The `Link` header to the next page.
@@ -170,7 +178,7 @@ mod tests {
     fn with(value: &str, size: u64) -> String {
         let mut headers = HeaderMap::new();
         headers.insert(header::RANGE, HeaderValue::from_str(value).unwrap());
-        match range(&headers, size) {
+        match range(&headers, &text("\"tag\""), size) {
             Ok(None) => "all".into(),
             Ok(Some(range)) => format!("{}-{}", range.first, range.last),
             Err(error) => error.status().as_u16().to_string(),
@@ -184,6 +192,9 @@ mod tests {
             ("bytes=500-", "500-999"),
             ("bytes=-500", "500-999"),
             ("bytes=-5000", "0-999"),
+            ("Bytes=0-4", "0-4"),
+            ("BYTES=500-", "500-999"),
+            ("bytes 0-4", "all"),
             ("bytes=990-5000", "990-999"),
             ("bytes=500-0", "416"),
             ("bytes=1000-", "416"),
@@ -208,7 +219,7 @@ mod tests {
             for value in values {
                 headers.append(header::IF_NONE_MATCH, HeaderValue::from_str(value).unwrap());
             }
-            is_held(&headers, tag)
+            is_held(&headers, &text(tag))
         };
         for values in [
             &[tag][..],

@@ -3,7 +3,7 @@
 use super::answer::{self, ByteRange, CONTENT_DIGEST, text};
 use crate::app::App;
 use crate::caller::{Access, Asked};
-use crate::error::V2Result;
+use crate::error::{V2Error, V2Result};
 use crate::reading;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -40,17 +40,26 @@ pub(crate) async fn pull(
         outcome => outcome?,
     };
     // Whoever may push counts on what they are told of.
-    if let Some(writer) = access.may::<Attach>(&name)
-        && !registry.keep_blob(&writer, &digest, now).await?
-    {
-        return Err(store::Error::not_found("blob", &digest).into());
+    if let Some(writer) = access.may::<Attach>(&name) {
+        match registry.keep_blob(&writer, &digest, now).await {
+            Ok(true) => {}
+            Ok(false) => return Err(store::Error::not_found("blob", &digest).into()),
+            // Whoever asks for the bytes can have them, also while nothing can be written: what failed is only logged.
+            Err(error) if asked.method == Method::GET => drop(V2Error::from(error)),
+            Err(error) => return Err(error.into()),
+        }
     }
-    let mut headers = content_headers(&digest);
+    let entity_tag = answer::entity_tag(&digest);
+    let mut headers = content_headers(&digest, entity_tag.clone());
     // RFC 9110 13.2.2: before any range.
-    if answer::is_held(asked.headers, &answer::entity_tag(&digest)) {
+    if answer::is_held(asked.headers, &entity_tag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    let range = answer::range(asked.headers, blob.size)?;
+    // RFC 9110 14.2: of HEAD there are none.
+    let range = match asked.method {
+        Method::GET => answer::range(asked.headers, &entity_tag, blob.size)?,
+        _ => None,
+    };
     if let Some(ByteRange { first, last }) = range {
         headers.insert(
             header::CONTENT_RANGE,
@@ -94,7 +103,7 @@ fn body(asked: &Asked<'_>, file: File, first: u64, length: u64) -> Body {
     }
 }
 
-fn content_headers(digest: &Digest) -> HeaderMap {
+fn content_headers(digest: &Digest, entity_tag: HeaderValue) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_DIGEST, text(digest.as_str()));
     headers.insert(
@@ -102,7 +111,7 @@ fn content_headers(digest: &Digest) -> HeaderMap {
         HeaderValue::from_static("application/octet-stream"),
     );
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::ETAG, text(&answer::entity_tag(digest)));
+    headers.insert(header::ETAG, entity_tag);
     headers
 }
 

@@ -47,7 +47,7 @@ pub(crate) async fn pull(
         headers.append(header::WARNING, answer::warning(warning));
     }
     let is_held = answer::is_held(asked.headers, &entity_tag);
-    headers.insert(header::ETAG, owned(entity_tag));
+    headers.insert(header::ETAG, entity_tag);
     if is_held {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }

@@ -1,11 +1,11 @@
 //! Mounting a blob instead of uploading it (end-11), from the repository that the client names or, where it names none, from any
 //! that the caller may read. Who may not read it learns nothing: the answer is an upload, as for a blob that is nowhere.
 
+use super::path;
 use crate::app::App;
 use crate::caller::{Access, Source};
-use crate::error::{V2Error, V2Result};
-use axum::http::StatusCode;
-use oci::{Digest, ErrorCode, RepositoryName};
+use crate::error::V2Result;
+use oci::Digest;
 use policy::Permit;
 use policy::verb::Attach;
 
@@ -24,7 +24,7 @@ pub(super) async fn mount(
     from: Option<&String>,
 ) -> V2Result<bool> {
     let sources = match from {
-        Some(from) => vec![repository(from)?],
+        Some(from) => vec![path::repository(from)?],
         None => app.registry().mount_sources(digest).await?,
     };
     let mut reachable = None;
@@ -49,14 +49,4 @@ pub(super) async fn mount(
         (Some(source), Some(target)) => Err(access.mount_challenge(target, &source)),
         _ => Ok(false),
     }
-}
-
-fn repository(text: &str) -> V2Result<RepositoryName> {
-    text.parse().map_err(|error| {
-        V2Error::new(
-            StatusCode::BAD_REQUEST,
-            ErrorCode::NameInvalid,
-            format!("{error}"),
-        )
-    })
 }

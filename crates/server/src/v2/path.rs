@@ -92,7 +92,7 @@ fn upload(rest: &str) -> Option<(&str, &str)> {
     (!session.contains('/')).then_some((name, session))
 }
 
-fn repository(text: &str) -> Result<RepositoryName, V2Error> {
+pub(crate) fn repository(text: &str) -> Result<RepositoryName, V2Error> {
     text.parse().map_err(|error| {
         V2Error::new(
             StatusCode::BAD_REQUEST,

@@ -4,8 +4,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::client::conn::http2::handshake;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use oci::Digest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -72,6 +76,7 @@ impl Drop for Wire {
 fn status(answer: &str) -> u16 {
     let text = answer
         .strip_prefix("HTTP/1.1 ")
+        .or_else(|| answer.strip_prefix("HTTP/1.0 "))
         .and_then(|rest| rest.get(..3));
     text.and_then(|text| text.parse().ok())
         .unwrap_or_else(|| panic!("no answer: {answer:?}"))
@@ -200,32 +205,98 @@ async fn a_repository_may_be_called_like_the_parts_of_a_path() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_none_is_not_sent_back() {
+async fn a_host_that_is_none_is_refused_and_not_sent_back() {
     let wire = Wire::new().await;
+    let ask = async |host: &str| {
+        let request = format!("GET /v2/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        wire.send(request.as_bytes()).await
+    };
     for (host, realm) in [
         ("registry.example:5000", "registry.example:5000"),
         ("[::1]:5000", "[::1]:5000"),
-        ("evil\",realm=\"http://other.example", "localhost"),
-        ("a\\", "localhost"),
-        ("a b", "localhost"),
-        ("a/../b", "localhost"),
-        ("user:password@a", "localhost"),
-        ("a,b", "localhost"),
+        // RFC 9110 7.2: of a target without an authority.
         ("", "localhost"),
-        ("a:99999", "localhost"),
     ] {
-        let request = format!("GET /v2/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        let answer = wire.send(request.as_bytes()).await;
-        if status(&answer) == 400 {
-            assert_eq!(realm, "localhost", "{host}: {answer}");
-            continue;
-        }
+        let answer = ask(host).await;
         assert_eq!(status(&answer), 401, "{host}");
         let challenge = format!(
             "www-authenticate: Bearer realm=\"http://{realm}/token\",service=\"countersign\"\r\n"
         );
         assert!(answer.contains(&challenge), "{host}: {answer}");
+    }
+    for host in [
+        "evil\",realm=\"http://other.example",
+        "a\\",
+        "a b",
+        "a/../b",
+        "user:password@a",
+        "a,b",
+        "a:99999",
+    ] {
+        let answer = ask(host).await;
+        assert_eq!(status(&answer), 400, "{host}");
         assert!(!answer.contains("other.example"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_one_host() {
+    // RFC 9112 3.2: whoever stands in front may have gone by the other one.
+    let wire = Wire::new().await;
+    wire.world.image("shop/web", "1", b"a layer").await;
+    let credentials = STANDARD.encode(format!("admin:{PASSWORD}"));
+    let ask = async |version: &str, headers: &str| {
+        let request = format!(
+            "DELETE /v2/shop/web/manifests/1 {version}\r\n{headers}\
+             Authorization: Basic {credentials}\r\nConnection: close\r\n\r\n"
+        );
+        wire.send(request.as_bytes()).await
+    };
+    for (version, headers) in [
+        ("HTTP/1.1", ""),
+        ("HTTP/1.1", "Host: a\r\nHost: b\r\n"),
+        ("HTTP/1.1", "Host: a\r\nHost: a\r\n"),
+        ("HTTP/1.0", "Host: a\r\nHost: b\r\n"),
+        ("HTTP/1.1", "Host: a, b\r\n"),
+        ("HTTP/1.1", "Host: a/b\r\n"),
+    ] {
+        let answer = ask(version, headers).await;
+        assert_eq!(status(&answer), 400, "{version} {headers}: {answer}");
+        assert!(answer.contains("UNSUPPORTED"), "{answer}");
+    }
+    let path = "/v2/shop/web/manifests/1";
+    wire.world.ask("GET", path).empty().await.expect(200);
+    // An older client knows no hosts, and one without an authority sends an empty one.
+    let old = format!("GET {path} HTTP/1.0\r\nAuthorization: Basic {credentials}\r\n\r\n");
+    assert_eq!(status(&wire.send(old.as_bytes()).await), 200);
+    let empty = format!("GET {path} HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n");
+    assert_eq!(status(&wire.send(empty.as_bytes()).await), 401);
+}
+
+#[tokio::test]
+async fn over_http_2_a_host_is_the_authority() {
+    // RFC 9113 8.3.1
+    let wire = Wire::new().await;
+    let stream = TcpStream::connect(wire.address).await.unwrap();
+    let (mut client, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    for (hosts, expected) in [
+        (&[][..], 401),
+        (&["registry.example"], 401),
+        (&["Registry.example:80"], 401),
+        (&["other.example"], 400),
+        (&["registry.example:5000"], 400),
+        (&["registry.example", "registry.example"], 400),
+    ] {
+        let mut request = Request::get("http://registry.example/v2/");
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let answer = client.send_request(request).await.unwrap();
+        assert_eq!(answer.status().as_u16(), expected, "{hosts:?}");
     }
 }
 

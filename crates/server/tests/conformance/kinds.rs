@@ -1,7 +1,7 @@
 //! What clients push besides a plain image: Docker's own types, caches and attestations of BuildKit, charts, modules, models,
 //! layers of other kinds. Types of configurations and layers are no business of a registry's; the types of manifests are.
 
-use oci::{Descriptor, Digest, media};
+use oci::{Descriptor, Digest, ImageManifest, Manifest, media};
 use serde_json::{Value, json};
 
 use crate::world::{Answer, CONFIG, World, sha512};
@@ -257,6 +257,42 @@ async fn attestations_come_before_what_they_are_about() {
     let listed = world.ask("GET", &referrers).empty().await.json();
     assert_eq!(listed["manifests"][0]["digest"], digest.as_str());
     assert_eq!(listed["manifests"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn signatures_of_one_manifest_are_read_once_each_and_up_to_16_mebibytes() {
+    let world = World::new().await;
+    let image = world.image("shop/web", "1", b"a layer").await;
+    let bundle = |number: usize| {
+        let mut document = format!("{{\"number\":{number}}}").into_bytes();
+        document.resize(1 << 20, b' ');
+        document
+    };
+    let mut layers = Vec::new();
+    for number in 0..17 {
+        let document = bundle(number);
+        world.blob("shop/web", &document).await;
+        layers.push(Descriptor::of(media::SIGSTORE_BUNDLE_V03, &document));
+    }
+    for _ in 0..20 {
+        layers.insert(0, layers[0].clone());
+    }
+    world.blob("shop/web", b"{}").await;
+    let mut manifest = ImageManifest::new(Descriptor::of(media::OCI_EMPTY, b"{}"), layers);
+    manifest.artifact_type = Some(media::SIGSTORE_BUNDLE_V03.to_owned());
+    manifest.subject = Some(Descriptor::of(media::OCI_MANIFEST, &image));
+    let manifest = Manifest::Image(manifest).to_bytes();
+    world
+        .manifest("shop/web", "signatures", &manifest)
+        .await
+        .expect(201);
+    let told = world.api_get("image/evidence?ref=shop/web:1").await;
+    let told = told["evidence"].as_array().unwrap();
+    assert_eq!(told.len(), 17, "{told:?}");
+    let too_many = told
+        .iter()
+        .filter(|one| one.to_string().contains("more than 16777216 bytes"));
+    assert_eq!(too_many.count(), 1, "{told:?}");
 }
 
 #[tokio::test]

@@ -119,6 +119,28 @@ async fn the_catalog_comes_in_order_and_in_pages() {
 }
 
 #[tokio::test]
+async fn the_largest_page_has_a_link_to_what_follows() {
+    let world = World::new().await;
+    world.image("shop/web", "a", b"a layer").await;
+    world.edit(
+        "CREATE TEMP TABLE numbers AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT i FROM n;
+         INSERT INTO tags SELECT repository_id, printf('t%05d', i), digest, updated_at FROM tags, numbers;
+         INSERT INTO repositories (name, created_at) SELECT printf('r%05d', i), 0 FROM numbers;
+         INSERT INTO manifests SELECT r.id, m.digest, m.media_type, m.shape, m.artifact_type, m.subject, m.annotations, m.content,
+           m.pushed_at, m.pushed_by, m.facts_revision FROM manifests m, repositories r WHERE r.id <> m.repository_id",
+    );
+    for (path, field) in [
+        ("/v2/shop/web/tags/list", "tags"),
+        ("/v2/_catalog", "repositories"),
+    ] {
+        for n in ["10000", "99999999"] {
+            let names = all_pages(&world, &format!("{path}?n={n}"), field).await;
+            assert_eq!(names.len(), 10_001, "{path} {n}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_attached_to_what_nobody_knows() {
     // "Listing Referrers": 200 and an empty index, also for an unknown repository; never 404.
     let world = World::new().await;

@@ -1,6 +1,6 @@
 //! distribution-spec "Mounting a blob from another repository", and who may: a mount is a read of its source.
 
-use oci::Digest;
+use oci::{Descriptor, Digest, ImageManifest, Manifest, media};
 use serde_json::json;
 
 use crate::world::{Answer, World, basic, closing};
@@ -167,4 +167,57 @@ gates:
             .await
             .expect(201);
     }
+}
+
+#[tokio::test]
+async fn a_layer_that_hundreds_share_comes_with_the_one_image_that_may_be_pulled() {
+    let world = World::new().await;
+    let grants = [("writer", "own/**"), ("reader", "shop/**")];
+    world.person("erik", &grants).await;
+    let content = b"a layer of all of them";
+    let digest = world.blob("shop/web", content).await;
+    let config = Descriptor::of("application/vnd.cncf.helm.config.v1+json", b"{}");
+    let layers = vec![Descriptor::of(media::OCI_LAYER_TAR, content)];
+    let chart = Manifest::Image(ImageManifest::new(config, layers)).to_bytes();
+    world.blob("shop/web", b"{}").await;
+    world
+        .manifest("shop/web", "chart", &chart)
+        .await
+        .expect(201);
+    world.image("shop/web", "1", content).await;
+    world.edit(
+        "CREATE TEMP TABLE numbers AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600) SELECT i FROM n;
+         INSERT INTO manifest_references SELECT r.repository_id, printf('sha256:%064d', i), r.position, r.kind, r.digest, r.media_type,
+           r.size, r.platform FROM manifest_references r JOIN manifests m ON m.digest = r.manifest, numbers WHERE m.shape = 'image';
+         INSERT INTO manifests SELECT repository_id, printf('sha256:%064d', i), media_type, shape, artifact_type, subject, annotations,
+           content, pushed_at, pushed_by, facts_revision FROM manifests, numbers WHERE shape = 'image'",
+    );
+    // Nobody has looked into the images; the chart is none.
+    let document = "
+version: 1
+repositories: ['shop/**']
+stages:
+  scan: {automatic: true, limits: {unscannable: allow, licences: {deny: [AGPL-3.0-only]}}}
+gates:
+  production: {holds-for: [{person: erik}], require: [scan]}
+";
+    world
+        .api("PUT", "policies/shop", json!({"document": document}))
+        .await;
+    let get = async |path: &str| {
+        let path = format!("/v2/shop/web/{path}");
+        world.ask_as("erik", "GET", &path).empty().await
+    };
+    get("manifests/1").await.expect(403);
+    get("manifests/chart").await.expect(200);
+    assert_eq!(
+        get(&format!("blobs/{digest}")).await.expect(200).body,
+        content
+    );
+    for path in both(&digest, "shop/web") {
+        let answer = world.ask_as("erik", "POST", &path).empty().await;
+        answer.expect(201);
+    }
+    let of_the_image = Digest::sha256(crate::world::CONFIG);
+    get(&format!("blobs/{of_the_image}")).await.expect(403);
 }

@@ -42,10 +42,54 @@ async fn a_part_of_a_blob_comes_alone() {
             format!("bytes {first}-{last}/2000")
         );
     }
+    let head = world.ask("HEAD", &path).with("range", "bytes=500-");
+    let head = head.empty().await.expect(200);
+    assert_eq!(head.header("content-length"), "2000");
     for range in ["bytes=500-0", "bytes=5000-10000", "bytes=2000-"] {
         let answer = world.ask("GET", &path).with("range", range).empty().await;
         assert_eq!(answer.expect(416).header("content-range"), "bytes */2000");
     }
+}
+
+#[tokio::test]
+async fn who_may_push_pulls_also_while_nothing_can_be_written() {
+    let world = World::new().await;
+    world.image("shop/web", "1", b"a layer").await;
+    // So long that being told of the layer again is to be noted.
+    world.pass(13 * 60 * 60 * 1_000);
+    world.edit(
+        "CREATE TRIGGER full BEFORE UPDATE ON repository_blobs BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    );
+    let path = format!("/v2/shop/web/blobs/{}", Digest::sha256(b"a layer"));
+    let answer = world.ask("GET", &path).empty().await.expect(200);
+    assert_eq!(answer.body, b"a layer");
+    // Whoever only asks whether it is there counts on it: that is not promised.
+    world.ask("HEAD", &path).empty().await.expect(500);
+}
+
+#[tokio::test]
+async fn a_part_goes_on_only_with_the_bytes_that_the_client_has_begun_with() {
+    // RFC 9110 13.1.5: the tag of these bytes, strongly; with any other condition all of them come.
+    let world = World::new().await;
+    let digest = world.blob("shop/web", b"0123456789").await;
+    let path = format!("/v2/shop/web/blobs/{digest}");
+    let tag = format!("\"{digest}\"");
+    let ask = || world.ask("GET", &path).with("range", "BYTES=4-");
+    let answer = ask().with("if-range", &tag).empty().await.expect(206);
+    assert_eq!(answer.body, b"456789");
+    for other in [
+        &format!("W/{tag}"),
+        digest.as_str(),
+        "\"another\"",
+        "Fri, 15 Jan 2027 08:00:00 GMT",
+    ] {
+        let answer = ask().with("if-range", other).empty().await.expect(200);
+        assert_eq!(answer.body, b"0123456789", "{other}");
+    }
+    // Nor is a part refused that was not asked for of these bytes.
+    let behind = world.ask("GET", &path).with("range", "bytes=10-");
+    let answer = behind.with("if-range", "\"another\"").empty().await;
+    assert_eq!(answer.expect(200).body, b"0123456789");
 }
 
 #[tokio::test]

@@ -439,6 +439,36 @@ async fn an_upload_ends_with_the_right_to_it() {
     patch().body("more").await.expect(401);
 }
 
+#[tokio::test]
+async fn an_upload_ends_with_the_password_or_token_behind_its_session() {
+    let world = World::new().await;
+    world.person("maria", &[("writer", "shop/**")]).await;
+    let created = world.api("POST", "tokens", json!({"name": "ci"})).await;
+    let token = basic("admin", created["token"].as_str().unwrap());
+    let of_token = world.session(&token, SCOPE).await;
+    let of_password = world.session(&basic("maria", PASSWORD), SCOPE).await;
+    let mut uploads = Vec::new();
+    for session in [&of_token, &of_password] {
+        uploads.push((session, begin(&world, session).await));
+    }
+    world.pass(SESSION_SECONDS * 1_000);
+    let patch = async |status| {
+        for (session, location) in &uploads {
+            let ask = world.ask_with(session, "PATCH", location);
+            ask.body("some").await.expect(status);
+        }
+    };
+    patch(202).await;
+    world
+        .ask("DELETE", &format!("/api/v1/tokens/{}", created["id"]))
+        .empty()
+        .await
+        .expect(204);
+    let password = json!({"password": "another horse battery staple"});
+    world.api("PATCH", "users/maria", password).await;
+    patch(401).await;
+}
+
 /// Begins an upload with a session; answers its location.
 async fn begin(world: &World, session: &str) -> String {
     let started = world

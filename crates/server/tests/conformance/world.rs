@@ -28,7 +28,7 @@ pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) app: App,
     clock: Arc<AtomicI64>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What came back.
@@ -135,13 +135,20 @@ impl World {
             router: router::build(app.clone()),
             app,
             clock,
-            _folder: folder,
+            folder,
         }
     }
 
     /// Lets so much time pass.
     pub(crate) fn pass(&self, milliseconds: i64) {
         self.clock.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// Edits the database by hand.
+    pub(crate) fn edit(&self, text: &str) {
+        let path = self.folder.path().join("countersign.db");
+        let database = rusqlite::Connection::open(path).unwrap();
+        database.execute_batch(text).unwrap();
     }
 
     /// A request by nobody.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, Version};
 use http_body_util::BodyExt;
-use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::client::conn::http2::{Builder, SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use oci::Digest;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -19,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
-use crate::world::{PATIENCE, World};
+use crate::world::{PATIENCE, World, authorization};
 
 /// A client, and its connection's task.
 async fn client<S>(stream: S) -> (SendRequest<Body>, JoinHandle<hyper::Result<()>>)
@@ -109,4 +110,80 @@ async fn an_idle_connection_is_told_to_go_and_a_stopping_server_says_goodbye() {
     let ended = tokio::time::timeout(PATIENCE, connection).await;
     ended.expect("the server ends it").unwrap().unwrap();
     world.stopped().await;
+}
+
+/// A client that makes so much room for each answer, and more only as it reads.
+async fn narrow(world: &World, window: u32) -> SendRequest<Body> {
+    let (client, connection) = Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(window)
+        .handshake(TokioIo::new(world.connect().await))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_is_cut_off_and_the_others_of_its_connection_go_on() {
+    let world = World::within(Limits {
+        body_timeout: Duration::from_millis(150),
+        ..Limits::default()
+    })
+    .await;
+    let content = "a layer ".repeat(128 * 1024);
+    let digest = Digest::sha256(content.as_bytes());
+    let path = format!("/v2/shop/web/blobs/uploads/?digest={digest}");
+    world.ask("POST", &path, &content).await.expect(201);
+    let who = authorization("admin");
+    let (_, who) = who.trim().split_once(": ").unwrap();
+    let blob = format!("http://{}/v2/shop/web/blobs/{digest}", world.address);
+    let health = format!("http://{}/healthz", world.address);
+
+    for window in [0, 1, 65_535] {
+        let mut client = narrow(&world, window).await;
+        let mut stands = Vec::new();
+        for url in [&blob, &blob, &health] {
+            let request = Request::get(url.as_str())
+                .header("authorization", who)
+                .body(Body::empty());
+            let answer = client.send_request(request.unwrap()).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK);
+            stands.push(answer.into_body());
+        }
+        // Nobody reads them. The client answers pings, and asks for more.
+        let ended = async {
+            loop {
+                let metrics = world.ask("GET", "/metrics", "").await.expect(200);
+                if metrics
+                    .body
+                    .contains("\ncountersign_http_requests_in_flight 1\n")
+                {
+                    return;
+                }
+            }
+        };
+        let ended = tokio::time::timeout(PATIENCE, ended).await;
+        ended.expect("what they hold is given back");
+        for body in stands.into_iter().take(2) {
+            assert!(body.collect().await.is_err(), "{window}");
+        }
+        let head = Request::head(health.as_str()).body(Body::empty()).unwrap();
+        let answer = client.send_request(head).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{window}");
+    }
+}
+
+#[tokio::test]
+async fn a_small_answer_that_nobody_takes_is_cut_off_too() {
+    let world = World::within(Limits {
+        body_timeout: Duration::from_millis(150),
+        ..Limits::default()
+    })
+    .await;
+    let mut client = narrow(&world, 0).await;
+    let url = format!("http://{}/healthz", world.address);
+    let request = Request::get(url).body(Body::empty()).unwrap();
+    let answer = client.send_request(request).await.unwrap();
+    let read = tokio::time::timeout(PATIENCE, answer.into_body().collect()).await;
+    assert!(read.expect("the server ends it").is_err());
 }

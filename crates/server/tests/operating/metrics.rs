@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use axum::body::{Body, Bytes};
+use axum::http::Request;
+use futures_util::{FutureExt, stream};
 use serde_json::json;
+use server::router;
+use tower::ServiceExt;
 
-use crate::world::World;
+use crate::world::{World, authorization};
 
 /// The series of a scrape by name and labels. Whatever is not the text format fails here.
 fn parse(text: &str) -> BTreeMap<String, f64> {
@@ -103,6 +108,24 @@ async fn pulls_and_pushes_count() {
         .iter()
         .find(|(name, _)| name.starts_with("countersign_jobs_waiting{"));
     assert!(waiting.is_some_and(|(_, value)| *value >= 1.0));
+}
+
+#[tokio::test]
+async fn whoever_leaves_before_the_answer_took_no_time() {
+    let world = World::new().await;
+    let who = authorization("admin");
+    let (_, who) = who.trim().split_once(": ").unwrap();
+    let never = stream::pending::<std::io::Result<Bytes>>();
+    let request = Request::put("/v2/shop/web/manifests/1")
+        .header("authorization", who)
+        .body(Body::from_stream(never))
+        .unwrap();
+    let answer = router::build(world.app.clone()).oneshot(request);
+    assert!(answer.now_or_never().is_none());
+    let series = scrape(&world).await;
+    let times = "countersign_http_request_duration_seconds_count{route=\"manifest\"}";
+    assert_eq!(series[times], 0.0);
+    assert_eq!(series["countersign_http_requests_in_flight"], 1.0);
 }
 
 #[tokio::test]

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 
 use oci::{Digest, Hasher};
 
+use super::NEW;
 use crate::error::{Error, Result};
 use crate::folder::{make, sync_folder};
-use crate::random;
+use crate::objects::read_failure;
+use crate::{damage, random};
 
 /// How much is read at a time.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -25,6 +27,13 @@ pub(super) enum Copied {
     Held,
     /// The bytes are not those of the digest.
     Damaged(String),
+}
+
+impl Copied {
+    /// What a failure to open or read the bytes makes of the copy, if it is the blob's.
+    pub(super) fn damaged(error: Error) -> Result<Copied> {
+        damage::told_by(error).map(|(_, what)| Copied::Damaged(what))
+    }
 }
 
 /// Whether a copy of this length is there already.
@@ -41,7 +50,7 @@ pub(super) fn write(
 ) -> Result<Copied> {
     let folder = path.parent().unwrap_or(path);
     make(folder)?;
-    let temporary = folder.join(format!(".new-{}", random::hex::<8>()?));
+    let temporary = folder.join(format!("{NEW}{}", random::hex::<8>()?));
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -71,7 +80,7 @@ fn copy(
         let read = match from.read(&mut chunk) {
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Ok(Copied::Damaged(format!("it cannot be read: {error}"))),
+            Err(error) => return Copied::damaged(read_failure(error)),
         };
         let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else {
             break;

@@ -41,12 +41,14 @@ async fn sqlite(reading: &Reading, folder: &Path) -> Result<Copy> {
         value: path.display().to_string(),
         why: "its path is not UTF-8: choose another".to_owned(),
     })?;
-    let mut connection = reading.db.begin_outside().await?;
+    // By itself, because it may take longer than a lease lasts, which the one writer of the pool renews.
+    let mut source = connect(&reading.folder.database(), "mode=rw").await?;
+    source.execute("PRAGMA busy_timeout = 30000").await?;
     sqlx::query("VACUUM INTO $1")
         .bind(text.to_owned())
-        .execute(&mut *connection)
+        .execute(&mut source)
         .await?;
-    drop(connection);
+    source.close().await?;
     let at = path.clone();
     blocking(move || {
         File::open(&at)
@@ -75,7 +77,7 @@ async fn postgres(reading: &Reading, folder: &Path) -> Result<Copy> {
     })
 }
 
-/// Opens a copy by itself. A restore has no other database open, so that nobody else has named the drivers.
+/// Opens a database by itself. A restore has no other database open, so that nobody else has named the drivers.
 async fn connect(path: &Path, how: &str) -> Result<AnyConnection> {
     sqlx::any::install_default_drivers();
     let url = format!("{}?{how}", sqlite_url(path)?);

@@ -1,8 +1,9 @@
 //! Making a backup beside a running server: lease, checkpoints, database, blobs, manifest, each durable before the next. What
-//! is cut off leaves a folder `.new-…`, which the next one removes, and blobs, which it need not copy again.
+//! is cut off leaves names `.new-…`, which the next one removes, and blobs, which it need not copy again. One is made in a folder
+//! at a time.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,13 +13,13 @@ use tokio::task::JoinSet;
 use super::copy::{self, Copied, Touched};
 use super::lease::Lease;
 use super::manifest::{self, BLOB_LIST, Damaged, Entry, FORMAT, Listed, MANIFEST, Manifest};
-use super::{BLOBS, COPIES_MAX, Now, Progress, database};
+use super::{BLOBS, COPIES_MAX, LOCK, NEW, Now, Progress, database};
 use crate::blobs::{blocking, first_key};
 use crate::error::{Error, Result};
 use crate::folder::{make, sync_folder};
 use crate::migrations;
 use crate::objects::Objects;
-use crate::open::Options;
+use crate::open::{Options, lock};
 use crate::random;
 use crate::reading::Reading;
 
@@ -74,6 +75,7 @@ struct Made {
     name: String,
     manifest: Manifest,
     copied: u64,
+    _lock: File,
 }
 
 async fn run(
@@ -82,7 +84,7 @@ async fn run(
     progress: &Arc<Progress>,
     now: &Now,
 ) -> Result<Made> {
-    let folder = begin(&taking.to).await?;
+    let (folder, lock) = begin(&taking.to).await?;
     copy_checkpoints(reading, &folder).await?;
     let made_at = now();
     let database = database::copy(reading, &folder).await?;
@@ -120,25 +122,62 @@ async fn run(
             damaged,
         },
         copied,
+        _lock: lock,
     })
 }
 
-/// Makes the folder that the snapshot is put together in.
-async fn begin(to: &Path) -> Result<PathBuf> {
+/// Takes the folder of backups for this one, and makes the folder that the snapshot is put together in.
+async fn begin(to: &Path) -> Result<(PathBuf, File)> {
     let to = to.to_path_buf();
     blocking(move || {
         make(&to)?;
-        for entry in fs::read_dir(&to).map_err(Error::io(&to))? {
-            let entry = entry.map_err(Error::io(&to))?;
-            if entry.file_name().to_string_lossy().starts_with(".new-") {
-                fs::remove_dir_all(entry.path()).map_err(Error::io(&entry.path()))?;
+        let lock = lock(&to.join(LOCK), true).map_err(|error| match error {
+            Error::Locked { .. } => Error::Conflict {
+                kind: "folder of backups",
+                name: to.display().to_string(),
+                why: "is in use by another backup: wait for it to end",
+            },
+            error => error,
+        })?;
+        remove_new(&to)?;
+        for algorithm in entries(&to.join(BLOBS))? {
+            for shard in entries(&algorithm)? {
+                remove_new(&shard)?;
             }
         }
-        let folder = to.join(format!(".new-{}", random::hex::<8>()?));
+        let folder = to.join(format!("{NEW}{}", random::hex::<8>()?));
         make(&folder.join("checkpoints"))?;
-        Ok(folder)
+        Ok((folder, lock))
     })
     .await
+}
+
+/// Removes what a backup that was cut off has left in a folder.
+fn remove_new(folder: &Path) -> Result<()> {
+    for path in entries(folder)? {
+        let name = path.file_name().unwrap_or_default();
+        if name.to_string_lossy().starts_with(NEW) {
+            let removed = match path.is_dir() {
+                true => fs::remove_dir_all(&path),
+                false => fs::remove_file(&path),
+            };
+            removed.map_err(Error::io(&path))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder; nothing where there is none.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        outcome => outcome.map_err(Error::io(folder))?,
+    };
+    entries
+        .map(|entry| Ok(entry.map_err(Error::io(folder))?.path()))
+        .collect()
 }
 
 async fn copy_checkpoints(reading: &Reading, folder: &Path) -> Result<()> {
@@ -155,7 +194,7 @@ async fn copy_checkpoints(reading: &Reading, folder: &Path) -> Result<()> {
     blocking(move || {
         for (from, to) in pairs {
             let mut source = match File::open(&from) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 outcome => outcome.map_err(Error::io(&from))?,
             };
             // Whoever adds a checkpoint holds it alone.
@@ -228,7 +267,8 @@ async fn copy_blobs(
                 copied += 1;
                 touched.add(&path);
             }
-            Copied::Held => {}
+            // Whoever copied it may have been cut off before its name was durable.
+            Copied::Held => touched.add(&path),
             Copied::Damaged(what) => damaged.push(Damaged {
                 digest: listed.digest,
                 what,
@@ -254,10 +294,7 @@ async fn copy_one(
     }
     let content = match reading.objects.open(&listed.key).await {
         Ok(content) => content,
-        Err(Error::NotFound { .. }) => {
-            return Ok(Copied::Damaged("its bytes are missing".to_owned()));
-        }
-        Err(error) => return Err(error),
+        Err(error) => return Copied::damaged(error),
     };
     let (path, digest, size) = (path.to_path_buf(), listed.digest.clone(), listed.size);
     blocking(move || copy::write(content.into_reader(), &path, &digest, size)).await

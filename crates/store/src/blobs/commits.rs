@@ -68,9 +68,10 @@ pub(crate) async fn commit(
 }
 
 impl Commits {
-    /// The first of those that wait.
+    /// The first of those that wait. Whoever has left does not: its bytes may be gone when somebody comes to write its row.
     fn take(&self) -> Vec<Stored> {
         let mut waiting = self.lock();
+        waiting.retain(|blob| !blob.told.is_closed());
         let count = waiting.len().min(TOGETHER_MAX);
         waiting.drain(..count).collect()
     }
@@ -126,4 +127,38 @@ async fn alone(
         let repository_id = catalogue::repository_id(tx, repository, now).await?;
         record(tx, repository_id, info, now).await
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use oci::Digest;
+
+    use super::*;
+    use crate::Options;
+
+    #[tokio::test]
+    async fn who_left_while_others_committed_is_not_committed_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::embedded(folder.path());
+        let store = Store::open(&options).await.unwrap();
+        let repository: RepositoryName = "shop/web".parse().unwrap();
+        let info = |bytes: &[u8]| BlobInfo {
+            digest: Digest::sha256(bytes),
+            size: 4,
+            location: None,
+        };
+        let (left, stays) = (info(b"left"), info(b"stay"));
+        {
+            let _turn = store.commits().turn.lock().await;
+            let mut leaving = Box::pin(commit(&store, &repository, &left, 0));
+            assert!(leaving.as_mut().now_or_never().is_none(), "it waits");
+        }
+        commit(&store, &repository, &stays, 0).await.unwrap();
+        for (blob, expect) in [(&left, None), (&stays, Some(&stays))] {
+            let held = catalogue::blob(&store, &repository, &blob.digest).await;
+            assert_eq!(held.unwrap().as_ref(), expect);
+        }
+        store.close().await;
+    }
 }

@@ -1,4 +1,4 @@
-//! Which repository holds which blob, and which manifests need it. The bytes are in `crate::blobs`.
+//! Which repository holds which blob. The bytes are in `crate::blobs`.
 
 use oci::{Digest, RepositoryName};
 use policy::Permit;
@@ -132,21 +132,4 @@ pub async fn unlink_blob(
         )
         .await
     })
-}
-
-/// The manifests of a repository that refer to a blob as configuration, layer or child, by digest.
-pub async fn manifests_referring(
-    store: &Store,
-    repository: &RepositoryName,
-    digest: &Digest,
-) -> Result<Vec<Digest>> {
-    let rows = sqlx::query(
-        "SELECT DISTINCT r.manifest FROM repositories n JOIN manifest_references r ON r.repository_id = n.id \
-         WHERE n.name = $1 AND r.digest = $2 ORDER BY r.manifest",
-    )
-    .bind(repository.as_str())
-    .bind(digest.as_str())
-    .fetch_all(store.db().read())
-    .await?;
-    rows.iter().map(|row| row.digest("manifest")).collect()
 }

@@ -63,8 +63,16 @@ pub async fn tags(
     let Some(repository_id) = super::repository(store, repository).await? else {
         return Ok(None);
     };
-    let records = records(store, repository_id, after, limit).await?;
-    Ok(Some(records.into_iter().map(|record| record.tag).collect()))
+    let rows = sqlx::query(
+        "SELECT name FROM tags WHERE repository_id = $1 AND name > $2 ORDER BY name LIMIT $3",
+    )
+    .bind(repository_id)
+    .bind(after.unwrap_or_default())
+    .bind(i64::from(limit.min(LIST_MAX)))
+    .fetch_all(store.db().read())
+    .await?;
+    let tags: Result<_> = rows.iter().map(|row| tag(row, "name")).collect();
+    tags.map(Some)
 }
 
 /// The tags of a repository with what they are on, in order, after `after`.

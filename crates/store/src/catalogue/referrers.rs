@@ -12,10 +12,12 @@ use crate::batch::{self, LIST_MAX};
 use crate::db::RowExt;
 use crate::error::{Error, Result};
 
-/// How many manifests are read at a time.
+/// How many manifests are looked at at a time.
 const PAGE_ROWS: i64 = 200;
-/// When a page holds descriptors of about so many bytes, it ends.
-const PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// When a page holds descriptors of about so many bytes, it ends. What does not fit into it is not read.
+const PAGE_BYTES_MAX: u64 = 3 * 1024 * 1024;
+/// Bytes of a descriptor besides its texts.
+const DESCRIPTOR_BYTES: u64 = 200;
 
 /// One page of referrers, by digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,137 +38,145 @@ pub async fn referrers(
     artifact_type: Option<&str>,
     after: Option<&Digest>,
 ) -> Result<Referrers> {
-    let mut page = Page::default();
+    let wanted = Wanted {
+        store,
+        repository,
+        subject: digest,
+        artifact_type,
+        tagged: tagged(store, repository, digest).await?,
+    };
     let mut behind = after.map(ToString::to_string).unwrap_or_default();
-    let tagged = tagged(store, repository, digest).await?;
-    loop {
-        let step = step(store, repository, digest, &tagged, &behind).await?;
-        for (place, descriptor) in step.descriptors {
-            if page.is_full() {
-                return Ok(Referrers {
-                    descriptors: page.descriptors,
-                    next: behind.parse().ok(),
-                });
+    let (mut page, mut bytes) = (Vec::new(), 0_u64);
+    let next = 'page: loop {
+        let step = wanted.step(&behind).await?;
+        for (place, length) in step.lengths {
+            if bytes >= PAGE_BYTES_MAX {
+                break 'page behind.parse().ok();
             }
+            bytes = bytes
+                .saturating_add(length)
+                .saturating_add(DESCRIPTOR_BYTES);
+            page.push(place.clone());
             behind = place;
-            page.add(descriptor, artifact_type);
         }
         match step.until {
             Some(until) => behind = until,
-            None => {
-                return Ok(Referrers {
-                    descriptors: page.descriptors,
-                    next: None,
-                });
-            }
+            None => break None,
         }
-    }
+    };
+    Ok(Referrers {
+        descriptors: descriptors(store, repository, &page).await?,
+        next,
+    })
 }
 
-/// Some referrers, in the order of their digests: all there are up to `until`, or all.
+/// What is asked for.
+struct Wanted<'a> {
+    store: &'a Store,
+    repository: &'a RepositoryName,
+    subject: &'a Digest,
+    artifact_type: Option<&'a str>,
+    tagged: Vec<Digest>,
+}
+
+/// The lengths of some referrers in bytes, in the order of their digests: all there are up to `until`, or all.
 struct Step {
-    descriptors: BTreeMap<String, Descriptor>,
+    lengths: BTreeMap<String, u64>,
     until: Option<String>,
 }
 
-/// The next referrers behind a digest: those with the subject, and those that the index lists.
-async fn step(
-    store: &Store,
-    repository: &RepositoryName,
-    subject: &Digest,
-    tagged: &[Digest],
-    behind: &str,
-) -> Result<Step> {
-    let mut rows = by_subject(store, repository, subject, behind).await?;
-    let is_full = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= PAGE_ROWS;
-    let mut until = match rows.last() {
-        Some(last) if is_full => Some(last.text("digest")?),
-        _ => None,
-    };
-    let from = tagged.partition_point(|digest| digest.as_str() <= behind);
-    let listed = tagged.get(from..).unwrap_or_default();
-    let (listed, more) = listed.split_at(listed.len().min(LIST_MAX));
-    if let (Some(last), false) = (listed.last(), more.is_empty()) {
-        let last = last.to_string();
-        until = Some(until.map_or(last.clone(), |until| until.min(last)));
-    }
-    if !listed.is_empty() {
-        rows.extend(by_digest(store, repository, listed).await?);
-    }
-    let mut descriptors = BTreeMap::new();
-    for row in &rows {
-        let descriptor = descriptor(row)?;
-        let place = descriptor.digest.to_string();
-        if until.as_ref().is_none_or(|until| place <= *until) {
-            descriptors.insert(place, descriptor);
-        }
-    }
-    Ok(Step { descriptors, until })
-}
-
-#[derive(Default)]
-struct Page {
-    descriptors: Vec<Descriptor>,
-    bytes: usize,
-}
-
-impl Page {
-    fn add(&mut self, descriptor: Descriptor, artifact_type: Option<&str>) {
-        let is_wanted =
-            artifact_type.is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted));
-        if is_wanted {
-            self.bytes = self
-                .bytes
-                .saturating_add(serde_json::to_vec(&descriptor).map_or(0, |bytes| bytes.len()));
-            self.descriptors.push(descriptor);
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.bytes >= PAGE_BYTES_MAX
-    }
-}
-
-macro_rules! manifests_where {
+macro_rules! lengths_where {
     ($condition:literal) => {
         concat!(
-            "SELECT m.digest, m.media_type, m.artifact_type, m.annotations, \
-             CAST(LENGTH(m.content) AS BIGINT) AS size \
-             FROM repositories r JOIN manifests m ON m.repository_id = r.id WHERE r.name = $1 AND ",
+            "SELECT m.digest, CAST(OCTET_LENGTH(m.annotations) + OCTET_LENGTH(m.media_type) \
+             + COALESCE(OCTET_LENGTH(m.artifact_type), 0) AS BIGINT) AS length \
+             FROM repositories r JOIN manifests m ON m.repository_id = r.id \
+             WHERE r.name = $1 AND ($2 IS NULL OR m.artifact_type = $2) AND ",
             $condition
         )
     };
 }
 
-async fn by_subject(
-    store: &Store,
-    repository: &RepositoryName,
-    subject: &Digest,
-    after: &str,
-) -> Result<Vec<AnyRow>> {
-    Ok(sqlx::query(manifests_where!(
-        "m.subject = $2 AND m.digest > $3 ORDER BY m.digest LIMIT $4"
-    ))
-    .bind(repository.as_str())
-    .bind(subject.as_str())
-    .bind(after)
-    .bind(PAGE_ROWS)
-    .fetch_all(store.db().read())
-    .await?)
+impl Wanted<'_> {
+    /// The next referrers behind a digest: those with the subject, and those that the index lists.
+    async fn step(&self, behind: &str) -> Result<Step> {
+        let mut rows = self.by_subject(behind).await?;
+        let is_full = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= PAGE_ROWS;
+        let mut until = match rows.last() {
+            Some(last) if is_full => Some(last.text("digest")?),
+            _ => None,
+        };
+        let from = self
+            .tagged
+            .partition_point(|digest| digest.as_str() <= behind);
+        let listed = self.tagged.get(from..).unwrap_or_default();
+        let (listed, more) = listed.split_at(listed.len().min(LIST_MAX));
+        if let (Some(last), false) = (listed.last(), more.is_empty()) {
+            let last = last.to_string();
+            until = Some(until.map_or(last.clone(), |until| until.min(last)));
+        }
+        if !listed.is_empty() {
+            rows.extend(self.by_digest(listed).await?);
+        }
+        let mut lengths = BTreeMap::new();
+        for row in &rows {
+            let place = row.text("digest")?;
+            if until.as_ref().is_none_or(|until| place <= *until) {
+                lengths.insert(place, row.count("length")?);
+            }
+        }
+        Ok(Step { lengths, until })
+    }
+
+    async fn by_subject(&self, after: &str) -> Result<Vec<AnyRow>> {
+        Ok(sqlx::query(lengths_where!(
+            "m.subject = $3 AND m.digest > $4 ORDER BY m.digest LIMIT $5"
+        ))
+        .bind(self.repository.as_str())
+        .bind(self.artifact_type)
+        .bind(self.subject.as_str())
+        .bind(after)
+        .bind(PAGE_ROWS)
+        .fetch_all(self.store.db().read())
+        .await?)
+    }
+
+    async fn by_digest(&self, digests: &[Digest]) -> Result<Vec<AnyRow>> {
+        let list = batch::markers(3, digests.len());
+        let text = format!("{} ({list})", lengths_where!("m.digest IN"));
+        let mut query = batch::query(text)
+            .bind(self.repository.to_string())
+            .bind(self.artifact_type.map(str::to_owned));
+        for digest in digests {
+            query = query.bind(digest.to_string());
+        }
+        Ok(query.fetch_all(self.store.db().read()).await?)
+    }
 }
 
-async fn by_digest(
+/// The descriptors of manifests, by digest; those that are gone are left out.
+async fn descriptors(
     store: &Store,
     repository: &RepositoryName,
-    digests: &[Digest],
-) -> Result<Vec<AnyRow>> {
-    let list = batch::markers(2, digests.len());
-    let text = format!("{} ({list})", manifests_where!("m.digest IN"));
-    let mut query = batch::query(text).bind(repository.to_string());
-    for digest in digests {
-        query = query.bind(digest.to_string());
+    digests: &[String],
+) -> Result<Vec<Descriptor>> {
+    let mut found = Vec::with_capacity(digests.len());
+    for piece in digests.chunks(LIST_MAX) {
+        let text = format!(
+            "SELECT m.digest, m.media_type, m.artifact_type, m.annotations, CAST(LENGTH(m.content) AS BIGINT) AS size \
+             FROM repositories r JOIN manifests m ON m.repository_id = r.id \
+             WHERE r.name = $1 AND m.digest IN ({}) ORDER BY m.digest",
+            batch::markers(2, piece.len())
+        );
+        let mut query = batch::query(text).bind(repository.to_string());
+        for digest in piece {
+            query = query.bind(digest.clone());
+        }
+        for row in query.fetch_all(store.db().read()).await? {
+            found.push(descriptor(&row)?);
+        }
     }
-    Ok(query.fetch_all(store.db().read()).await?)
+    Ok(found)
 }
 
 fn descriptor(row: &AnyRow) -> Result<Descriptor> {

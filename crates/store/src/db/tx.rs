@@ -4,6 +4,8 @@
 //! sequence. What is collected is lost with the transaction, as its rows would be.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use oci::Digest;
 use sqlx::{AnyConnection, Transaction};
@@ -51,6 +53,7 @@ pub(crate) struct Tx {
     inner: Transaction<'static, sqlx::Any>,
     backend: Backend,
     job_signal: watch::Sender<u64>,
+    commits: Arc<AtomicU64>,
     pub(crate) audit: Vec<AuditRow>,
     pub(crate) events: Vec<Event>,
     pub(crate) jobs: BTreeMap<(&'static str, String), JobRow>,
@@ -64,11 +67,13 @@ impl Tx {
         inner: Transaction<'static, sqlx::Any>,
         backend: Backend,
         job_signal: watch::Sender<u64>,
+        commits: Arc<AtomicU64>,
     ) -> Tx {
         Tx {
             inner,
             backend,
             job_signal,
+            commits,
             audit: Vec::new(),
             events: Vec::new(),
             jobs: BTreeMap::new(),
@@ -94,6 +99,7 @@ impl Tx {
         audit::write(&mut self).await?;
         self.write_events().await?;
         self.inner.commit().await?;
+        self.commits.fetch_add(1, Ordering::Relaxed);
         if !self.jobs.is_empty() {
             self.job_signal
                 .send_modify(|commits| *commits = commits.wrapping_add(1));

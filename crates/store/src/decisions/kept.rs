@@ -49,14 +49,38 @@ impl Kept {
     }
 }
 
-const READ: &str = "SELECT m.repository_id, m.facts_revision, m.pushed_at, v.directory, v.policies, v.advisories, \
-     d.policy, d.gate, d.facts_key, d.decision, d.holds_until FROM repositories r \
-     JOIN manifests m ON m.repository_id = r.id CROSS JOIN (SELECT \
-       MAX(CASE WHEN name = 'directory' THEN value END) AS directory, \
-       MAX(CASE WHEN name = 'policies' THEN value END) AS policies, \
-       MAX(CASE WHEN name = 'advisories' THEN value END) AS advisories FROM revisions) v \
-     LEFT JOIN decisions d ON d.repository_id = m.repository_id AND d.digest = m.digest \
-     WHERE r.name = $1 AND m.digest = $2 ORDER BY d.policy, d.gate";
+/// The counters that every answer depends on, as one row.
+macro_rules! counters {
+    () => {
+        "(SELECT MAX(CASE WHEN name = 'directory' THEN value END) AS directory, \
+         MAX(CASE WHEN name = 'policies' THEN value END) AS policies, \
+         MAX(CASE WHEN name = 'advisories' THEN value END) AS advisories FROM revisions)"
+    };
+}
+pub(super) use counters;
+
+/// All that an answer about a row `m` of `manifests` depends on, besides time, with `counters!` as `v`. The program's version
+/// stands for how it judges.
+macro_rules! facts_key {
+    () => {
+        concat!(
+            "(m.facts_revision || '.' || m.pushed_at || '.' || v.directory || '.' || v.policies || '.' || v.advisories || '.",
+            env!("CARGO_PKG_VERSION"),
+            "')"
+        )
+    };
+}
+pub(super) use facts_key;
+
+const READ: &str = concat!(
+    "SELECT m.repository_id, ",
+    facts_key!(),
+    " AS facts_now, d.policy, d.gate, d.facts_key, d.decision, d.holds_until FROM repositories r \
+     JOIN manifests m ON m.repository_id = r.id CROSS JOIN ",
+    counters!(),
+    " v LEFT JOIN decisions d ON d.repository_id = m.repository_id AND d.digest = m.digest \
+     WHERE r.name = $1 AND m.digest = $2 ORDER BY d.policy, d.gate"
+);
 
 /// Reads what is kept about a manifest that the repository holds.
 pub(super) async fn read(
@@ -104,7 +128,7 @@ impl Reading {
             Some(kept) => kept,
             none => none.insert(Kept {
                 repository_id: row.int("repository_id")?,
-                facts_key: facts_key(row)?,
+                facts_key: row.text("facts_now")?,
                 answers: Vec::new(),
             }),
         };
@@ -116,26 +140,6 @@ impl Reading {
         self.0
             .ok_or_else(|| Error::not_found("manifest", format!("{repository}@{digest}")))
     }
-}
-
-/// All that an answer depends on, besides time. The program's version stands for how it judges.
-fn facts_key(row: &impl RowExt) -> Result<String> {
-    let columns = [
-        "facts_revision",
-        "pushed_at",
-        "directory",
-        "policies",
-        "advisories",
-    ];
-    let counters: Vec<String> = columns
-        .iter()
-        .map(|column| Ok(row.int(column)?.to_string()))
-        .collect::<Result<_>>()?;
-    Ok(format!(
-        "{}.{}",
-        counters.join("."),
-        env!("CARGO_PKG_VERSION")
-    ))
 }
 
 fn answer(row: &impl RowExt) -> Result<Option<Answer>> {

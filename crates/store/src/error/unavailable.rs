@@ -60,8 +60,8 @@ pub(super) fn of_file(path: &str, error: &std::io::Error) -> Option<Error> {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(Error::Full {
             path: path.to_owned(),
         }),
-        // EMFILE and ENFILE have no kind of their own.
-        _ if matches!(error.raw_os_error(), Some(23 | 24)) => Some(Error::Unavailable {
+        // ENOMEM, ENFILE and EMFILE: nothing is wrong with the file.
+        _ if matches!(error.raw_os_error(), Some(12 | 23 | 24)) => Some(Error::Unavailable {
             what: "the file system",
             why: error.to_string(),
         }),
@@ -128,6 +128,7 @@ mod tests {
         );
         assert!(matches!(of(122), Error::Full { .. }), "EDQUOT");
         assert!(matches!(of(24), Error::Unavailable { .. }), "EMFILE");
+        assert!(matches!(of(12), Error::Unavailable { .. }), "ENOMEM");
         assert!(matches!(of(2), Error::Io { .. }), "ENOENT");
     }
 }

@@ -1,5 +1,6 @@
 //! Phase 3: bytes whose rows are gone. First the bytes go, then the note of them: what is cut off is done again. Not while a
-//! backup is being made, whose copy of the database may still name them.
+//! backup is being made, whose copy of the database may still name them. What cannot be removed stays noted, for the next
+//! collection.
 
 use super::run::Run;
 use super::{PIECE, is_backup_under_way};
@@ -18,9 +19,13 @@ pub(super) async fn step(run: &mut Run<'_>) -> Result<bool> {
     if is_backup_under_way(run.store, run.now()).await? {
         return Ok(false);
     }
-    let (mut files, mut bytes) = (0_u64, 0_u64);
+    let (mut files, mut bytes, mut gone) = (0_u64, 0_u64, Vec::new());
     for (key, size) in &found {
-        if run.store.objects().remove(key).await? {
+        let Some(was_there) = run.remove(key).await? else {
+            continue;
+        };
+        gone.push(key.as_str());
+        if was_there {
             files += 1;
             bytes = bytes.saturating_add(*size);
         }
@@ -30,15 +35,17 @@ pub(super) async fn step(run: &mut Run<'_>) -> Result<bool> {
     run.held.position = last;
     let now = run.now();
     write_tx!(run.store.db(), |tx| {
-        let text = format!(
-            "DELETE FROM discarded_files WHERE location IN ({})",
-            batch::markers(1, found.len())
-        );
-        let mut query = batch::query(text);
-        for (key, _) in &found {
-            query = query.bind(key.as_str());
+        if !gone.is_empty() {
+            let text = format!(
+                "DELETE FROM discarded_files WHERE location IN ({})",
+                batch::markers(1, gone.len())
+            );
+            let mut query = batch::query(text);
+            for key in &gone {
+                query = query.bind(*key);
+            }
+            query.execute(tx.conn()).await?;
         }
-        query.execute(tx.conn()).await?;
         run.held.write(tx, now).await
     })?;
     run.pause().await;

@@ -9,7 +9,7 @@ use super::run::Run;
 use super::{blobs, cut};
 use crate::db::{Db, RowExt};
 use crate::error::Result;
-use crate::objects::Listed;
+use crate::objects::{Listed, Objects, claim};
 use crate::{Store, batch};
 
 /// Objects that are looked at at a time.
@@ -19,9 +19,12 @@ const AGE_MILLISECONDS_MIN: i64 = 60 * 60 * 1_000;
 
 /// Looks at one page; false at the end.
 pub(super) async fn step(run: &mut Run<'_>) -> Result<bool> {
+    if let Objects::Remote(remote) = run.store.objects() {
+        claim::confirm(run.store.db(), remote).await?;
+    }
     let (found, last) = page(run.store, &run.held.position, run.now()).await?;
     for orphan in &found {
-        if run.store.objects().remove(&orphan.key).await? {
+        if run.remove(&orphan.key).await? == Some(true) {
             run.held.collection.orphans += 1;
             let bytes = run.held.collection.bytes.saturating_add(orphan.size);
             run.held.collection.bytes = bytes;

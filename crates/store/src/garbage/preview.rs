@@ -25,6 +25,8 @@ pub async fn preview(store: &Store, sweep: bool, now: i64) -> Result<Collection>
         files: 0,
         orphans: 0,
         bytes: 0,
+        failed: 0,
+        failure: None,
     };
     let cut = cut(store, now);
     count_links(store, cut, &mut found).await?;

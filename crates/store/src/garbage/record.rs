@@ -5,7 +5,7 @@ use policy::{Actor, Permit};
 use serde_json::json;
 use sqlx::any::AnyRow;
 
-use super::{PERIOD_MILLISECONDS, SWEEP_PERIOD_MILLISECONDS};
+use super::{CLOCK_SLACK_MILLISECONDS, PERIOD_MILLISECONDS, SWEEP_PERIOD_MILLISECONDS};
 use crate::db::{Backend, RowExt, Tx, flag, write_tx};
 use crate::error::{Error, Result};
 use crate::{Store, audit, permit};
@@ -99,6 +99,10 @@ pub struct Collection {
     pub orphans: u64,
     /// Their bytes, together.
     pub bytes: u64,
+    /// Files or objects that it could not remove: the next one tries again.
+    pub failed: u64,
+    /// How the last of them failed. Whoever collects is told, for the log; it is not kept.
+    pub failure: Option<String>,
 }
 
 impl Collection {
@@ -110,7 +114,7 @@ impl Collection {
 }
 
 const COLUMNS: &str = "id, asked_by, asked_at, sweep, started_at, finished_at, phase, position, to_look_at, looked_at, links, \
-                       blobs, files, orphans, bytes";
+                       blobs, files, orphans, bytes, failed";
 
 /// A collection in the hands of one process.
 #[derive(Debug)]
@@ -211,8 +215,12 @@ pub(super) async fn take(store: &Store, now: i64) -> Result<Option<Held>> {
             Some(row) if is_held(store, &row, now)? => return Ok(None),
             Some(row) => row.int("id")?,
             None => {
-                let (last, last_sweep) = last(tx).await?;
+                let (last, last_sweep) = last(tx, now).await?;
                 if last > now.saturating_sub(PERIOD_MILLISECONDS) {
+                    return Ok(None);
+                }
+                if last > 0 && last <= now.saturating_sub(gap_milliseconds(store)) {
+                    wait(tx, now).await?;
                     return Ok(None);
                 }
                 let sweep = last_sweep <= now.saturating_sub(SWEEP_PERIOD_MILLISECONDS);
@@ -250,10 +258,12 @@ async fn may_be_due(store: &Store, now: i64) -> Result<bool> {
     if let Some(row) = open {
         return Ok(!is_held(store, &row, now)?);
     }
-    let row =
-        sqlx::query("SELECT CAST(COALESCE(MAX(started_at), 0) AS BIGINT) AS last FROM collections")
-            .fetch_one(store.db().read())
-            .await?;
+    let row = sqlx::query(
+        "SELECT CAST(COALESCE(MAX(started_at), 0) AS BIGINT) AS last FROM collections WHERE started_at <= $1",
+    )
+    .bind(now.saturating_add(CLOCK_SLACK_MILLISECONDS))
+    .fetch_one(store.db().read())
+    .await?;
     Ok(row.int("last")? <= now.saturating_sub(PERIOD_MILLISECONDS))
 }
 
@@ -264,18 +274,42 @@ fn is_held(store: &Store, row: &AnyRow, now: i64) -> Result<bool> {
         return Ok(false);
     }
     let seen_at = row.opt_int("seen_at")?;
-    Ok(seen_at.is_some_and(|seen_at| seen_at > now.saturating_sub(LEASE_MILLISECONDS)))
+    Ok(seen_at.is_some_and(|seen_at| {
+        seen_at > now.saturating_sub(LEASE_MILLISECONDS)
+            && seen_at <= now.saturating_add(CLOCK_SLACK_MILLISECONDS)
+    }))
 }
 
 /// When the last one began, and the last one that swept.
-async fn last(tx: &mut Tx) -> Result<(i64, i64)> {
+async fn last(tx: &mut Tx, now: i64) -> Result<(i64, i64)> {
     let row = sqlx::query(
         "SELECT CAST(COALESCE(MAX(started_at), 0) AS BIGINT) AS last, \
-         CAST(COALESCE(MAX(CASE WHEN sweep = 1 THEN started_at ELSE 0 END), 0) AS BIGINT) AS last_sweep FROM collections",
+         CAST(COALESCE(MAX(CASE WHEN sweep = 1 THEN started_at ELSE 0 END), 0) AS BIGINT) AS last_sweep FROM collections \
+         WHERE started_at <= $1",
     )
+    .bind(now.saturating_add(CLOCK_SLACK_MILLISECONDS))
     .fetch_one(tx.conn())
     .await?;
     Ok((row.int("last")?, row.int("last_sweep")?))
+}
+
+/// Nobody has collected for longer than this: the clock may have jumped, so that all links look old.
+fn gap_milliseconds(store: &Store) -> i64 {
+    store.grace_milliseconds().max(2 * PERIOD_MILLISECONDS)
+}
+
+/// Notes that one began and ended without a look at anything: the next one comes a period later. Pushes that were under way
+/// when the clock jumped have ended by then, and a clock that was wrong may be right again.
+async fn wait(tx: &mut Tx, now: i64) -> Result<()> {
+    let id = insert(tx, None, false, now).await?;
+    sqlx::query(
+        "UPDATE collections SET phase = 'done', started_at = $2, finished_at = $2 WHERE id = $1",
+    )
+    .bind(id)
+    .bind(now)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 async fn insert(tx: &mut Tx, asked_by: Option<&str>, sweep: bool, now: i64) -> Result<i64> {
@@ -297,7 +331,7 @@ impl Held {
         let one = &self.collection;
         let written = sqlx::query(
             "UPDATE collections SET seen_at = $3, phase = $4, position = $5, looked_at = $6, links = $7, blobs = $8, files = $9, \
-             orphans = $10, bytes = $11 WHERE id = $1 AND holder = $2",
+             orphans = $10, bytes = $11, failed = $12 WHERE id = $1 AND holder = $2",
         )
         .bind(one.id)
         .bind(self.holder.as_str())
@@ -310,6 +344,7 @@ impl Held {
         .bind(count(one.files))
         .bind(count(one.orphans))
         .bind(count(one.bytes))
+        .bind(count(one.failed))
         .execute(tx.conn())
         .await?;
         if written.rows_affected() > 0 {
@@ -338,10 +373,10 @@ impl Held {
                 .bind(one.id.saturating_sub(KEPT))
                 .execute(tx.conn())
                 .await?;
-            if one.asked_by.is_some() || one.removed_any() {
+            if one.asked_by.is_some() || one.removed_any() || one.failed > 0 {
                 let detail = json!({
                     "looked_at": one.looked_at, "links": one.links, "blobs": one.blobs, "files": one.files,
-                    "orphans": one.orphans, "bytes": one.bytes, "sweep": one.sweep,
+                    "orphans": one.orphans, "bytes": one.bytes, "failed": one.failed, "sweep": one.sweep,
                 });
                 let object = format!("collection/{}", one.id);
                 let actor = Actor::System("collect-garbage");
@@ -372,5 +407,7 @@ fn read(row: &AnyRow) -> Result<Collection> {
         files: row.count("files")?,
         orphans: row.count("orphans")?,
         bytes: row.count("bytes")?,
+        failed: row.count("failed")?,
+        failure: None,
     })
 }

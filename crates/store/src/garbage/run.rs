@@ -1,5 +1,6 @@
 //! One collection from where it stands to its end, phase by phase, each of which goes through its table behind `position`.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use super::record::{Collection, Held, Phase, ask_here, take};
@@ -85,6 +86,22 @@ impl Run<'_> {
         self.held.position.clear();
         self.write().await?;
         Ok(true)
+    }
+
+    /// Removes an object; answers whether it was there, or nothing where it stays although the place answers: that one is
+    /// counted, and keeps nobody from the others.
+    pub(super) async fn remove(&mut self, key: &str) -> Result<Option<bool>> {
+        match self.store.objects().remove(key).await {
+            Ok(was_there) => Ok(Some(was_there)),
+            Err(error) => {
+                self.store.objects().check().await?;
+                let cause = error.source().map(|cause| format!(": {cause}"));
+                let failure = format!("`{key}`: {error}{}", cause.unwrap_or_default());
+                self.held.collection.failed += 1;
+                self.held.collection.failure = Some(failure);
+                Ok(None)
+            }
+        }
     }
 
     pub(super) fn now(&self) -> i64 {

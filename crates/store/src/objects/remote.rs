@@ -1,7 +1,7 @@
 //! Objects in a bucket of an S3-compatible service, through the crate `object_store`. The service promises what the local
 //! files do by syncing: an object that it acknowledged is whole and durable, and is seen by every later request.
 //!
-//! Requests that the service is too busy for are repeated for some seconds, then fail as `Unavailable`. It deliberately uses
+//! Requests that the service is too busy for are repeated for some seconds, then fail as `Unavailable`. It deliberately needs
 //! nothing that only some services have: no conditional writes, no renames, no server-side copies.
 
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::signer::{Method, Signer};
 use object_store::{
-    BackoffConfig, Certificate, ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload,
-    RetryConfig,
+    BackoffConfig, Certificate, ClientOptions, Error as ServiceError, ObjectMeta, ObjectStore,
+    ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
 };
 use tokio::sync::Semaphore;
 
@@ -50,6 +50,8 @@ const ALGORITHMS: [&str; 2] = ["sha256", "sha512"];
 pub(crate) struct Remote {
     service: AmazonS3,
     prefix: String,
+    /// As an operator writes it.
+    url: String,
     /// How long requests are repeated.
     patience: Duration,
     parts: Arc<Semaphore>,
@@ -57,33 +59,36 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Connects, and lists, writes and removes an object, so that what is wrong with bucket, keys or rights is said at the
-    /// start.
+    /// Connects, and lists, so that what is wrong with bucket or keys is said at the start. Nothing is written: there are
+    /// services that make a bucket for whoever writes to it.
     pub(crate) async fn connect(place: &BlobStore) -> Result<Remote> {
         let remote = Remote {
             service: service(place)?,
             prefix: place.prefix.clone(),
+            url: place.url(),
             patience: place.patience,
             parts: Arc::new(Semaphore::new(PARTS_MAX)),
             chains: Arc::default(),
         };
-        remote
-            .try_out()
-            .await
-            .map_err(|error| failure::at_start(&error, &place.url()))?;
+        let listing = remote.service.list(Some(&remote.path("start")));
+        let listed: object_store::Result<Vec<ObjectMeta>> = listing.try_collect().await;
+        listed.map_err(|error| remote.at_start(&error))?;
         Ok(remote)
     }
 
-    /// The listing comes first: it changes nothing, and there are services that make a bucket for whoever writes to it.
-    async fn try_out(&self) -> object_store::Result<()> {
-        let folder = self.path("start");
-        let mut listed = self.service.list(Some(&folder));
-        while listed.try_next().await?.is_some() {}
-        let probe = random::hex::<8>().unwrap_or_default();
-        let probe = self.path(&format!("start/{probe}"));
-        self.service.put(&probe, PutPayload::new()).await?;
-        self.service.head(&probe).await?;
-        self.service.delete(&probe).await
+    /// Writes and removes an object, so that a right that is missing is said at the start.
+    pub(crate) async fn try_writing(&self) -> Result<()> {
+        let probe = self.path(&format!("start/{}", random::hex::<8>()?));
+        let tried = async {
+            self.service.put(&probe, PutPayload::new()).await?;
+            self.service.head(&probe).await?;
+            self.service.delete(&probe).await
+        };
+        tried.await.map_err(|error| self.at_start(&error))
+    }
+
+    fn at_start(&self, error: &ServiceError) -> Error {
+        failure::at_start(error, &self.url)
     }
 
     /// Whether the service answers now.
@@ -113,6 +118,23 @@ impl Remote {
         stored
             .map(drop)
             .map_err(|error| failure::unavailable(&error))
+    }
+
+    /// The same if there is none; answers whether one was there. A service that does not know this condition writes over it.
+    pub(crate) async fn put_new(&self, key: &str, content: Vec<u8>) -> Result<bool> {
+        let (path, options) = (self.path(key), PutOptions::from(PutMode::Create));
+        let stored = self
+            .service
+            .put_opts(&path, content.clone().into(), options)
+            .await;
+        match stored {
+            Ok(_) => Ok(false),
+            Err(ServiceError::AlreadyExists { .. }) => Ok(true),
+            Err(error) if failure::is_not_implemented(&error) => {
+                self.put(key, content).await.map(|()| false)
+            }
+            Err(error) => Err(failure::unavailable(&error)),
+        }
     }
 
     /// Begins an object whose length is not known.

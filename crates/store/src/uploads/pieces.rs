@@ -1,7 +1,8 @@
 //! An upload whose bytes go to a bucket, where nothing can be appended to and nobody holds a lock. Its requests may reach
 //! different processes. `sessions/<id>` says that it lives; each request's body is an object of its own,
 //! `uploads/<id>/<offset>.<random>`, and what the upload holds is the chain of those that follow one another without a gap. One
-//! piece becomes the blob where it lies; several are copied into one object.
+//! piece becomes the blob where it lies; several are copied into one object. So is one that was given another digest before, by a
+//! request to another process: a piece is one blob's, and a unique index says so.
 //!
 //! No row knows a piece before it is a blob, so who removes one must not meet who makes it a blob (ADR 10): a piece is removed
 //! only by `expire`, when it is old and in no row, and one that old is never made a blob but copied. An upload that ended with
@@ -17,7 +18,7 @@ use super::UploadId;
 use super::file::Guard;
 use super::hashes::Running;
 use super::session::unknown;
-use crate::blobs::{BlobInfo, new_key, settle};
+use crate::blobs::{BlobInfo, PIECE, new_key, settle};
 use crate::error::{Error, Result};
 use crate::objects::{Remote, Writing};
 use crate::{Store, random};
@@ -172,20 +173,30 @@ impl Pieces {
             }
             outcome => outcome?,
         };
-        let is_adopted = chain.pieces.iter().any(|piece| piece.key == location);
-        let info = BlobInfo {
+        let mut info = BlobInfo {
             digest: expected.clone(),
             size: chain.size,
             location: Some(location),
         };
-        settle(&self.store, &self.repository, &info, now).await?;
-        // What fails from here on is done by `expire`, and by nobody that waits for an answer.
-        let ended = if chain.has_strays || !(is_adopted || chain.pieces.is_empty()) {
-            self.end().await
-        } else {
-            self.remote.delete(&session_key(self.id())).await
+        let is_named = match settle(&self.store, &self.repository, &info, now).await {
+            // Another process made it a blob of another algorithm.
+            Err(Error::Conflict { kind: PIECE, .. }) => {
+                let known = Some(expected.clone());
+                info.location = Some(self.join(&chain.pieces, expected, known).await?);
+                settle(&self.store, &self.repository, &info, now).await?
+            }
+            outcome => outcome?,
         };
-        let _ = ended;
+        let is_adopted = is_named && info.piece().is_some();
+        // What fails from here on is done by `expire`, and by nobody that waits for an answer.
+        let leaves_pieces = chain.has_strays || !(is_adopted || chain.pieces.is_empty());
+        if !leaves_pieces {
+            let _ = self.remote.delete(&session_key(self.id())).await;
+        } else if self.is_own {
+            self.forget_own(&chain).await;
+        } else {
+            let _ = self.end().await;
+        }
         self.remote.chains().forget(self.id());
         Ok(info)
     }
@@ -290,14 +301,11 @@ impl Pieces {
             return Ok(());
         };
         let key = writing.key().to_owned();
-        let size = if self.is_own {
-            // So that the piece is found if this process ends before the row is there.
-            let (size, ()) =
-                tokio::try_join!(writing.finish(), start(&self.remote, self.guard.id()))?;
-            size
-        } else {
-            writing.finish().await?
-        };
+        if self.is_own {
+            // First, so that the piece is found if this process ends before the row is there.
+            start(&self.remote, self.id()).await?;
+        }
+        let size = writing.finish().await?;
         if let Some(chain) = &mut self.chain {
             chain.size = chain.size.saturating_add(size);
             chain.pieces.push(Piece {

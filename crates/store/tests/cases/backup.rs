@@ -239,7 +239,8 @@ async fn files_stay_while_a_backup_is_being_made_and_not_for_ever() {
     let path = fixture.blob_path(&lost).await;
     fixture
         .edit(&format!(
-            "INSERT INTO backups (id, started_at, seen_at) VALUES ('b', {NOW}, {NOW})"
+            "INSERT INTO backups (id, started_at, seen_at) VALUES ('b', {NOW}, {NOW}), ('of a clock ahead', {0}, {0})",
+            NOW + 365 * 24 * 60 * 60 * 1_000
         ))
         .await;
     let collect = async |now: i64| {
@@ -259,11 +260,12 @@ async fn files_stay_while_a_backup_is_being_made_and_not_for_ever() {
 #[tokio::test]
 async fn damaged_blobs_are_named_and_not_backed_up_as_if_whole() {
     let fixture = Fixture::new().await;
-    let image = Image::with_layers("a", &[b"rotten", b"missing"]);
+    let image = Image::with_layers("a", &[b"rotten", b"missing", b"shut"]);
     fixture.push("shop/web", &["1"], &image).await;
-    let [rotten, missing] = [1, 2].map(|at| Digest::sha256(&image.blobs[at]));
+    let [rotten, missing, shut] = [1, 2, 3].map(|at| Digest::sha256(&image.blobs[at]));
     std::fs::write(fixture.blob_path(&rotten).await, b"rOtten").unwrap();
     std::fs::remove_file(fixture.blob_path(&missing).await).unwrap();
+    crate::cases::check::shut(&fixture.blob_path(&shut).await);
     let taken = take(&fixture, "1").await;
     let named: Vec<Digest> = taken
         .manifest
@@ -271,11 +273,52 @@ async fn damaged_blobs_are_named_and_not_backed_up_as_if_whole() {
         .iter()
         .map(|one| one.digest.clone())
         .collect();
-    let mut expected = vec![rotten, missing];
+    let mut expected = vec![rotten, missing, shut];
     expected.sort();
     assert_eq!(named, expected);
     let elsewhere = restore(&fixture, None).await;
-    assert_eq!(elsewhere.restored.damaged.len(), 2);
+    assert_eq!(elsewhere.restored.damaged.len(), 3);
+}
+
+#[tokio::test]
+async fn a_backup_that_was_out_of_sight_when_it_ends_is_none() {
+    let fixture = Fixture::new().await;
+    fixture.push("shop/web", &["1"], &Image::new("a")).await;
+    let to = fixture.folder.path().join("backups");
+    // It takes longer than a lease lasts, or the clock is set back behind where it was seen.
+    for step in [5 * 60 * 1_000, -5 * 60 * 1_000] {
+        let clock = AtomicI64::new(NOW);
+        let now: Now = Arc::new(move || clock.fetch_add(step, Ordering::Relaxed));
+        let taken = backup::take(&fixture.options, &taking(&to, "1"), &Arc::default(), &now).await;
+        assert!(matches!(taken, Err(Error::Conflict { .. })), "{taken:?}");
+        assert!(!to.join("1").exists());
+    }
+    assert_eq!(fixture.number("SELECT COUNT(*) FROM backups").await, 0);
+}
+
+#[tokio::test]
+async fn one_backup_is_made_in_a_folder_at_a_time_and_clears_up_after_others() {
+    let fixture = Fixture::new().await;
+    fixture.push("shop/web", &["1"], &Image::new("a")).await;
+    let to = fixture.folder.path().join("backups");
+    let left = [to.join(".new-1/checkpoints"), to.join("blobs/sha256/ab")];
+    left.iter()
+        .for_each(|folder| std::fs::create_dir_all(folder).unwrap());
+    let partial = left[1].join(".new-2");
+    std::fs::write(&partial, b"part").unwrap();
+    let other = std::fs::File::create(to.join(".lock")).unwrap();
+    other.lock().unwrap();
+    let now: Now = Arc::new(|| NOW);
+    let taken = backup::take(&fixture.options, &taking(&to, "1"), &Arc::default(), &now).await;
+    assert!(matches!(taken, Err(Error::Conflict { .. })), "{taken:?}");
+    assert!(left[0].exists() && partial.exists());
+    drop(other);
+    take(&fixture, "1").await;
+    assert!(!left[0].exists() && !partial.exists());
+    let hidden = files(&to)
+        .into_iter()
+        .filter(|path| path.to_string_lossy().contains(".new-"));
+    assert_eq!(hidden.count(), 0);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use policy::verb::{Pull, Push};
 use store::check::{self, Checking, FaultKind, Report};
 use store::{Error, Writer, blobs, catalogue};
 
+use crate::cases::garbage::put;
 use crate::fixture::{Fixture, Image, NOW, name, permit};
 
 async fn check(fixture: &Fixture, remember: bool) -> Report {
@@ -155,6 +156,54 @@ async fn bytes_that_are_missing_are_replaced_by_whoever_pushes_them() {
     fixture.push("shop/web", &["1"], &image).await;
     let content = blobs::open(&fixture.store, &digest).await.unwrap();
     assert_eq!(content.bytes().await.unwrap(), image.blobs[1]);
+}
+
+/// Nobody can open the file: its name leads to itself.
+pub(super) fn shut(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+    std::os::unix::fs::symlink(path, path).unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_or_read_is_named_and_healed() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let [shut_one, unread] = [
+        put(store, "shop/web", b"shut", NOW).await,
+        put(store, "shop/web", b"", NOW).await,
+    ];
+    shut(&fixture.blob_path(&shut_one).await);
+    // It opens, has no bytes, and fails where they are read.
+    let path = fixture.blob_path(&unread).await;
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/proc/self/mem", &path).unwrap();
+    let mut report = check(&fixture, true).await;
+    report.faults.sort_by_key(|fault| fault.digest == unread);
+    let found = report
+        .faults
+        .iter()
+        .map(|fault| (&fault.digest, fault.kind));
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        [
+            (&shut_one, FaultKind::Unreadable),
+            (&unread, FaultKind::Unreadable)
+        ]
+    );
+    put(store, "shop/web", b"shut", NOW).await;
+    put(store, "shop/web", b"", NOW).await;
+    assert!(check(&fixture, true).await.is_whole());
+}
+
+#[tokio::test]
+async fn bytes_that_cannot_be_opened_are_replaced_by_whoever_pushes_them() {
+    let fixture = Fixture::new().await;
+    let digest = put(&fixture.store, "shop/web", b"some", NOW).await;
+    shut(&fixture.blob_path(&digest).await);
+    assert!(blobs::open(&fixture.store, &digest).await.is_err());
+    put(&fixture.store, "shop/web", b"some", NOW).await;
+    let content = blobs::open(&fixture.store, &digest).await.unwrap();
+    assert_eq!(content.bytes().await.unwrap(), b"some");
 }
 
 #[tokio::test]

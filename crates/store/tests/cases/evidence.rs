@@ -212,6 +212,7 @@ async fn a_store_from_before_carriers_were_noted_knows_those_it_had() {
         // What later files made goes too: all of them run again.
         "DROP TABLE awaited_layers",
         "DROP INDEX repository_blobs_by_digest",
+        "DROP INDEX blobs_by_piece",
         "ALTER TABLE blobs DROP COLUMN location",
         "CREATE TABLE uploads (id TEXT PRIMARY KEY)",
         "DROP TABLE collections",
@@ -219,6 +220,12 @@ async fn a_store_from_before_carriers_were_noted_knows_those_it_had() {
         "DROP TABLE broken_blobs",
         "DROP TABLE backups",
         "DELETE FROM revisions WHERE name = 'garbage'",
+        "DROP TABLE trust_files",
+        "DROP TABLE trust_roles",
+        "DROP TABLE trust_keys",
+        "DROP TABLE trust_changes",
+        "DROP TABLE trust_repositories",
+        "DELETE FROM revisions WHERE name = 'trust'",
         "DELETE FROM schema_migrations WHERE version >= 2",
     ] {
         world.fixture.edit(text).await;

@@ -34,7 +34,7 @@ pub(super) async fn collect(store: &Store, now: i64) -> Collection {
 }
 
 /// Stores bytes in a repository at an instant.
-pub(super) async fn put(store: &Store, repository: &str, content: &[u8], now: i64) -> Digest {
+pub(crate) async fn put(store: &Store, repository: &str, content: &[u8], now: i64) -> Digest {
     let permit = permit::<Push>(1, repository);
     let put = blobs::put(store, &Writer::Push(&permit), content.to_vec(), now).await;
     put.unwrap().digest
@@ -313,6 +313,68 @@ async fn a_dry_run_says_what_would_go_and_changes_nothing() {
         (done.links, done.blobs, done.files, done.bytes),
         (would.links, would.blobs, would.files, would.bytes)
     );
+}
+
+#[tokio::test]
+async fn what_cannot_be_removed_stays_noted_and_keeps_nobody_from_the_rest() {
+    let fixture = fixture().await;
+    let store = &fixture.store;
+    for content in [&b"one"[..], b"two", b"three"] {
+        put(store, "shop/web", content, NOW).await;
+    }
+    let files = fixture.blob_files();
+    std::fs::remove_file(&files[0]).unwrap();
+    std::fs::create_dir_all(files[0].join("no file")).unwrap();
+    let done = collect(store, NOW + GRACE + 1).await;
+    assert_eq!(
+        (done.phase, done.blobs, done.files, done.failed),
+        (Phase::Done, 3, 2, 1)
+    );
+    let failure = done.failure.unwrap();
+    assert!(failure.contains(files[0].to_str().unwrap()), "{failure}");
+    let noted = "SELECT COUNT(*) FROM discarded_files";
+    assert_eq!(fixture.number(noted).await, 1);
+    assert_eq!(garbage::recent(store, 1).await.unwrap()[0].failed, 1);
+    std::fs::remove_dir_all(&files[0]).unwrap();
+    std::fs::write(&files[0], b"one").unwrap();
+    let done = collect(store, NOW + GRACE + 2).await;
+    assert_eq!((done.files, done.failed), (1, 0));
+    assert_eq!(fixture.number(noted).await, 0);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_keeps_nobody_from_collecting() {
+    const YEAR: i64 = 365 * 24 * 60 * 60 * 1_000;
+    let fixture = fixture().await;
+    let store = &fixture.store;
+    let due = async |now: i64| garbage::collect_due(store, &move || now).await.unwrap();
+    assert!(due(NOW + YEAR).await.is_some());
+    assert!(due(NOW).await.unwrap().sweep);
+    assert_eq!(due(NOW + 1).await, None, "once an hour all the same");
+    assert!(
+        due(NOW + garbage::PERIOD_MILLISECONDS).await.is_some(),
+        "and each hour"
+    );
+    // A collection that was cut off while the clock was ahead.
+    let held =
+        "UPDATE collections SET finished_at = NULL, phase = 'blobs', holder = 'gone', seen_at = ";
+    fixture.edit(&format!("{held} {}", NOW + YEAR)).await;
+    assert!(due(NOW + garbage::PERIOD_MILLISECONDS + 1).await.is_some());
+}
+
+#[tokio::test]
+async fn the_first_collection_after_a_long_pause_or_a_jump_of_the_clock_waits_an_hour() {
+    let fixture = fixture().await;
+    let store = &fixture.store;
+    let due = async |now: i64| garbage::collect_due(store, &move || now).await.unwrap();
+    assert!(due(NOW).await.is_some());
+    let digest = put(store, "shop/web", b"on its way", NOW).await;
+    let ahead = NOW + 24 * 60 * 60 * 1_000;
+    assert_eq!(due(ahead).await, None);
+    assert_eq!(due(ahead + 1).await, None);
+    assert!(holds(store, "shop/web", &digest).await);
+    let later = due(ahead + garbage::PERIOD_MILLISECONDS).await.unwrap();
+    assert_eq!((later.links, later.sweep), (1, true));
 }
 
 #[tokio::test]

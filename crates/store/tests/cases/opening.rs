@@ -49,6 +49,49 @@ async fn two_servers_do_not_share_an_embedded_database() {
 }
 
 #[tokio::test]
+async fn of_two_blobs_that_an_older_version_gave_one_piece_the_first_keeps_it() {
+    let fixture = Fixture::new().await;
+    let piece = "uploads/0123456789abcdef0123456789abcdef/00000000000000000000.01234567";
+    fixture.edit("DROP INDEX blobs_by_piece").await;
+    for (digest, location) in [
+        (format!("sha256:{}", "a".repeat(64)), piece),
+        (format!("sha512:{}", "b".repeat(128)), piece),
+        (format!("sha256:{}", "c".repeat(64)), "elsewhere"),
+        (format!("sha512:{}", "d".repeat(128)), "elsewhere"),
+    ] {
+        let text = format!(
+            "INSERT INTO blobs (digest, size, stored_at, location) VALUES ('{digest}', 5, 0, '{location}')"
+        );
+        fixture.edit(&text).await;
+    }
+    // As it was before them: those that are missing are those behind the last one.
+    for text in [
+        "ALTER TABLE collections DROP COLUMN failed",
+        "DROP TABLE trust_files",
+        "DROP TABLE trust_roles",
+        "DROP TABLE trust_keys",
+        "DROP TABLE trust_changes",
+        "DROP TABLE trust_repositories",
+        "DELETE FROM revisions WHERE name = 'trust'",
+        "DELETE FROM schema_migrations WHERE version >= 7",
+    ] {
+        fixture.edit(text).await;
+    }
+    let fixture = fixture.restart().await;
+    for (condition, count) in [
+        (
+            format!("digest LIKE 'sha256:a%' AND location = '{piece}'"),
+            1,
+        ),
+        ("digest LIKE 'sha512:b%' AND location IS NULL".to_owned(), 1),
+        ("location = 'elsewhere'".to_owned(), 2),
+    ] {
+        let text = format!("SELECT CAST(COUNT(*) AS BIGINT) FROM blobs WHERE {condition}");
+        assert_eq!(fixture.number(&text).await, count, "{condition}");
+    }
+}
+
+#[tokio::test]
 async fn a_database_of_a_newer_version_is_refused() {
     let fixture = Fixture::new().await;
     fixture

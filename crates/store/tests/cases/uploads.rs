@@ -338,6 +338,25 @@ async fn two_uploads_of_one_digest_at_once_keep_one_file() {
 }
 
 #[tokio::test]
+async fn a_commit_that_comes_late_does_not_make_a_blob_older() {
+    let fixture = Fixture::new().await;
+    let permit = permit::<Push>(1, "shop/web");
+    let writer = Writer::Push(&permit);
+    for (now, newest) in [(NOW, NOW), (NOW + 9, NOW + 9), (NOW + 4, NOW + 9)] {
+        let content = b"bytes".to_vec();
+        blobs::put(&fixture.store, &writer, content, now)
+            .await
+            .unwrap();
+        for text in [
+            "SELECT stored_at FROM blobs",
+            "SELECT linked_at FROM repository_blobs",
+        ] {
+            assert_eq!(fixture.number(text).await, newest, "{text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_upload_within_one_request_leaves_nothing_when_it_fails() {
     let fixture = Fixture::new().await;
     let permit = permit::<Push>(1, "shop/web");

@@ -1,29 +1,41 @@
-//! A place for one test: the embedded database, and a prefix of its own in the bucket that COUNTERSIGN_TEST_S3 names.
+//! A place for one test: a prefix of its own in the bucket that COUNTERSIGN_TEST_S3 names, and the embedded database; or, where
+//! COUNTERSIGN_TEST_POSTGRES names a server, a new database there.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use store::blobs::{BlobStore, Credentials, Keys};
+use testkit::s3::variable;
+
+#[path = "postgres.rs"]
+mod postgres;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// Where a test's database is, and its blobs.
 pub(crate) struct Database {
     prefix: String,
+    /// None is the embedded one.
+    postgres: Option<postgres::Database>,
 }
 
 impl Database {
     /// A new, empty database.
     pub(crate) async fn create() -> Database {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let postgres = match std::env::var_os("COUNTERSIGN_TEST_POSTGRES") {
+            Some(_) => Some(postgres::Database::create().await),
+            None => None,
+        };
         Database {
             prefix: format!("test-{}/{number}", std::process::id()),
+            postgres,
         }
     }
 
     /// What `Options` are given.
     pub(crate) fn url(&self) -> Option<String> {
-        None
+        self.postgres.as_ref()?.url()
     }
 
     /// The bucket that `Options` are given.
@@ -33,7 +45,10 @@ impl Database {
 
     /// What somebody with a database program would open.
     pub(crate) fn raw_url(&self, data: &Path) -> String {
-        format!("sqlite://{}/countersign.db?mode=rw", data.display())
+        match &self.postgres {
+            Some(postgres) => postgres.raw_url(data),
+            None => format!("sqlite://{}/countersign.db?mode=rw", data.display()),
+        }
     }
 }
 
@@ -50,10 +65,4 @@ pub(crate) fn place(prefix: &str) -> BlobStore {
     place.path_style = true;
     place.allow_http = true;
     place
-}
-
-/// What `.ci/with-s3` gives.
-pub(crate) fn variable(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is missing: run this with `.ci/with-s3 COMMAND`"))
 }

@@ -1,16 +1,20 @@
 //! What is said at the start: of bucket, keys and service, and of whose bucket it is.
 
+use std::time::Duration;
+
 use store::blobs::{BlobStore, Credentials, Keys};
-use store::{Error, Options, Store};
+use store::{Error, Store, garbage, uploads};
 
-use super::Service;
+use super::keeping::{backup, check};
+use super::{Service, client, new_options};
 
+/// Opens a store with a database of its own.
 async fn open(service: &Service, change: impl FnOnce(&mut BlobStore)) -> store::Result<Store> {
     let folder = tempfile::tempdir().unwrap();
     let mut place = service.place().clone();
     place.prefix = format!("{}-other", place.prefix);
     change(&mut place);
-    let mut options = Options::embedded(folder.path());
+    let mut options = new_options(folder.path()).await;
     options.blobs = Some(place);
     Store::open(&options).await
 }
@@ -117,10 +121,60 @@ async fn a_bucket_belongs_to_one_database() {
 }
 
 #[tokio::test]
+async fn of_two_databases_that_claim_a_bucket_at_once_one_has_it() {
+    let service = Service::new().await;
+    // Held back, so that both look before either writes.
+    service.proxy.delay(Duration::from_millis(200));
+    let outcomes = tokio::join!(open(&service, |_| {}), open(&service, |_| {}));
+    let refused = match outcomes {
+        (Ok(_), Err(error)) | (Err(error), Ok(_)) => error,
+        outcomes => panic!("{outcomes:?}"),
+    };
+    assert!(matches!(refused, Error::Refused { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn nothing_is_removed_from_a_bucket_that_has_become_another_database_s() {
+    let service = Service::new().await;
+    let session = service.start().await;
+    service.add(&session, b"theirs").await.unwrap();
+    let orphan = format!("sha256/ab/{}.00000001", "ab".repeat(32));
+    for (key, content) in [(orphan.as_str(), "theirs"), ("countersign-store", "1")] {
+        let key = format!("{}/{key}", service.place().prefix);
+        object_store::ObjectStoreExt::put(&client(), &key.as_str().into(), content.into())
+            .await
+            .unwrap();
+    }
+    let keys = service.keys().await;
+    let far = 253_000_000_000_000;
+    let swept = garbage::collect_now(&service.store, true, &|| far).await;
+    assert!(matches!(swept, Err(Error::Refused { .. })), "{swept:?}");
+    let expired = uploads::expire(&service.store, far).await;
+    assert!(matches!(expired, Err(Error::Refused { .. })), "{expired:?}");
+    assert_eq!(service.keys().await, keys);
+}
+
+#[tokio::test]
+async fn a_check_and_a_backup_need_no_right_to_write() {
+    let service = Service::new().await;
+    service.push(b"some").await.unwrap();
+    service.proxy.seen();
+    assert!(check(&service).await.unwrap().is_whole());
+    backup(&service).await.unwrap();
+    let seen = service.proxy.seen();
+    assert!(
+        seen.iter()
+            .all(|seen| ["GET", "HEAD"].contains(&seen.method.as_str())),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_store_with_blobs_in_its_folder_does_not_open_with_a_bucket() {
     let service = Service::new().await;
     let folder = tempfile::tempdir().unwrap();
-    let mut options = Options::embedded(folder.path());
+    let mut options = new_options(folder.path()).await;
+    options.blobs = None;
     let local = Store::open(&options).await.unwrap();
     let permit = crate::fixture::permit::<policy::verb::Push>(1, "shop/web");
     let writer = store::Writer::Push(&permit);

@@ -8,12 +8,14 @@ use oci::{Algorithm, Digest};
 use policy::verb::Push;
 use store::{Options, Store, Writer, blobs, uploads};
 
-use super::noise;
-use crate::database::{Database, place};
+use super::{new_options, noise};
+use crate::database::place;
 use crate::fixture::{NOW, permit};
 
-/// Where the killed process finds its database.
+/// Where the killed process finds its data folder.
 const DATA: &str = "COUNTERSIGN_TEST_CRASH_DATA";
+/// Its database, where that is a server.
+const DATABASE: &str = "COUNTERSIGN_TEST_CRASH_DATABASE";
 /// And its blobs.
 const PREFIX: &str = "COUNTERSIGN_TEST_CRASH_PREFIX";
 /// How many uploads run at once there.
@@ -21,19 +23,18 @@ const PUSHERS: u64 = 6;
 /// Later than anything that the server says of an object.
 const FAR: i64 = 253_000_000_000_000;
 
-fn options(data: &str, prefix: &str) -> Options {
-    let mut options = Options::embedded(data);
-    options.blobs = Some(place(prefix));
-    options
-}
-
 /// Not a test of its own: the process that is killed. It pushes and tells each acknowledged digest, for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child_that_uploads_until_it_is_killed() {
     let (Ok(data), Ok(prefix)) = (std::env::var(DATA), std::env::var(PREFIX)) else {
         return;
     };
-    let store = Store::open(&options(&data, &prefix)).await.unwrap();
+    let options = Options {
+        database: std::env::var(DATABASE).ok(),
+        blobs: Some(place(&prefix)),
+        ..Options::embedded(data)
+    };
+    let store = Store::open(&options).await.unwrap();
     let run = u64::from(std::process::id()) << 32;
     let pushers: Vec<_> = (0..PUSHERS)
         .map(|pusher| {
@@ -72,12 +73,11 @@ async fn push(store: &Store, bytes: &[u8]) -> Digest {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_in_the_midst_of_uploads_nothing_acknowledged_is_lost() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().to_str().unwrap();
-    let prefix = Database::create().await.blobs().unwrap().prefix;
+    let options = new_options(folder.path()).await;
     let mut acknowledged = Vec::new();
     for round in 0..3 {
-        acknowledged.extend(push_and_kill(data, &prefix, 8 + 6 * round));
-        let store = Store::open(&options(data, &prefix)).await.unwrap();
+        acknowledged.extend(push_and_kill(&options, 8 + 6 * round));
+        let store = Store::open(&options).await.unwrap();
         if round == 2 {
             uploads::expire(&store, FAR).await.unwrap();
         }
@@ -91,7 +91,8 @@ async fn killed_in_the_midst_of_uploads_nothing_acknowledged_is_lost() {
 }
 
 /// Starts the process, kills it as soon as it has acknowledged so many uploads, and answers those that it told.
-fn push_and_kill(data: &str, prefix: &str, acknowledged: usize) -> Vec<Digest> {
+fn push_and_kill(options: &Options, acknowledged: usize) -> Vec<Digest> {
+    let prefix = &options.blobs.as_ref().unwrap().prefix;
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args([
@@ -99,9 +100,12 @@ fn push_and_kill(data: &str, prefix: &str, acknowledged: usize) -> Vec<Digest> {
             "service::crash::child_that_uploads_until_it_is_killed",
             "--nocapture",
         ])
-        .env(DATA, data)
+        .env(DATA, &options.data)
         .env(PREFIX, prefix)
         .stdout(Stdio::piped());
+    if let Some(database) = &options.database {
+        command.env(DATABASE, database);
+    }
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let (mut told, mut is_killed) = (Vec::new(), false);

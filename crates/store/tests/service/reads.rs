@@ -1,6 +1,7 @@
 //! Reading from a bucket: whole, in parts, by a thread, by a link.
 
 use std::io::Read;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use store::Error;
@@ -77,6 +78,20 @@ async fn an_answer_that_is_cut_goes_on_where_it_ended() {
         seen.iter().filter(|seen| seen.spoilt).count() >= 5,
         "{seen:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_failure_is_followed_by_another_request_however_long_it_took() {
+    let mut service = Service::new().await;
+    let bytes = noise(LENGTH, 5);
+    let digest = service.push(&bytes).await.unwrap().digest;
+    service.options.blobs.as_mut().unwrap().patience = Duration::ZERO;
+    let service = service.restart().await;
+    let fault = Fault::CutAnswer {
+        after_bytes: 700_000,
+    };
+    service.proxy.spoil(Some("GET"), Times::Next(1), fault);
+    assert_eq!(service.read(&digest).await.unwrap(), bytes);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,8 @@
 
 use futures_util::FutureExt;
 use oci::{Algorithm, Digest};
-use store::{Error, catalogue, uploads};
+use store::{Error, catalogue, garbage, uploads};
+use testkit::{Fault, Times};
 
 use super::{Service, noise};
 use crate::fixture::name;
@@ -10,6 +11,20 @@ use crate::fixture::name;
 const MEBIBYTE: usize = 1 << 20;
 /// Later than anything that the server says of an object.
 const FAR: i64 = 253_000_000_000_000;
+
+fn sha512(bytes: &[u8]) -> Digest {
+    let mut hasher = oci::Hasher::new(Algorithm::Sha512);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// Puts a session back, as another process sees it that began before it ended.
+async fn put_back(service: &Service, id: &str) {
+    let session = format!("{}/sessions/{id}", service.place().prefix);
+    object_store::ObjectStoreExt::put(&super::client(), &session.as_str().into(), "".into())
+        .await
+        .unwrap();
+}
 
 #[tokio::test]
 async fn a_blob_in_one_body_stays_where_it_was_written() {
@@ -110,10 +125,60 @@ async fn another_algorithm_than_expected_is_hashed_at_the_end() {
     let service = Service::new().await;
     let (session, bytes) = (service.start().await, noise(MEBIBYTE, 5));
     service.add(&session, &bytes).await.unwrap();
-    let mut hasher = oci::Hasher::new(Algorithm::Sha512);
-    hasher.update(&bytes);
-    let digest = hasher.finish();
+    let digest = sha512(&bytes);
     service.open(&session).commit(&digest, 0).await.unwrap();
+    assert_eq!(service.read(&digest).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_ended_with_two_digests_is_two_blobs_and_each_goes_alone() {
+    let service = Service::new().await;
+    let (session, bytes) = (service.start().await, noise(MEBIBYTE, 9));
+    service.add(&session, &bytes).await.unwrap();
+    let (first, second) = (sha512(&bytes), Digest::sha256(&bytes));
+    service.open(&session).commit(&first, 0).await.unwrap();
+    put_back(&service, session.id().as_str()).await;
+    let later = garbage::GRACE.as_millis() as i64 * 2;
+    service.open(&session).commit(&second, later).await.unwrap();
+    assert_eq!(service.read(&first).await.unwrap(), bytes);
+
+    let collected = garbage::collect_now(&service.store, false, &|| later + 1).await;
+    assert_eq!(collected.unwrap().blobs, 1);
+    assert!(service.read(&first).await.is_err());
+    assert_eq!(service.read(&second).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_piece_that_is_about_to_be_removed_with_its_blob_is_not_made_another_one() {
+    let service = Service::new().await;
+    let (session, bytes) = (service.start().await, noise(MEBIBYTE, 10));
+    service.add(&session, &bytes).await.unwrap();
+    let piece = service.keys_below("uploads/").await.remove(0);
+    let mut database = rusqlite::Connection::open(service.options.data.join("countersign.db"));
+    let database = database.as_mut().unwrap();
+    let text = "INSERT INTO discarded_files (location, size, discarded_at) VALUES (?1, 1, 0)";
+    database.execute(text, [&piece]).unwrap();
+    let digest = Digest::sha256(&bytes);
+    service.open(&session).commit(&digest, 0).await.unwrap();
+    let collected = garbage::collect_now(&service.store, false, &|| 1).await;
+    assert_eq!(collected.unwrap().files, 1);
+    assert!(service.keys_below("uploads/").await.is_empty());
+    assert_eq!(service.read(&digest).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_piece_that_came_after_its_blob_goes_in_time() {
+    let service = Service::new().await;
+    let (session, bytes) = (service.start().await, noise(MEBIBYTE, 11));
+    let digest = Digest::sha256(&bytes);
+    service.push(&bytes).await.unwrap();
+    service.add(&session, &bytes).await.unwrap();
+    service.open(&session).commit(&digest, 0).await.unwrap();
+    // Not at once: another process may be making it the blob of another digest.
+    assert_eq!(service.keys_below("uploads/").await.len(), 2);
+    assert!(service.open(&session).size().await.is_err(), "it has ended");
+    assert_eq!(uploads::expire(&service.store, FAR).await.unwrap(), 1);
+    assert_eq!(service.keys_below("uploads/").await.len(), 1);
     assert_eq!(service.read(&digest).await.unwrap(), bytes);
 }
 
@@ -147,14 +212,7 @@ async fn what_expires_is_what_nobody_finished_and_never_a_blob() {
         .iter()
         .find(|key| !key.contains(left.id().as_str()))
         .unwrap();
-    let session = format!(
-        "{}/sessions/{}",
-        service.place().prefix,
-        id.split('/').nth(1).unwrap()
-    );
-    object_store::ObjectStoreExt::put(&super::client(), &session.as_str().into(), "".into())
-        .await
-        .unwrap();
+    put_back(&service, id.split('/').nth(1).unwrap()).await;
     assert_eq!(uploads::expire(&service.store, FAR).await.unwrap(), 2);
     drop(held);
     assert_eq!(service.read(&blob.digest).await.unwrap(), b"a blob");
@@ -215,6 +273,46 @@ async fn the_same_blob_twice_is_kept_once() {
     assert_eq!(service.read(&first.digest).await.unwrap(), bytes);
     let held = catalogue::blob(&service.store, &name("shop/web"), &first.digest).await;
     assert_eq!(held.unwrap().unwrap().size, 100);
+}
+
+#[tokio::test]
+async fn a_piece_that_nobody_needs_and_that_cannot_be_removed_goes_in_time() {
+    let service = Service::new().await;
+    let bytes = noise(100, 9);
+    let blob = service.push(&bytes).await.unwrap();
+    let kept = service.keys_below("uploads/").await;
+    let session = service.start().await;
+    service.add(&session, &bytes).await.unwrap();
+    let busy = Fault::Busy {
+        retry_after_seconds: 1,
+    };
+    service
+        .proxy
+        .spoil_at(Some("DELETE"), "/uploads/", Times::Always, busy);
+    let digest = &blob.digest;
+    service.open(&session).commit(digest, 0).await.unwrap();
+    assert_eq!(service.keys_below("uploads/").await.len(), 2);
+    service.proxy.mend();
+    assert_eq!(uploads::expire(&service.store, FAR).await.unwrap(), 1);
+    assert_eq!(service.keys_below("uploads/").await, kept);
+    assert_eq!(service.read(digest).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_piece_is_not_stored_before_what_leads_to_it() {
+    let service = Service::new().await;
+    let busy = Fault::Busy {
+        retry_after_seconds: 1,
+    };
+    service
+        .proxy
+        .spoil_at(Some("PUT"), "/sessions/", Times::Always, busy);
+    let outcome = service.push(b"some").await;
+    assert!(
+        matches!(outcome, Err(Error::Unavailable { .. })),
+        "{outcome:?}"
+    );
+    assert!(service.keys_below("uploads/").await.is_empty());
 }
 
 #[tokio::test]

@@ -236,6 +236,13 @@ impl Server {
             child.try_wait().unwrap().is_some()
         });
     }
+
+    /// Stops it, and starts it again with one more flag.
+    pub(crate) fn restart_with(&mut self, flag: &str) {
+        self.stop();
+        self.options.flags.push(flag.to_owned());
+        self.restart();
+    }
 }
 
 impl Drop for Server {

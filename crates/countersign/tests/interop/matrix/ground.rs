@@ -33,10 +33,14 @@ pub(crate) struct Ground {
 impl Ground {
     /// Opens a shop; over TLS, its authority is put where clients look for it.
     pub(crate) fn open(transport: Transport) -> Self {
-        let shop = match transport {
+        Self::of(match transport {
             Transport::Plain => Shop::open(&[]),
             Transport::Tls => Shop::open_tls(),
-        };
+        })
+    }
+
+    /// The same with a shop that is open already.
+    pub(crate) fn of(shop: Shop) -> Self {
         let trusted = shop
             .server
             .authority()
@@ -128,6 +132,14 @@ impl Ground {
             .expect("a reference to this registry")
     }
 
+    /// Where something of an image's repository is.
+    pub(crate) fn url(&self, image: &str, kind: &str, reference: &str) -> String {
+        let (repository, _) = self.path(image).rsplit_once(':').unwrap();
+        let server = self.shop.server.url();
+        format!("{server}/v2/{repository}/{kind}/{reference}")
+    }
+
+    /// Asks, and goes where the answer leads: blobs may be in a bucket.
     fn ask(&self, method: &str, image: &str, kind: &str, reference: &str) -> Answer {
         let accept = [
             media::OCI_MANIFEST,
@@ -136,15 +148,10 @@ impl Ground {
             media::DOCKER_LIST,
         ]
         .join(", ");
-        let (repository, _) = self.path(image).rsplit_once(':').unwrap();
-        let url = format!(
-            "{}/v2/{repository}/{kind}/{reference}",
-            self.shop.server.url()
-        );
-        curl(&url)
+        curl(&self.url(image, kind, reference))
             .user(self.shop.actor("dora"))
             .method(method)
-            .flags(["--header", &format!("Accept: {accept}")])
+            .flags(["--location", "--header", &format!("Accept: {accept}")])
             .ask()
     }
 

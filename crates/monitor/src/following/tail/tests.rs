@@ -48,12 +48,19 @@ async fn a_blob_is_given_to_its_end_and_no_further() {
 }
 
 #[tokio::test]
-async fn other_bytes_than_the_blob_s_are_no_blob() {
-    let (sender, tail) = upload(b"A layer", 0);
-    commit(&sender, b"a layer");
-    let (read, tail) = read_all(tail).await;
-    assert_eq!(read.unwrap(), b"A layer");
+async fn a_part_of_the_blob_is_no_blob() {
+    let (sender, mut tail) = upload(b"a layer", 4);
+    let mut part = [0; 4];
+    tail.read_exact(&mut part).unwrap();
     assert_eq!(tail.blob(), None);
+    commit(&sender, b"a layer");
+    assert_eq!(tail.blob(), None, "four bytes of seven");
+    let (read, tail) = read_all(tail).await;
+    assert_eq!(
+        (&part[..], read.unwrap().as_slice()),
+        (&b"a la"[..], &b"yer"[..])
+    );
+    assert_eq!(tail.blob(), Some(Digest::sha256(b"a layer")));
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ const SCHEMAS: &[Row] = &[
         "Collection",
         "id: integer; askedBy?: string; askedAt: time; sweep: boolean; startedAt?: time; finishedAt?: time; phase: string; \
          toLookAt: integer; lookedAt: integer; links: integer; blobs: integer; files: integer; orphans: integer; \
-         bytes: integer",
+         bytes: integer; failed: integer",
     ),
     ("TagsDeleted", "tags: [tag]; kept: integer; next?: string"),
     (

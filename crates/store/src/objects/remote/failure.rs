@@ -46,6 +46,11 @@ pub(super) fn at_start(error: &object_store::Error, url: &str) -> Error {
     }
 }
 
+/// Whether the service does not know what it was asked for.
+pub(super) fn is_not_implemented(error: &object_store::Error) -> bool {
+    said(error).contains(" 501 ")
+}
+
 /// Something that may work later.
 pub(super) fn unavailable(error: &object_store::Error) -> Error {
     Error::Unavailable {

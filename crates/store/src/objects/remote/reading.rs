@@ -113,7 +113,7 @@ struct Way {
 
 impl Way {
     async fn piece(&mut self) -> Result<Option<Bytes>> {
-        let asked_at = Instant::now();
+        let mut failed_at = None;
         while self.next < self.end {
             let mut current = match self.current.take() {
                 Some(current) => current,
@@ -137,8 +137,11 @@ impl Way {
                     why: "it sent fewer bytes than it has".to_owned(),
                 },
             };
-            if asked_at.elapsed() > self.bytes.remote.patience {
-                return Err(why);
+            // Counted from the first failure: that one may have been a long silence, and is followed by another request.
+            match failed_at {
+                None => failed_at = Some(Instant::now()),
+                Some(at) if at.elapsed() > self.bytes.remote.patience => return Err(why),
+                Some(_) => {}
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -166,7 +169,12 @@ impl Read for RemoteReader {
                     self.current = bytes;
                 }
                 Some(Err(error)) => return Err(io::Error::other(error)),
-                None => return Err(io::ErrorKind::UnexpectedEof.into()),
+                None => {
+                    return Err(io::Error::other(Error::Unavailable {
+                        what: "the blob store",
+                        why: "reading from it was given up".to_owned(),
+                    }));
+                }
             }
         }
         let count = buffer.len().min(self.current.len());

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::{PIECES_MAX, ended_key, folder, session_key};
 use crate::db::{Db, RowExt};
 use crate::error::Result;
-use crate::objects::{Listed, Remote};
+use crate::objects::{Listed, Remote, claim};
 use crate::uploads::UploadId;
 use crate::{Store, batch};
 
@@ -18,6 +18,7 @@ const PAGE_SESSIONS: usize = 1_000;
 ///
 /// `before` must lie at least a day back: younger pieces may be about to become blobs in another process.
 pub(in crate::uploads) async fn expire(store: &Store, remote: &Remote, before: i64) -> Result<u64> {
+    claim::confirm(store.db(), remote).await?;
     let mut removed = 0_u64;
     let mut after: Option<String> = None;
     loop {
@@ -77,10 +78,10 @@ async fn remove(store: &Store, remote: &Remote, id: &str, before: i64) -> Result
     Ok(true)
 }
 
-/// Those of the pieces that are blobs.
+/// Those of the pieces that are blobs, by the index of these.
 async fn blobs(db: &Db, pieces: &[Listed]) -> Result<HashSet<String>> {
     let text = format!(
-        "SELECT location FROM blobs WHERE location IN ({})",
+        "SELECT location FROM blobs WHERE location >= 'uploads/' AND location < 'uploads0' AND location IN ({})",
         batch::markers(1, pieces.len())
     );
     let mut query = batch::query(text);
