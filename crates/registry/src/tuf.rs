@@ -81,9 +81,10 @@ impl Registry {
                 Outcome::Moved => {}
             }
         }
-        Err(Error::unavailable(
-            "too many publish to this repository at once; run the command again",
-        ))
+        Err(Error::Store(store::Error::Unavailable {
+            what: "the trust repository",
+            why: "too many publish to it at once".to_owned(),
+        }))
     }
 
     /// The server's key for a role, for a publisher to put into a root. Asking twice gives the same.
