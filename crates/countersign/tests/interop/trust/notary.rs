@@ -211,7 +211,7 @@ pub(super) fn two_publishers(side: &mut Side) {
         }
         std::thread::scope(|scope| {
             for (publisher, _) in publishers {
-                let publish = move || publisher.run(["publish", &one.gun]).run();
+                let publish = move || publisher.run(["publish", &publisher.gun]).run();
                 scope.spawn(move || {
                     // Whoever is refused is told so, and the same command succeeds then.
                     let refused = publish();
