@@ -165,6 +165,22 @@ fn rollback_by_a_publisher_who_signs_snapshots_is_refused() {
 }
 
 #[test]
+fn rollback_of_the_root_itself() {
+    let (mut repository, _, mut reader) = read_before();
+    repository.rotate_root_key();
+    repository.rotate_root_key();
+    // The first root again, or the third before the second.
+    for version in [1, 3] {
+        let mut stored = repository.stored().iter();
+        let root = stored.find(|file| file.role == RoleName::Root && file.version == version);
+        let mirror = Mirror::of(&repository).replacing("2.root.json", root.unwrap().bytes.clone());
+        let problem = reader.read(&mirror, START).unwrap_err();
+        let current = 1;
+        assert_eq!(problem, Problem::RootVersion { version, current });
+    }
+}
+
+#[test]
 fn freeze_the_same_state_is_shown_for_too_long() {
     let (repository, _, mut reader) = read_before();
     let mirror = Mirror::of(&repository);

@@ -674,6 +674,7 @@ fn a_parent_may_come_with_its_delegation() {
 fn a_parent_must_delegate() {
     let mut repository = TrustRepository::new(GUN);
     let key = repository.new_key(Algorithm::EcdsaP256);
+    repository.delegate("targets/other", slice::from_ref(&key), 1);
     let file = repository.sign(&author::first_targets(repository.now), &[key]);
     let stranger = (RoleName::parse("targets/level1").unwrap(), file);
     let targets = repository.next_targets("targets", |_| {});

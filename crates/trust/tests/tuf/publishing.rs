@@ -101,6 +101,32 @@ fn two_publishers_at_once_and_one_may_try_again() {
 }
 
 #[test]
+fn a_snapshot_lists_every_delegation_that_came() {
+    let mut repository = TrustRepository::new(GUN);
+    let keys = [repository.new_key(Algorithm::EcdsaP256)];
+    repository.delegate("targets/alice", &keys, 1);
+    let root = repository.next_root(|root| root.set_role(&RoleName::Snapshot, &keys, 1));
+    let alice = repository.next_targets("targets/alice", |_| {});
+    let listing = |parts: &[&(RoleName, Vec<u8>)]| {
+        let parts = parts.iter();
+        let files: Vec<_> = parts
+            .map(|(role, bytes)| (role.clone(), bytes.as_slice()))
+            .collect();
+        let snapshot = author::snapshot(Some(repository.snapshot()), &files, START);
+        (RoleName::Snapshot, repository.sign(&snapshot, &keys))
+    };
+    let (without, with) = (listing(&[&root]), listing(&[&root, &alice]));
+    let refusal = repository
+        .post(vec![root.clone(), alice.clone(), without])
+        .unwrap_err();
+    let problem = Problem::Unlisted {
+        role: role("targets/alice"),
+    };
+    assert_eq!(refusal, Refusal::BadSnapshot(problem));
+    repository.post(vec![root, alice, with]).unwrap();
+}
+
+#[test]
 fn versions_that_are_not_current_any_more_still_count() {
     // alice's delegation is taken from her, and given to her again: her file begins anew, but not with an old version.
     let mut repository = TrustRepository::new(GUN);
