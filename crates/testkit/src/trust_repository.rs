@@ -49,7 +49,9 @@ impl TrustRepository {
     pub fn new(gun: &str) -> Self {
         let mut repository = Self::empty(gun);
         let (root, targets) = repository.first_files();
-        repository.post(vec![root, targets]).expect("a first update is taken");
+        repository
+            .post(vec![root, targets])
+            .expect("a first update is taken");
         repository
     }
 
@@ -299,7 +301,9 @@ impl TrustRepository {
             current.insert_latest(file.role.clone(), file.version);
             let stays = match file.role {
                 RoleName::Timestamp | RoleName::Snapshot => true,
-                _ => listed.get(&file.role).is_some_and(|meta| meta.matches(&file.bytes)),
+                _ => listed
+                    .get(&file.role)
+                    .is_some_and(|meta| meta.matches(&file.bytes)),
             };
             if stays {
                 current.insert(file.role.clone(), file.bytes.clone());

@@ -2,13 +2,13 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "tests, whose helpers the lints do not recognise as such"
 )]
 
 mod tuf {
     mod attacks;
+    mod notary_data;
     mod notary_validation;
     mod publishing;
     mod reading;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest as _, Sha256};
-use trust::tuf::RoleName;
+use trust::tuf::{FileMeta, RoleName};
 
 use super::TrustRepository;
 
@@ -65,7 +64,7 @@ impl Mirror {
 
     fn by_hash(&self, role: &RoleName, hash: &str) -> Option<Vec<u8>> {
         let mut files = self.repository.stored().iter();
-        let is = |bytes: &[u8]| format!("{:x}", Sha256::digest(bytes)) == hash;
+        let is = |bytes: &[u8]| FileMeta::of(bytes).sha256_hex().as_deref() == Some(hash);
         let file = files.find(|file| file.role == *role && is(&file.bytes))?;
         Some(file.bytes.clone())
     }

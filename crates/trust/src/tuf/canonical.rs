@@ -2,10 +2,13 @@
 //! numbers, and in strings nothing escaped but `"` and `\`. It is often not JSON any more (a line break stands as
 //! itself), so it is only ever signed or hashed, never stored. Deliberately not RFC 8785, which escapes control
 //! characters and orders by UTF-16.
+//!
+//! Go's clients read numbers as floating point before they write this text. Beyond 2^53 they would check another one, so such
+//! numbers have none here.
 
 use serde_json::{Map, Value};
 
-/// Writes a value. The only thing that has no such text is a number with a fraction or an exponent.
+/// Writes a value. The only thing that has no such text is a number with a fraction or an exponent, or beyond 2^53.
 pub(crate) fn encode(value: &Value) -> Result<Vec<u8>, NotWhole> {
     let mut text = String::new();
     write_value(value, &mut text)?;
@@ -17,10 +20,10 @@ fn write_value(value: &Value, text: &mut String) -> Result<(), NotWhole> {
         Value::Null => text.push_str("null"),
         Value::Bool(true) => text.push_str("true"),
         Value::Bool(false) => text.push_str("false"),
-        Value::Number(number) if number.is_i64() || number.is_u64() => {
-            text.push_str(&number.to_string());
-        }
-        Value::Number(_) => return Err(NotWhole),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) if whole.unsigned_abs() <= WHOLE_MAX => text.push_str(&whole.to_string()),
+            _ => return Err(NotWhole),
+        },
         Value::String(string) => write_string(string, text),
         Value::Array(items) => {
             text.push('[');
@@ -67,9 +70,12 @@ pub(crate) fn write_string(string: &str, text: &mut String) {
     text.push('"');
 }
 
-/// The value holds a number with a fraction or an exponent.
+/// The largest number that Go's clients read as it is.
+pub(crate) const WHOLE_MAX: u64 = 1 << 53;
+
+/// The value holds a number with a fraction or an exponent, or a larger one than [`WHOLE_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a number in signed metadata must be whole")]
+#[error("numbers in signed metadata must be whole and at most 2^53")]
 pub(crate) struct NotWhole;
 
 #[cfg(test)]
@@ -102,8 +108,16 @@ mod tests {
 
     #[test]
     fn takes_whole_numbers_only() {
-        check("[0,-1,9223372036854775807]", "[0,-1,9223372036854775807]");
-        for json in ["1.0", "1e2", "-0.5", "[{\"a\":1.5}]"] {
+        check("[0,-1,9007199254740992]", "[0,-1,9007199254740992]");
+        for json in [
+            "1.0",
+            "1e2",
+            "-0.5",
+            "[{\"a\":1.5}]",
+            "9007199254740993",
+            "-9007199254740993",
+            "18446744073709551615",
+        ] {
             let value: Value = serde_json::from_str(json).unwrap();
             assert_eq!(encode(&value), Err(NotWhole), "{json}");
         }
@@ -112,7 +126,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn is_json_that_reads_back_where_nothing_needs_an_escape(
-            keys in proptest::collection::btree_map("[a-z\"\\\\é]{0,8}", 0_i64.., 0..8)
+            keys in proptest::collection::btree_map("[a-z\"\\\\é]{0,8}", 0_i64..1 << 53, 0..8)
         ) {
             let value = serde_json::to_value(&keys).unwrap();
             let text = encode(&value).unwrap();

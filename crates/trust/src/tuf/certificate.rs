@@ -28,7 +28,11 @@ pub(super) fn first_public_key(public: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether a key may be a root key of a repository. `now` is left out for roots that were believed before: their certificates may
 /// have ended since.
-pub(super) fn check_root_key(key: &Key, gun: &Gun, now: Option<i64>) -> Result<(), CertificateFault> {
+pub(super) fn check_root_key(
+    key: &Key,
+    gun: &Gun,
+    now: Option<i64>,
+) -> Result<(), CertificateFault> {
     if !key.keytype().is_certificate() {
         return Err(CertificateFault::NoCertificate);
     }
@@ -70,7 +74,10 @@ fn check_name(certificate: &X509Certificate<'_>, gun: &Gun) -> Result<(), Certif
 }
 
 /// A certificate may begin up to a day ahead, for clocks that differ.
-fn check_validity(certificate: &X509Certificate<'_>, now: Option<i64>) -> Result<(), CertificateFault> {
+fn check_validity(
+    certificate: &X509Certificate<'_>,
+    now: Option<i64>,
+) -> Result<(), CertificateFault> {
     let validity = certificate.validity();
     let begins = validity.not_before.timestamp();
     let ends = validity.not_after.timestamp();
@@ -98,7 +105,9 @@ fn blocks(public: &[u8]) -> Option<Vec<Vec<u8>>> {
     if texts.len() > CHAIN_MAX {
         return None;
     }
-    let ders = texts.iter().map(|block| pem::decode(block, &["CERTIFICATE"]).ok());
+    let ders = texts
+        .iter()
+        .map(|block| pem::decode(block, &["CERTIFICATE"]).ok());
     ders.collect()
 }
 

@@ -86,7 +86,10 @@ impl Key {
         let keyval = fields.value("keyval").unwrap_or(&Value::Null);
         let keyval = Fields::of(keyval, &fields.path("keyval"), &["public", "private"])?;
         if keyval.value("private").is_some() {
-            return Err(keyval.fault("private", "must be null: private keys stay with their owners"));
+            return Err(keyval.fault(
+                "private",
+                "must be null: private keys stay with their owners",
+            ));
         }
         Ok(Self::new(keytype, keyval.base64("public")?))
     }

@@ -53,9 +53,8 @@ impl Material {
                 Algorithm::EcdsaP256 => {
                     check(&ECDSA_P256_SHA256_FIXED, key.point(), message, signature)
                 }
-                Algorithm::EcdsaP384 => fixed_to_der(signature, P384_BYTES).is_some_and(|der| {
-                    check(&ECDSA_P384_SHA256_ASN1, key.point(), message, &der)
-                }),
+                Algorithm::EcdsaP384 => fixed_to_der(signature, P384_BYTES)
+                    .is_some_and(|der| check(&ECDSA_P384_SHA256_ASN1, key.point(), message, &der)),
                 Algorithm::Ed25519 => false,
             },
             ("ecdsa", Self::P521(point)) => {
@@ -64,9 +63,7 @@ impl Material {
             ("eddsa", Self::Own(key)) => {
                 key.algorithm() == Algorithm::Ed25519 && key.verify(message, signature).is_ok()
             }
-            ("rsapss", Self::Rsa(key)) => {
-                check(&RSA_PSS_2048_8192_SHA256, key, message, signature)
-            }
+            ("rsapss", Self::Rsa(key)) => check(&RSA_PSS_2048_8192_SHA256, key, message, signature),
             ("rsapkcs1v15", Self::Rsa(key)) => {
                 check(&RSA_PKCS1_2048_8192_SHA256, key, message, signature)
             }

@@ -55,8 +55,13 @@ impl Common {
         if version < 1 {
             return Err(fields.fault("version", "must be at least 1"));
         }
-        let expires = time::parse(fields.text("expires")?)
-            .ok_or_else(|| fields.fault("expires", "must be a time as `2026-01-31T12:00:00Z`"))?;
+        let expires = read_expires(fields)?;
         Ok(Self { version, expires })
     }
+}
+
+/// The end of a file.
+pub(super) fn read_expires(fields: &Fields<'_>) -> Result<i64, Problem> {
+    time::parse(fields.text("expires")?)
+        .ok_or_else(|| fields.fault("expires", "must be a time as `2026-01-31T12:00:00Z`"))
 }

@@ -41,7 +41,9 @@ pub enum Problem {
         threshold: u32,
     },
     /// Too few of the previous root's keys signed the new root.
-    #[error("root: {valid} of {threshold} needed signatures by keys of the previous root are valid")]
+    #[error(
+        "root: {valid} of {threshold} needed signatures by keys of the previous root are valid"
+    )]
     NotRotated {
         /// Distinct keys of the previous root whose signature was verified.
         valid: usize,
@@ -86,7 +88,7 @@ pub enum Problem {
         version: i64,
     },
     /// It has ended.
-    #[error("{role} expired at {}", time::format(*expires))]
+    #[error("{role} expired at {}", instant(.expires))]
     Expired {
         /// The role.
         role: RoleName,
@@ -160,6 +162,10 @@ pub enum Problem {
         /// The most that is followed.
         max: usize,
     },
+}
+
+fn instant(milliseconds: &i64) -> String {
+    time::format(*milliseconds)
 }
 
 /// What is wrong with the certificate of a root key.

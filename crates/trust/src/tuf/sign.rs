@@ -18,19 +18,21 @@ pub(super) fn file(
     signers: &[&dyn Signer],
 ) -> Result<Vec<u8>, SealError> {
     let signed = content.to_value();
-    // INVARIANT: what this crate writes holds whole numbers only, but what it read once may come back in `custom`.
-    let message = canonical::encode(&signed).map_err(|_| SealError::Fraction)?;
+    // What this crate writes holds small whole numbers only, but not what publishers put into `custom`.
+    let message = canonical::encode(&signed).map_err(|_| SealError::Number)?;
     let signatures: Result<Vec<Value>, SealError> = keys
         .iter()
         .map(|key| signature(key, &message, signers))
         .collect();
-    let file = json!({"signed": signed, "signatures": signatures?});
-    Ok(file.to_string().into_bytes())
+    // Byte for byte as Go's library writes it: notary-server hashes what it would write itself, not what it was sent.
+    let signatures = Value::Array(signatures?);
+    Ok(format!(r#"{{"signed":{signed},"signatures":{signatures}}}"#).into_bytes())
 }
 
 fn signature(key: &Key, message: &[u8], signers: &[&dyn Signer]) -> Result<Value, SealError> {
     let canonical = key.canonical_id();
-    let fits = |signer: &&&dyn Signer| Some(Key::from(signer.public_key()).id()) == canonical.as_ref();
+    let fits =
+        |signer: &&&dyn Signer| Some(Key::from(signer.public_key()).id()) == canonical.as_ref();
     let signer = signers.iter().find(fits);
     let signer = signer.ok_or_else(|| SealError::Missing(key.id().clone()))?;
     let unsuitable = || SealError::Unsuitable(key.id().clone());
@@ -56,9 +58,9 @@ pub enum SealError {
     /// ECDSA P-384, or a signer that answered something else than a signature.
     #[error("the key {0} cannot sign trust metadata: use ecdsa p-256 or ed25519")]
     Unsuitable(KeyId),
-    /// A target's custom data holds a number with a fraction.
-    #[error("trust metadata cannot hold a number with a fraction")]
-    Fraction,
+    /// A target's custom data holds a number with a fraction, or one too large.
+    #[error("trust metadata can hold whole numbers up to 2^53 only")]
+    Number,
     /// The signer failed.
     #[error(transparent)]
     Sign(#[from] SignError),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::canonical;
 use super::fields::Fields;
 use super::key::KeyId;
-use super::metadata::Content;
+use super::metadata::{Content, read_expires};
 use super::problem::Problem;
 use super::role::RoleName;
 use crate::strict::{self, JsonError};
@@ -30,9 +30,24 @@ impl Document {
         Ok(Self { bytes, value })
     }
 
-    /// The version that it claims, before anything is checked.
-    pub(super) fn version(&self) -> Option<i64> {
-        self.value.get("signed")?.get("version")?.as_i64()
+    /// The version that it claims, before anything is checked; 0 if it claims none.
+    ///
+    /// notary-server reads as much of every part before it judges any: what all files have in common, and the signatures.
+    pub(super) fn version(&self, role: &RoleName) -> Result<i64, Problem> {
+        let fields = Fields::of(&self.value, role.as_str(), &["signed", "signatures"])?;
+        read_signatures(&fields)?;
+        let Some(signed) = fields.value("signed") else {
+            return Ok(0);
+        };
+        let known = ["_type", "version", "expires"];
+        let signed = Fields::of(signed, &fields.path("signed"), &known)?;
+        if signed.value("_type").is_some() {
+            signed.text("_type")?;
+        }
+        if signed.value("expires").is_some() {
+            read_expires(&signed)?;
+        }
+        signed.whole("version")
     }
 
     /// Reads it as the file of a role.
@@ -41,7 +56,7 @@ impl Document {
         let signatures = read_signatures(&fields)?;
         let signed = fields.value("signed").unwrap_or(&Value::Null);
         let message = canonical::encode(signed)
-            .map_err(|_| fields.fault("signed", "must hold whole numbers only"))?;
+            .map_err(|_| fields.fault("signed", "must hold whole numbers up to 2^53 only"))?;
         let content = T::read(signed, role)?;
         Ok(Signed {
             bytes: self.bytes,

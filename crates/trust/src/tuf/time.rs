@@ -16,7 +16,10 @@ pub(super) fn parse(text: &str) -> Option<i64> {
 /// Writes an instant in UTC.
 pub(super) fn format(milliseconds: i64) -> String {
     let instant = Timestamp::from_millisecond(milliseconds);
-    instant.map_or_else(|_| format!("{milliseconds} ms"), |instant| instant.to_string())
+    instant.map_or_else(
+        |_| format!("{milliseconds} ms"),
+        |instant| instant.to_string(),
+    )
 }
 
 /// When a file of a role ends that is made now: as docker and notary have it, after 10 years for `root`, 3 for `targets`, delegations and

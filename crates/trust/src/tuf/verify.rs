@@ -62,17 +62,17 @@ pub(super) fn root(
     previous: Option<&Root>,
     now: Option<i64>,
 ) -> Result<Trusted<Root>, Problem> {
-    let own = root_keys(gun, signed.content(), now)?;
+    let own = signers(&signed, &root_keys(gun, signed.content(), now)?);
     if let Some(previous) = previous {
         // TUF 5.3.4: the new root is signed by the threshold of the old one's keys too.
         let old = root_keys(gun, previous, None)?;
-        let threshold = previous.role(&RoleName::Root).threshold;
-        let valid = signers(&signed, old).len();
+        let threshold = previous.threshold();
+        let valid = signers(&signed, &old).len();
         if !meets(valid, threshold) {
             return Err(Problem::NotRotated { valid, threshold });
         }
     }
-    let threshold = signed.content().role(&RoleName::Root).threshold;
+    let threshold = signed.content().threshold();
     by_threshold(&RoleName::Root, signed, own, threshold)
 }
 
@@ -82,7 +82,10 @@ pub(super) fn base<T: Content>(
     root: &Root,
     signed: Signed<T>,
 ) -> Result<Trusted<T>, Problem> {
-    let keys = root.role(role);
+    let keys = root.role(role).ok_or_else(|| Problem::NotDelegated {
+        role: role.clone(),
+        parent: RoleName::Root,
+    })?;
     by_keys(role, signed, keys, &root.keys)
 }
 
@@ -146,16 +149,16 @@ fn by_keys<T>(
     listed: &BTreeMap<KeyId, Key>,
 ) -> Result<Trusted<T>, Problem> {
     let allowed = keys.keyids.iter().filter_map(|id| listed.get_key_value(id));
-    by_threshold(role, signed, allowed.collect(), keys.threshold)
+    let signers = signers(&signed, &allowed.collect());
+    by_threshold(role, signed, signers, keys.threshold)
 }
 
 fn by_threshold<T>(
     role: &RoleName,
     signed: Signed<T>,
-    allowed: BTreeMap<&KeyId, &Key>,
+    signers: Vec<Key>,
     threshold: u32,
 ) -> Result<Trusted<T>, Problem> {
-    let signers: Vec<Key> = signers(&signed, allowed).into_iter().cloned().collect();
     if !meets(signers.len(), threshold) {
         return Err(Problem::Threshold {
             role: role.clone(),
@@ -167,7 +170,7 @@ fn by_threshold<T>(
 }
 
 /// The distinct keys with a valid signature. Each id is tried once for each signature that names it.
-fn signers<'a, T>(signed: &Signed<T>, allowed: BTreeMap<&KeyId, &'a Key>) -> Vec<&'a Key> {
+fn signers<T>(signed: &Signed<T>, allowed: &BTreeMap<&KeyId, &Key>) -> Vec<Key> {
     let mut found = Vec::new();
     let mut counted = BTreeSet::new();
     for signature in signed.signatures() {
@@ -185,7 +188,7 @@ fn signers<'a, T>(signed: &Signed<T>, allowed: BTreeMap<&KeyId, &'a Key>) -> Vec
         });
         if valid {
             counted.insert(canonical);
-            found.push(*key);
+            found.push((*key).clone());
         }
     }
     found

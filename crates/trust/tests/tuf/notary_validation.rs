@@ -2,7 +2,13 @@
 //! same answer, by the same name of the error. `ok` is an update that is taken.
 //!
 //! Where notary's answer is an error that it cannot serialise, clients get `INVALID_UPDATE` without a reason; we answer the same code as
-//! `ErrValidation` with one.
+//! `ErrValidation` with one. The same holds for `MALFORMED_JSON` and `VERSION`, for which notary gives no reason either.
+//!
+//! We refuse what notary-server takes (measured with 0.7.0) in these cases, because docker would read it in another way than others, or
+//! because somebody could only gain by it: a key twice in one JSON object; a field that differs from a known one in case only; bytes after
+//! the JSON; a key listed under an id that is not its hash, or with its private half; two files for one role; a role delegated to twice in one
+//! file; one key in two certificates as two signatures; a hash of another length, a negative length; a snapshot that lists a file which
+//! is neither in the update nor current.
 //!
 //! | notary-server's case | its answer | our test |
 //! |---|---|---|
@@ -54,6 +60,8 @@
 //! | `TestValidateTargetsParentInUpdate` | `ErrBadTargets`, then ok | `a_parent_may_come_with_its_delegation` |
 //! | `TestValidateTargetsRoleNotInParent` | `ErrBadTargets` | `a_parent_must_delegate` |
 
+use std::slice;
+
 use serde_json::{Value, json};
 use testkit::trust_repository::TrustRepository;
 use trust::Algorithm;
@@ -69,7 +77,8 @@ const ROLES: [RoleName; 4] = [
     RoleName::Timestamp,
 ];
 
-type Files = Vec<(RoleName, Vec<u8>)>;
+type Part = (RoleName, Vec<u8>);
+type Files = Vec<Part>;
 
 /// A repository whose owner signs the snapshot too, and its first four files.
 struct Owner {
@@ -87,9 +96,9 @@ impl Owner {
         let targets_key = repository.new_key(Algorithm::EcdsaP256);
         let snapshot_key = repository.new_key(Algorithm::EcdsaP256);
         let keys = author::BaseKeys {
-            root: std::slice::from_ref(&root_key),
-            targets: std::slice::from_ref(&targets_key),
-            snapshot: std::slice::from_ref(&snapshot_key),
+            root: slice::from_ref(&root_key),
+            targets: slice::from_ref(&targets_key),
+            snapshot: slice::from_ref(&snapshot_key),
             timestamp: &repository.held.timestamp,
         };
         let root = author::first_root(&keys, repository.now);
@@ -109,13 +118,13 @@ impl Owner {
     fn targets_file(&self) -> Vec<u8> {
         let targets = author::first_targets(self.repository.now);
         self.repository
-            .sign(&targets, std::slice::from_ref(&self.targets_key))
+            .sign(&targets, slice::from_ref(&self.targets_key))
     }
 
     fn snapshot_file(&self, files: &[(RoleName, &[u8])]) -> Vec<u8> {
         let snapshot = author::snapshot(None, files, self.repository.now);
         self.repository
-            .sign(&snapshot, std::slice::from_ref(&self.snapshot_key))
+            .sign(&snapshot, slice::from_ref(&self.snapshot_key))
     }
 
     /// Root, targets and a snapshot of them.
@@ -246,7 +255,9 @@ fn root_keys_need_a_certificate_for_the_repository() {
     let wrong = owner.repository.new_root_key_for(&other);
     let bare = owner.repository.new_key(Algorithm::EcdsaP256);
     for key in [wrong, bare] {
-        owner.root.set_role(&RoleName::Root, &[key.clone()], 1);
+        owner
+            .root
+            .set_role(&RoleName::Root, slice::from_ref(&key), 1);
         owner.root_keys = vec![key];
         let refusal = owner.judge(owner.files(), &Current::new()).unwrap_err();
         assert_eq!(refusal.name(), "ErrBadRoot", "{refusal}");
@@ -368,7 +379,7 @@ fn a_rotation_needs_the_keys_of_the_root_right_before() {
     // Another rotation needs the second and the third; the first is forgotten.
     let third = repository.new_root_key();
     let mut root = author::next(&RoleName::Root, repository.root(), repository.now);
-    root.set_role(&RoleName::Root, &[third.clone()], 1);
+    root.set_role(&RoleName::Root, slice::from_ref(&third), 1);
     let signed = |keys: &[Key]| vec![(RoleName::Root, repository.sign(&root, keys))];
     let with_first = signed(&[first[0].clone(), third.clone()]);
     let with_second = signed(&[second[0].clone(), third]);
@@ -391,7 +402,7 @@ fn any_of_the_previous_roots_keys_may_sign_the_next() {
     // The other one signs the rotation to a third.
     let third = repository.new_root_key();
     let mut root = author::next(&RoleName::Root, repository.root(), repository.now);
-    root.set_role(&RoleName::Root, &[third.clone()], 1);
+    root.set_role(&RoleName::Root, slice::from_ref(&third), 1);
     let file = repository.sign(&root, &[other, third]);
     repository.post(vec![(RoleName::Root, file)]).unwrap();
 }
@@ -405,7 +416,7 @@ fn a_rotation_meets_the_previous_roots_threshold() {
 
     let last = repository.new_root_key();
     let mut root = author::next(&RoleName::Root, repository.root(), repository.now);
-    root.set_role(&RoleName::Root, &[last.clone()], 1);
+    root.set_role(&RoleName::Root, slice::from_ref(&last), 1);
     let [one, other] = pair;
     let by_one = repository.sign(&root, &[one.clone(), last.clone()]);
     let refusal = repository.clone().post(vec![(RoleName::Root, by_one)]);
@@ -420,7 +431,7 @@ fn a_rotation_meets_the_previous_roots_threshold() {
 fn a_root_is_the_next_version() {
     let mut repository = TrustRepository::new(GUN);
     let keys = repository.keys_of("root");
-    for version in [3, 0, -1, i64::MAX] {
+    for version in [3, 0, -1, 1 << 53] {
         let mut root = repository.root();
         root.renew(version, root.expires);
         let file = repository.sign(&root, &keys);
@@ -453,7 +464,9 @@ fn a_snapshot_must_come_if_the_server_cannot_sign_it() {
 fn the_server_signs_the_first_snapshot() {
     let mut repository = TrustRepository::empty(GUN);
     let (root, targets) = repository.first_files();
-    let files = repository.post(vec![root.clone(), targets.clone()]).unwrap();
+    let files = repository
+        .post(vec![root.clone(), targets.clone()])
+        .unwrap();
     let snapshot = repository.snapshot();
     assert_eq!(snapshot.version, 1);
     assert!(snapshot.meta[&RoleName::Root].matches(&root.1));
@@ -529,7 +542,8 @@ fn the_timestamp_needs_no_more_keys_than_the_server_has() {
 fn a_threshold_is_at_least_one() {
     let owner = Owner::new();
     for role in ROLES {
-        let update = owner.with_root(|signed| signed["roles"][role.as_str()]["threshold"] = json!(0));
+        let update =
+            owner.with_root(|signed| signed["roles"][role.as_str()]["threshold"] = json!(0));
         let refusal = owner.judge(update, &Current::new()).unwrap_err();
         assert_eq!(refusal.name(), "ErrBadRoot");
         assert!(refusal.to_string().contains("threshold"), "{refusal}");
@@ -541,7 +555,10 @@ fn a_root_names_all_four_roles() {
     let owner = Owner::new();
     for role in ROLES {
         let update = owner.with_root(|signed| {
-            signed["roles"].as_object_mut().unwrap().remove(role.as_str());
+            signed["roles"]
+                .as_object_mut()
+                .unwrap()
+                .remove(role.as_str());
         });
         let refusal = owner.judge(update, &Current::new()).unwrap_err();
         assert_eq!(refusal.name(), "ErrBadRoot");
@@ -578,8 +595,7 @@ fn a_snapshot_lists_the_files_that_came() {
     let (root, targets) = (owner.root_file(), owner.targets_file());
 
     // A signature more makes another file, although it says the same.
-    let snapshot =
-        owner.snapshot_file(&[(RoleName::Root, &root), (RoleName::Targets, &targets)]);
+    let snapshot = owner.snapshot_file(&[(RoleName::Root, &root), (RoleName::Targets, &targets)]);
     let mut file: Value = serde_json::from_slice(&targets).unwrap();
     let again = file["signatures"][0].clone();
     file["signatures"].as_array_mut().unwrap().push(again);
@@ -588,10 +604,7 @@ fn a_snapshot_lists_the_files_that_came() {
         (RoleName::Targets, file.to_string().into_bytes()),
         (RoleName::Snapshot, snapshot),
     ];
-    assert_eq!(
-        name(owner.judge(update, &Current::new())),
-        "ErrBadSnapshot"
-    );
+    assert_eq!(name(owner.judge(update, &Current::new())), "ErrBadSnapshot");
 
     for wrong in [RoleName::Root, RoleName::Targets] {
         let listed = |role: &RoleName, bytes| match *role == wrong {
@@ -602,7 +615,7 @@ fn a_snapshot_lists_the_files_that_came() {
         for (role, bytes) in [(RoleName::Root, &root), (RoleName::Targets, &targets)] {
             snapshot.meta.insert(role.clone(), listed(&role, bytes));
         }
-        let keys = std::slice::from_ref(&owner.snapshot_key);
+        let keys = slice::from_ref(&owner.snapshot_key);
         let update = vec![
             (RoleName::Root, root.clone()),
             (RoleName::Targets, targets.clone()),
@@ -615,13 +628,15 @@ fn a_snapshot_lists_the_files_that_came() {
 }
 
 /// A repository with `targets/level1` and `targets/level1/other` delegated, and the files of both.
-fn with_delegations() -> (TrustRepository, (RoleName, Vec<u8>), (RoleName, Vec<u8>)) {
+fn with_delegations() -> (TrustRepository, Part, Part) {
     let mut repository = TrustRepository::new(GUN);
     let key = repository.new_key(Algorithm::EcdsaP256);
-    repository.delegate("targets/level1", &[key.clone()], 1);
+    repository.delegate("targets/level1", slice::from_ref(&key), 1);
     let level1 = repository.next_targets("targets/level1", |targets| {
         let other = RoleName::parse("targets/level1/other").unwrap();
-        targets.delegations.set_role(other, &[key.clone()], 1, &[""]);
+        targets
+            .delegations
+            .set_role(other, slice::from_ref(&key), 1, &[""]);
     });
     let other = author::first_targets(repository.now);
     let other = repository.sign(&other, &[key]);
@@ -659,12 +674,16 @@ fn a_parent_may_come_with_its_delegation() {
 fn a_parent_must_delegate() {
     let mut repository = TrustRepository::new(GUN);
     let key = repository.new_key(Algorithm::EcdsaP256);
+    repository.delegate("targets/other", slice::from_ref(&key), 1);
     let file = repository.sign(&author::first_targets(repository.now), &[key]);
     let stranger = (RoleName::parse("targets/level1").unwrap(), file);
     let targets = repository.next_targets("targets", |_| {});
     for update in [vec![stranger.clone(), targets], vec![stranger]] {
         let refusal = repository.clone().post(update).unwrap_err();
         assert_eq!(refusal.name(), "ErrBadTargets");
-        assert!(refusal.to_string().contains("does not delegate"), "{refusal}");
+        assert!(
+            refusal.to_string().contains("does not delegate"),
+            "{refusal}"
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! Updates as docker and notary send them, and what the server says to those that it does not take.
 
+use std::slice;
+
 use serde_json::{Value, json};
 use testkit::trust_repository::{DAY, Mirror, Reader, START, TrustRepository};
 use trust::Algorithm;
@@ -19,7 +21,13 @@ fn parts_are_named_by_their_role() {
     assert_eq!(part_role(None), Err(Refusal::NoFilename));
     assert_eq!(part_role(Some("")), Err(Refusal::NoFilename));
     assert_eq!(part_role(Some(".json")), Err(Refusal::NoFilename));
-    for name in ["mirror", "targets/", "targets/A", "root.json.json", "../root"] {
+    for name in [
+        "mirror",
+        "targets/",
+        "targets/A",
+        "root.json.json",
+        "../root",
+    ] {
         let refusal = part_role(Some(name)).unwrap_err();
         assert_eq!(refusal.code(), "INVALID_ROLE", "{name}");
     }
@@ -73,7 +81,9 @@ fn two_publishers_at_once_and_one_may_try_again() {
         targets.targets.insert("one".into(), FileMeta::of(b"one"));
     });
     let other = repository.next_targets("targets", |targets| {
-        targets.targets.insert("other".into(), FileMeta::of(b"other"));
+        targets
+            .targets
+            .insert("other".into(), FileMeta::of(b"other"));
     });
     repository.post(vec![one]).unwrap();
     let refusal = repository.post(vec![other]).unwrap_err();
@@ -81,7 +91,9 @@ fn two_publishers_at_once_and_one_may_try_again() {
     let says = "targets version 2 is not newer than version 2";
     assert!(refusal.to_string().contains(says), "{refusal}");
     let again = repository.next_targets("targets", |targets| {
-        targets.targets.insert("other".into(), FileMeta::of(b"other"));
+        targets
+            .targets
+            .insert("other".into(), FileMeta::of(b"other"));
     });
     repository.post(vec![again]).unwrap();
     let listed: Vec<String> = repository.targets("targets").targets.into_keys().collect();
@@ -89,11 +101,37 @@ fn two_publishers_at_once_and_one_may_try_again() {
 }
 
 #[test]
+fn a_snapshot_lists_every_delegation_that_came() {
+    let mut repository = TrustRepository::new(GUN);
+    let keys = [repository.new_key(Algorithm::EcdsaP256)];
+    repository.delegate("targets/alice", &keys, 1);
+    let root = repository.next_root(|root| root.set_role(&RoleName::Snapshot, &keys, 1));
+    let alice = repository.next_targets("targets/alice", |_| {});
+    let listing = |parts: &[&(RoleName, Vec<u8>)]| {
+        let parts = parts.iter();
+        let files: Vec<_> = parts
+            .map(|(role, bytes)| (role.clone(), bytes.as_slice()))
+            .collect();
+        let snapshot = author::snapshot(Some(repository.snapshot()), &files, START);
+        (RoleName::Snapshot, repository.sign(&snapshot, &keys))
+    };
+    let (without, with) = (listing(&[&root]), listing(&[&root, &alice]));
+    let refusal = repository
+        .post(vec![root.clone(), alice.clone(), without])
+        .unwrap_err();
+    let problem = Problem::Unlisted {
+        role: role("targets/alice"),
+    };
+    assert_eq!(refusal, Refusal::BadSnapshot(problem));
+    repository.post(vec![root, alice, with]).unwrap();
+}
+
+#[test]
 fn versions_that_are_not_current_any_more_still_count() {
     // alice's delegation is taken from her, and given to her again: her file begins anew, but not with an old version.
     let mut repository = TrustRepository::new(GUN);
     let key = repository.new_key(Algorithm::EcdsaP256);
-    let first = repository.sign(&author::first_targets(START), &[key.clone()]);
+    let first = repository.sign(&author::first_targets(START), slice::from_ref(&key));
     repository.delegate("targets/alice", &[key], 1);
     let mut current = repository.current().clone();
     current.insert_latest(role("targets/alice"), 5);
@@ -132,6 +170,17 @@ fn the_servers_versions_go_on_above_everything_stored() {
 }
 
 #[test]
+fn a_repository_whose_versions_were_run_up_says_so() {
+    let repository = TrustRepository::new(GUN);
+    let mut current = repository.current().clone();
+    current.insert_latest(RoleName::Timestamp, 1 << 53);
+    let update = vec![repository.next_targets("targets", |_| {})];
+    let (held, now) = (&repository.held, repository.now);
+    let refusal = validate(repository.gun(), update, &current, held, now).unwrap_err();
+    assert_eq!(refusal, Refusal::NoVersionLeft(RoleName::Timestamp));
+}
+
+#[test]
 fn says_who_signed_and_what() {
     let mut repository = TrustRepository::new(GUN);
     let keys = [
@@ -143,7 +192,13 @@ fn says_who_signed_and_what() {
         targets.targets.insert("1".into(), FileMeta::of(b"one"));
     });
     let (held, now) = (&repository.held, repository.now);
-    let accepted = validate(repository.gun(), vec![file], repository.current(), held, now);
+    let accepted = validate(
+        repository.gun(),
+        vec![file],
+        repository.current(),
+        held,
+        now,
+    );
     let accepted = accepted.unwrap();
     let uploaded = &accepted.uploaded()[0];
     assert_eq!(uploaded.signers, keys);
@@ -183,10 +238,16 @@ fn expired_files_are_not_taken() {
         let file = repository.next_targets(name, |targets| targets.expires = START - 1);
         let refusal = repository.post(vec![file]).unwrap_err();
         let (role, expires) = (role(name), START - 1);
-        assert_eq!(refusal, Refusal::BadTargets(Problem::Expired { role, expires }));
+        assert_eq!(
+            refusal,
+            Refusal::BadTargets(Problem::Expired { role, expires })
+        );
     }
     let file = repository.next_root(|root| root.expires = START - 1);
-    assert_eq!(repository.post(vec![file]).unwrap_err().name(), "ErrBadRoot");
+    assert_eq!(
+        repository.post(vec![file]).unwrap_err().name(),
+        "ErrBadRoot"
+    );
 }
 
 #[test]
@@ -196,7 +257,13 @@ fn an_expired_root_can_be_followed_by_a_new_one() {
     // Root and certificate have ended: nothing else is taken …
     let file = repository.next_targets("targets", |_| {});
     let refusal = repository.post(vec![file.clone()]).unwrap_err();
-    assert!(matches!(refusal, Refusal::Stored { role: RoleName::Root, .. }));
+    assert!(matches!(
+        refusal,
+        Refusal::Stored {
+            role: RoleName::Root,
+            ..
+        }
+    ));
     // … but the old key can still name a new one.
     let key = repository.new_root_key();
     let root = repository.next_root(|root| root.set_role(&RoleName::Root, &[key], 1));
@@ -209,11 +276,20 @@ fn a_new_targets_key_comes_with_what_it_signs() {
     let alice = repository.new_key(Algorithm::EcdsaP256);
     repository.delegate("targets/alice", &[alice], 1);
     let key = repository.new_key(Algorithm::EcdsaP256);
-    let root = repository.next_root(|root| root.set_role(&RoleName::Targets, &[key.clone()], 1));
+    let root =
+        repository.next_root(|root| root.set_role(&RoleName::Targets, slice::from_ref(&key), 1));
     // alice's file alone would hang on a `targets` that the new root does not know.
     let file = repository.next_targets("targets/alice", |_| {});
-    let refusal = repository.post(vec![root.clone(), file.clone()]).unwrap_err();
-    assert!(matches!(refusal, Refusal::Stored { role: RoleName::Targets, .. }));
+    let refusal = repository
+        .post(vec![root.clone(), file.clone()])
+        .unwrap_err();
+    assert!(matches!(
+        refusal,
+        Refusal::Stored {
+            role: RoleName::Targets,
+            ..
+        }
+    ));
     let next = author::next(&RoleName::Targets, repository.targets("targets"), START);
     let targets = (RoleName::Targets, repository.sign(&next, &[key]));
     repository.post(vec![root, file, targets]).unwrap();
@@ -224,7 +300,9 @@ fn the_key_in_use_is_the_one_that_the_root_names() {
     let mut repository = TrustRepository::new(GUN);
     let first = repository.held.timestamp[0].clone();
     let in_use = |repository: &TrustRepository| {
-        let key = repository.held.in_use(&RoleName::Timestamp, repository.current());
+        let key = repository
+            .held
+            .in_use(&RoleName::Timestamp, repository.current());
         key.cloned()
     };
     assert_eq!(in_use(&repository), Some(first.clone()));
@@ -232,12 +310,18 @@ fn the_key_in_use_is_the_one_that_the_root_names() {
     let pending = repository.new_key(Algorithm::Ed25519);
     repository.held.timestamp.push(pending.clone());
     assert_eq!(in_use(&repository), Some(first));
-    let file = repository.next_root(|root| root.set_role(&RoleName::Timestamp, &[pending.clone()], 1));
+    let file = repository
+        .next_root(|root| root.set_role(&RoleName::Timestamp, slice::from_ref(&pending), 1));
     repository.post(vec![file]).unwrap();
     assert_eq!(in_use(&repository), Some(pending));
     let empty = Current::new();
     assert_eq!(repository.held.in_use(&RoleName::Timestamp, &empty), None);
-    assert_eq!(repository.held.in_use(&RoleName::Root, repository.current()), None);
+    assert_eq!(
+        repository
+            .held
+            .in_use(&RoleName::Root, repository.current()),
+        None
+    );
 }
 
 #[test]
@@ -251,12 +335,14 @@ fn every_refusal_of_an_update_can_be_read_by_clients() {
     assert!(body.len() <= REFUSAL_BYTES_MAX, "{body}");
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(body["errors"].as_array().unwrap().len(), 1);
-    let said = body["errors"][0]["detail"]["Error"]["Msg"].as_str().unwrap();
+    let said = body["errors"][0]["detail"]["Error"]["Msg"]
+        .as_str()
+        .unwrap();
     assert!(said.contains("does not delegate"), "{said}");
 }
 
 #[test]
-fn numbers_with_fractions_are_not_signed_over() {
+fn numbers_that_go_reads_otherwise_are_not_signed_over() {
     let mut repository = TrustRepository::new(GUN);
     let next = author::next(&RoleName::Targets, repository.targets("targets"), START);
     let keys = repository.keys_of("targets");
@@ -264,8 +350,14 @@ fn numbers_with_fractions_are_not_signed_over() {
     signed["note"] = json!("fine");
     let with_note = repository.sign_raw(signed.clone(), &keys);
     let text = String::from_utf8(with_note.clone()).unwrap();
-    let fraction = text.replace("\"fine\"", "1.5").into_bytes();
-    let refusal = repository.post(vec![(RoleName::Targets, fraction)]).unwrap_err();
-    assert_eq!(refusal.name(), "ErrBadTargets");
-    repository.post(vec![(RoleName::Targets, with_note)]).unwrap();
+    for number in ["1.5", "1e0", "9007199254740993"] {
+        let other = text.replace("\"fine\"", number).into_bytes();
+        let refusal = repository
+            .post(vec![(RoleName::Targets, other)])
+            .unwrap_err();
+        assert_eq!(refusal.name(), "ErrBadTargets", "{number}");
+    }
+    repository
+        .post(vec![(RoleName::Targets, with_note)])
+        .unwrap();
 }

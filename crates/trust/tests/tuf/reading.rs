@@ -34,7 +34,10 @@ fn a_newcomer_fetches_everything_and_later_only_what_is_new() {
     let entry = believed.target("1.4").unwrap();
     assert_eq!(*entry.role, RoleName::Targets);
     assert_eq!(entry.file.length, 8);
-    assert_eq!(entry.file.hashes.sha256, FileMeta::of(b"an image").hashes.sha256);
+    assert_eq!(
+        entry.file.hashes.sha256,
+        FileMeta::of(b"an image").hashes.sha256
+    );
     assert_eq!(entry.signers, repository.keys_of("targets"));
     assert!(believed.target("1.5").is_none());
 
@@ -93,10 +96,21 @@ fn a_rotation_is_not_forgotten_when_what_follows_is_refused() {
     repository.rotate_root_key();
     let mirror = Mirror::of(&repository).without("timestamp.json");
     let problem = reader.read(&mirror, START).unwrap_err();
-    assert_eq!(problem, Problem::Missing { role: RoleName::Timestamp });
+    assert_eq!(
+        problem,
+        Problem::Missing {
+            role: RoleName::Timestamp
+        }
+    );
     // The state of before the rotation does not fit the root any more.
     let problem = reader.read(&old, START).unwrap_err();
-    assert!(matches!(problem, Problem::Hash { role: RoleName::Root, .. }));
+    assert!(matches!(
+        problem,
+        Problem::Hash {
+            role: RoleName::Root,
+            ..
+        }
+    ));
     reader.read(&Mirror::of(&repository), START).unwrap();
 }
 
@@ -104,7 +118,12 @@ fn a_rotation_is_not_forgotten_when_what_follows_is_refused() {
 fn a_repository_without_a_root_is_none() {
     let repository = TrustRepository::empty(GUN);
     let problem = Reader::new(repository.gun()).read(&Mirror::of(&repository), START);
-    assert_eq!(problem.unwrap_err(), Problem::Missing { role: RoleName::Root });
+    assert_eq!(
+        problem.unwrap_err(),
+        Problem::Missing {
+            role: RoleName::Root
+        }
+    );
 }
 
 #[test]
@@ -114,10 +133,16 @@ fn an_expired_root_ends_belief() {
     reader.read(&Mirror::of(&repository), START).unwrap();
     repository.now += 11 * 365 * DAY;
     repository.resign().unwrap();
-    let problem = reader.read(&Mirror::of(&repository), repository.now).unwrap_err();
+    let problem = reader
+        .read(&Mirror::of(&repository), repository.now)
+        .unwrap_err();
     assert!(matches!(
         problem,
-        Problem::RootKeys { .. } | Problem::Expired { role: RoleName::Root, .. }
+        Problem::RootKeys { .. }
+            | Problem::Expired {
+                role: RoleName::Root,
+                ..
+            }
     ));
 }
 
@@ -130,15 +155,22 @@ fn an_expired_delegation_says_nothing_and_the_others_do() {
     }
     let alice = repository.next_targets("targets/alice", |targets| {
         targets.expires = START + DAY;
-        targets.targets.insert("1.4".into(), FileMeta::of(b"an image"));
+        targets
+            .targets
+            .insert("1.4".into(), FileMeta::of(b"an image"));
     });
     repository.post(vec![alice]).unwrap();
     repository.publish("targets/bob", "1.4", b"an image");
     let mut reader = Reader::new(repository.gun());
     let believed = reader.read(&Mirror::of(&repository), START + DAY).unwrap();
     assert_eq!(believed.entries("1.4").count(), 2);
-    let believed = reader.read(&Mirror::of(&repository), START + DAY + 1).unwrap();
-    let said: Vec<&str> = believed.entries("1.4").map(|entry| entry.role.as_str()).collect();
+    let believed = reader
+        .read(&Mirror::of(&repository), START + DAY + 1)
+        .unwrap();
+    let said: Vec<&str> = believed
+        .entries("1.4")
+        .map(|entry| entry.role.as_str())
+        .collect();
     assert_eq!(said, ["targets/bob"]);
     let (role, expires) = (RoleName::parse("targets/alice").unwrap(), START + DAY);
     let problem = Problem::Expired {
@@ -191,10 +223,20 @@ fn roles_come_in_the_order_in_which_they_are_delegated() {
     }
     let mut reader = Reader::new(repository.gun());
     let believed = reader.read(&Mirror::of(&repository), START).unwrap();
-    let order: Vec<&str> = believed.roles().iter().map(|role| role.name().as_str()).collect();
+    let order: Vec<&str> = believed
+        .roles()
+        .iter()
+        .map(|role| role.name().as_str())
+        .collect();
     assert_eq!(
         order,
-        ["targets", "targets/b", "targets/b/y", "targets/b/x", "targets/a"]
+        [
+            "targets",
+            "targets/b",
+            "targets/b/y",
+            "targets/b/x",
+            "targets/a"
+        ]
     );
 }
 
@@ -213,18 +255,24 @@ fn a_delegation_that_has_said_nothing_yet_is_passed_over() {
 fn a_reader_that_refused_once_stays_at_its_end() {
     let repository = TrustRepository::new(GUN);
     let gun = repository.gun().clone();
-    let mut client = Client::new(gun.clone(), Anchor::FirstUse, Remembered::default(), START).unwrap();
+    let mut client =
+        Client::new(gun.clone(), Anchor::FirstUse, Remembered::default(), START).unwrap();
     assert_eq!(client.next().unwrap().path, "root.json");
     let problem = client.feed(Some(b"{}".to_vec())).unwrap_err();
     assert!(client.next().is_none());
-    let good = repository.current().file(&RoleName::Root).map(<[u8]>::to_vec);
+    let good = repository
+        .current()
+        .file(&RoleName::Root)
+        .map(<[u8]>::to_vec);
     assert_eq!(client.feed(good), Err(problem.clone()));
     assert_eq!(client.finish().unwrap_err(), problem);
 
     let client = Client::new(gun, Anchor::FirstUse, Remembered::default(), START).unwrap();
     assert_eq!(
         client.finish().unwrap_err(),
-        Problem::Missing { role: RoleName::Root },
+        Problem::Missing {
+            role: RoleName::Root
+        },
         "what is not read to its end is not believed"
     );
 }

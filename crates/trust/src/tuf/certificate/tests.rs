@@ -94,10 +94,16 @@ fn the_keys_own_certificate_comes_first() {
     let authority = above.self_signed(&pair).unwrap().pem();
     let issuer = Issuer::from_params(&above, &pair);
     let leaf_pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-    let leaf = named(gun().as_str()).signed_by(&leaf_pair, &issuer).unwrap().pem();
+    let leaf = named(gun().as_str())
+        .signed_by(&leaf_pair, &issuer)
+        .unwrap()
+        .pem();
 
     assert_eq!(check(&x509(&[&leaf, &authority])), Ok(()));
-    assert_eq!(check(&x509(&[&authority, &leaf])), Err(CertificateFault::Chain));
+    assert_eq!(
+        check(&x509(&[&authority, &leaf])),
+        Err(CertificateFault::Chain)
+    );
     assert_eq!(check(&x509(&[&leaf, &leaf])), Err(CertificateFault::Chain));
     assert_eq!(check(&x509(&[&authority])), Err(CertificateFault::Chain));
     let many = vec![authority.as_str(); CHAIN_MAX];
@@ -109,13 +115,22 @@ fn the_keys_own_certificate_comes_first() {
 fn text_around_a_certificate_is_refused() {
     let text = String::from_utf8(own(NOW).public().to_vec()).unwrap();
     assert_eq!(check(&x509(&[&text, "\n"])), Ok(()));
-    assert_eq!(check(&x509(&["a note\n", &text])), Err(CertificateFault::Unreadable));
-    assert_eq!(check(&x509(&[&text, "a note\n"])), Err(CertificateFault::Unreadable));
+    assert_eq!(
+        check(&x509(&["a note\n", &text])),
+        Err(CertificateFault::Unreadable)
+    );
+    assert_eq!(
+        check(&x509(&[&text, "a note\n"])),
+        Err(CertificateFault::Unreadable)
+    );
 }
 
 /// Made with `openssl req -x509 -sha1`, for this name.
 #[test]
 fn sha1_is_refused() {
-    let key = x509(&[include_str!("../../../tests/data/tuf/sha1.pem")]);
-    assert_eq!(check_root_key(&key, &gun(), None), Err(CertificateFault::Sha1));
+    let key = x509(&[include_str!("../../../tests/data/certificate/sha1.pem")]);
+    assert_eq!(
+        check_root_key(&key, &gun(), None),
+        Err(CertificateFault::Sha1)
+    );
 }

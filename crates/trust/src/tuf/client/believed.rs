@@ -46,13 +46,14 @@ impl Believed {
     pub fn target(&self, tag: &str) -> Option<Entry<'_>> {
         let releases = |role: &RoleName| role.as_str() == RELEASES;
         let first = self.first_below(tag, &releases, &|_| false);
-        let first = first.or_else(|| self.first_below(tag, &|role| *role == RoleName::Targets, &releases));
+        let first =
+            first.or_else(|| self.first_below(tag, &|role| *role == RoleName::Targets, &releases));
         first.filter(|entry| releases(entry.role) || *entry.role == RoleName::Targets)
     }
 
     /// What every role says about a tag that it may speak about.
     pub fn entries<'a>(&'a self, tag: &'a str) -> impl Iterator<Item = Entry<'a>> {
-        self.roles.iter().filter_map(|role| role.entry(tag))
+        self.roles.iter().filter_map(move |role| role.entry(tag))
     }
 
     /// `targets` first, each delegation after the role that delegates to it.
@@ -155,7 +156,11 @@ impl BelievedRole {
     /// What it says about a tag, if it may.
     #[must_use]
     pub fn entry<'a>(&'a self, tag: &str) -> Option<Entry<'a>> {
-        let file = self.targets().targets.get(tag).filter(|_| self.allows(tag))?;
+        let file = self
+            .targets()
+            .targets
+            .get(tag)
+            .filter(|_| self.allows(tag))?;
         Some(Entry {
             role: &self.name,
             file,

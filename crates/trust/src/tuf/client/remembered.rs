@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::tuf::metadata::{Content, Root, Snapshot, Targets, Timestamp};
+use crate::tuf::key::KeyId;
+use crate::tuf::metadata::{Content, RoleKeys, Root, Snapshot, Targets, Timestamp};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
 use crate::tuf::signed::Signed;
@@ -32,7 +33,7 @@ impl Remembered {
         let moved = |before: &Root| {
             [RoleName::Timestamp, RoleName::Snapshot]
                 .iter()
-                .any(|role| before.role(role).keyids != now.role(role).keyids)
+                .any(|role| before.role(role).map(ids) != now.role(role).map(ids))
         };
         if before.is_some_and(moved) {
             self.timestamp = None;
@@ -62,6 +63,10 @@ impl Remembered {
         let signed = Signed::parse(role, bytes.clone()).ok()?;
         verify::delegation(role, parent, delegating, signed).ok()
     }
+}
+
+fn ids(keys: &RoleKeys) -> &[KeyId] {
+    &keys.keyids
 }
 
 fn base<T: Content>(role: &RoleName, root: &Root, bytes: &[u8]) -> Option<Trusted<T>> {

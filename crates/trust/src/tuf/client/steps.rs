@@ -3,6 +3,7 @@
 use super::believed::BelievedRole;
 use super::remembered::not_older;
 use super::{Client, Fetch, ROLES_MAX, ROOTS_MAX, Step, UNKNOWN_BYTES_MAX, Waiting};
+use crate::tuf::key::KeyId;
 use crate::tuf::metadata::{FileMeta, Root, Snapshot, Targets};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
@@ -73,7 +74,7 @@ impl Client {
         let signed = Signed::parse(&RoleName::Root, bytes)?;
         let root = verify::root(&self.gun, signed, None, Some(self.now))?;
         if let Some(pinned) = &self.pinned {
-            let is_pinned = |id| pinned.contains(&id);
+            let is_pinned = |id: KeyId| pinned.contains(&id);
             let mut signers = root.signers().iter();
             if !signers.any(|key| key.canonical_id().is_some_and(is_pinned)) {
                 return Err(Problem::NotPinned);
@@ -192,6 +193,7 @@ impl Client {
             .map(|parent| (parent.name(), parent.targets()));
         let targets = match delegating {
             Some((parent, delegating)) => verify::delegation(role, parent, delegating, signed)?,
+            // Only `targets` itself: the root knows no other.
             None => verify::base(role, root, signed)?,
         };
         let known = self.remembered.targets(role, root, delegating);
@@ -238,7 +240,9 @@ impl Client {
         let root = self.trusted_root()?.content();
         let listed = self.remembered.snapshot(root);
         let listed = listed.and_then(|snapshot| snapshot.content().meta.get(role).cloned());
-        let known = self.remembered.targets(role, root, Some((parent, delegating)));
+        let known = self
+            .remembered
+            .targets(role, root, Some((parent, delegating)));
         match (listed, known) {
             (Some(file), Some(known)) if file.matches(known.bytes()) => {
                 Err(Problem::Unlisted { role: role.clone() })

@@ -81,7 +81,13 @@ fn refuses_what_is_no_public_key() {
 fn an_id_has_64_small_digits() {
     let id = "0a".repeat(32);
     assert_eq!(id.parse::<KeyId>().unwrap().to_string(), id);
-    for text in ["", "0a", &id.to_uppercase(), &format!("{id}0"), &"g".repeat(64)] {
+    for text in [
+        "",
+        "0a",
+        &id.to_uppercase(),
+        &format!("{id}0"),
+        &"g".repeat(64),
+    ] {
         assert!(KeyId::parse(text).is_err(), "{text}");
     }
 }

@@ -114,7 +114,8 @@ fn a_key_is_of_the_kind_that_it_says() {
     let (_, rsa) = rsa_key(KeySize::Rsa2048);
     let ecdsa = Key::from(key_of(Algorithm::EcdsaP256).public_key());
     let ed25519 = key_of(Algorithm::Ed25519);
-    let relabelled = |key: &Key, keytype: KeyType| Material::of(&Key::new(keytype, key.public().to_vec()));
+    let relabelled =
+        |key: &Key, keytype: KeyType| Material::of(&Key::new(keytype, key.public().to_vec()));
     assert!(relabelled(&rsa, KeyType::Ecdsa).is_none());
     assert!(relabelled(&ecdsa, KeyType::Rsa).is_none());
     assert!(relabelled(&ecdsa, KeyType::Ed25519).is_none());

@@ -27,6 +27,9 @@ pub struct Root {
     roles: [RoleKeys; 4],
 }
 
+/// In the order in which [`Root`] keeps them.
+const ROLES: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
+
 impl Root {
     /// The first root, in which one signature is enough for each role.
     #[must_use]
@@ -44,22 +47,30 @@ impl Root {
         }
     }
 
-    /// Whose signatures a base role needs; for a delegation those of `targets`.
+    /// Whose signatures a base role needs; none for delegations, of which a root knows nothing.
     #[must_use]
-    pub fn role(&self, role: &RoleName) -> &RoleKeys {
+    pub fn role(&self, role: &RoleName) -> Option<&RoleKeys> {
         let [root, targets, snapshot, timestamp] = &self.roles;
         match role {
-            RoleName::Root => root,
-            RoleName::Targets | RoleName::Delegation(_) => targets,
-            RoleName::Snapshot => snapshot,
-            RoleName::Timestamp => timestamp,
+            RoleName::Root => Some(root),
+            RoleName::Targets => Some(targets),
+            RoleName::Snapshot => Some(snapshot),
+            RoleName::Timestamp => Some(timestamp),
+            RoleName::Delegation(_) => None,
         }
+    }
+
+    /// How many keys must sign the root itself.
+    #[must_use]
+    pub fn threshold(&self) -> u32 {
+        let [root, ..] = &self.roles;
+        root.threshold
     }
 
     /// The keys of a base role.
     pub fn keys_of(&self, role: &RoleName) -> impl Iterator<Item = &Key> {
-        let ids = self.role(role).keyids.iter();
-        ids.filter_map(|id| self.keys.get(id))
+        let ids = self.role(role).map(|role| role.keyids.iter());
+        ids.into_iter().flatten().filter_map(|id| self.keys.get(id))
     }
 
     /// Gives a base role other keys. Keys that no role names any more are dropped.
@@ -67,9 +78,10 @@ impl Root {
         let [root, targets, snapshot, timestamp] = &mut self.roles;
         let place = match role {
             RoleName::Root => root,
-            RoleName::Targets | RoleName::Delegation(_) => targets,
+            RoleName::Targets => targets,
             RoleName::Snapshot => snapshot,
             RoleName::Timestamp => timestamp,
+            RoleName::Delegation(_) => return,
         };
         *place = RoleKeys {
             keyids: keys.iter().map(|key| key.id().clone()).collect(),
@@ -100,18 +112,18 @@ impl Content for Root {
         let roles = fields.value("roles").unwrap_or(&Value::Null);
         // Other names may stand there: they mean nothing.
         let roles = Fields::of(roles, &at, &[])?;
-        let read = |role: RoleName| {
-            let name = role.as_str();
+        let read = |name: &str| {
             let value = roles.value(name);
             let value = value.ok_or_else(|| roles.fault(name, "is missing"))?;
             let fields = Fields::of(value, &roles.path(name), &["keyids", "threshold"])?;
             RoleKeys::read(&fields, &keys)
         };
+        let [root, targets, snapshot, timestamp] = ROLES;
         let roles = [
-            read(RoleName::Root)?,
-            read(RoleName::Targets)?,
-            read(RoleName::Snapshot)?,
-            read(RoleName::Timestamp)?,
+            read(root)?,
+            read(targets)?,
+            read(snapshot)?,
+            read(timestamp)?,
         ];
         let consistent_snapshot = fields.boolean("consistent_snapshot")?;
         Ok(Self {
@@ -125,15 +137,10 @@ impl Content for Root {
 
     fn to_value(&self) -> Value {
         let mut roles = Map::new();
-        for role in [
-            RoleName::Root,
-            RoleName::Targets,
-            RoleName::Snapshot,
-            RoleName::Timestamp,
-        ] {
+        for (name, role) in ROLES.into_iter().zip(&self.roles) {
             let mut keys = Map::new();
-            self.role(&role).write(&mut keys);
-            roles.insert(role.to_string(), Value::Object(keys));
+            role.write(&mut keys);
+            roles.insert(name.into(), Value::Object(keys));
         }
         json!({
             "_type": "Root",

@@ -52,8 +52,8 @@ impl Content for Snapshot {
         let Common { version, expires } = Common::read(&fields, "Snapshot")?;
         let mut meta = BTreeMap::new();
         for (name, value) in fields.members("meta")? {
-            let role = RoleName::parse(name)
-                .map_err(|_| fields.fault("meta", "names what is no role"))?;
+            let role =
+                RoleName::parse(name).map_err(|_| fields.fault("meta", "names what is no role"))?;
             let file = FileMeta::read_with_sha256(value, &fields.path("meta"))?;
             meta.insert(role, file);
         }

@@ -134,7 +134,10 @@ impl DelegatedRole {
         let name = RoleName::parse(fields.text("name")?).ok();
         let name = name.filter(|name| name.parent().as_ref() == Some(delegating));
         let name = name.ok_or_else(|| {
-            fields.fault("name", "must be a role one level below the one that delegates")
+            fields.fault(
+                "name",
+                "must be a role one level below the one that delegates",
+            )
         })?;
         let paths = fields.texts("paths")?;
         Ok(Self {

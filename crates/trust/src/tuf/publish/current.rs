@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::tuf::key::Key;
+use super::refusal::Refusal;
+use crate::tuf::canonical::WHOLE_MAX;
+use crate::tuf::key::{Key, KeyId};
 use crate::tuf::metadata::Root;
 use crate::tuf::role::RoleName;
 use crate::tuf::signed::{Document, Signed};
@@ -44,9 +46,18 @@ impl Current {
     #[must_use]
     pub fn latest(&self, role: &RoleName) -> i64 {
         let document = self.file(role).map(|bytes| Document::parse(bytes.to_vec()));
-        let current = document.and_then(|document| document.ok()?.version());
+        let current = document.and_then(|document| document.ok()?.version(role).ok());
         let stored = self.latest.get(role).copied();
         current.max(stored).unwrap_or(0)
+    }
+}
+
+impl Current {
+    /// The version that the server gives its next file of a role.
+    pub(super) fn next_version(&self, role: &RoleName) -> Result<i64, Refusal> {
+        let next = self.latest(role).checked_add(1);
+        let next = next.filter(|next| next.unsigned_abs() <= WHOLE_MAX);
+        next.ok_or_else(|| Refusal::NoVersionLeft(role.clone()))
     }
 }
 
@@ -73,7 +84,7 @@ impl Held {
     /// The keys to sign for a role with: those that a root names and the server holds, if they are as many as it asks for.
     pub(super) fn enough(&self, role: &RoleName, root: &Root) -> Option<Vec<Key>> {
         let keys: Vec<Key> = self.among(role, root).cloned().collect();
-        let threshold = usize::try_from(root.role(role).threshold).ok()?;
+        let threshold = usize::try_from(root.role(role)?.threshold).ok()?;
         (keys.len() >= threshold).then_some(keys)
     }
 
@@ -87,7 +98,7 @@ impl Held {
             RoleName::Timestamp => &self.timestamp,
             _ => &[],
         };
-        let named = root.role(role).keyids.clone();
+        let named: Vec<KeyId> = root.keys_of(role).map(|key| key.id().clone()).collect();
         held.iter().filter(move |key| named.contains(key.id()))
     }
 }

@@ -144,7 +144,7 @@ fn new_root(
 ) -> Result<Trusted<Root>, Problem> {
     // A repository without a root counts as if it had version 1.
     let current = stored.map_or(1, |stored| stored.content().version);
-    let version = document.version().unwrap_or(0);
+    let version = document.version(&RoleName::Root)?;
     if version != current && version != current.saturating_add(1) {
         return Err(Problem::RootVersion { version, current });
     }

@@ -75,6 +75,11 @@ pub enum Refusal {
         /// What is wrong with it.
         problem: Problem,
     },
+    /// The versions of a role have been run up to their end.
+    #[error(
+        "{0} has no higher version left: delete the repository's trust data and initialise it again"
+    )]
+    NoVersionLeft(RoleName),
     /// Taken by this dialect, and not by whoever keeps the repository.
     #[error("{0}")]
     Forbidden(String),
@@ -185,7 +190,9 @@ mod tests {
             assert!(body.len() <= REFUSAL_BYTES_MAX, "{c:?}: {}", body.len());
             assert!(body.len() > REFUSAL_BYTES_MAX / 2, "{c:?}: {}", body.len());
             let body: Value = serde_json::from_str(&body).unwrap();
-            let said = body["errors"][0]["detail"]["Error"]["Msg"].as_str().unwrap();
+            let said = body["errors"][0]["detail"]["Error"]["Msg"]
+                .as_str()
+                .unwrap();
             assert!(said.ends_with('…'), "{said}");
         }
         let longest = Refusal::BadRoot(Problem::RootKeys {

@@ -40,7 +40,8 @@ pub fn resign(
     let keys = held.enough(&RoleName::Snapshot, &root);
     let snapshot = match keys {
         Some(keys) if now >= snapshot_due(&snapshot) => {
-            SnapshotPart::Made(next_snapshot(snapshot, current, now), keys)
+            let version = current.next_version(&RoleName::Snapshot)?;
+            SnapshotPart::Made(next_snapshot(snapshot, version, now), keys)
         }
         _ if now >= timestamp_due(&timestamp) => SnapshotPart::Kept(timestamp.snapshot),
         _ => return Ok(None),
@@ -49,7 +50,7 @@ pub fn resign(
     let keys = held.enough(&role, &root);
     let keys = keys.ok_or_else(|| Refusal::BadRoot(Problem::TimestampKey { gun: gun.clone() }))?;
     let timestamp = TimestampPart {
-        version: current.latest(&role).saturating_add(1),
+        version: current.next_version(&role)?,
         expires: time::end(&role, now),
         keys,
     };
@@ -78,11 +79,10 @@ fn snapshot_due(snapshot: &Snapshot) -> i64 {
     snapshot.expires.saturating_sub(SNAPSHOT_AHEAD)
 }
 
-fn next_snapshot(snapshot: Snapshot, current: &Current, now: i64) -> Snapshot {
-    let role = RoleName::Snapshot;
+fn next_snapshot(snapshot: Snapshot, version: i64, now: i64) -> Snapshot {
     Snapshot {
-        version: current.latest(&role).saturating_add(1),
-        expires: time::end(&role, now),
+        version,
+        expires: time::end(&RoleName::Snapshot, now),
         meta: snapshot.meta,
     }
 }

@@ -80,10 +80,12 @@ struct Came {
 fn read(update: Vec<(RoleName, Vec<u8>)>) -> Result<Update, Refusal> {
     let mut documents = Update::new();
     for (role, bytes) in update {
-        let document = Document::parse(bytes).map_err(|problem| Refusal::MalformedJson {
+        let malformed = |problem| Refusal::MalformedJson {
             role: role.clone(),
-            problem: problem.into(),
-        })?;
+            problem,
+        };
+        let document = Document::parse(bytes).map_err(|problem| malformed(problem.into()))?;
+        document.version(&role).map_err(malformed)?;
         if documents.insert(role.clone(), document).is_some() {
             return Err(Refusal::Twice(role));
         }
@@ -157,24 +159,20 @@ fn made_snapshot(loaded: &Loaded<'_>, held: &Held) -> Result<SnapshotPart, Refus
         meta.insert(role.clone(), FileMeta::of(targets.bytes()));
     }
     let snapshot = Snapshot {
-        version: loaded.current.latest(&role).saturating_add(1),
+        version: loaded.current.next_version(&role)?,
         expires: time::end(&role, loaded.now),
         meta,
     };
     Ok(SnapshotPart::Made(snapshot, keys))
 }
 
-fn next_timestamp(
-    gun: &Gun,
-    loaded: &Loaded<'_>,
-    held: &Held,
-) -> Result<TimestampPart, Refusal> {
+fn next_timestamp(gun: &Gun, loaded: &Loaded<'_>, held: &Held) -> Result<TimestampPart, Refusal> {
     let role = RoleName::Timestamp;
     stored::<Timestamp>(&role, loaded.current)?;
     let keys = held.enough(&role, loaded.root.content());
     let keys = keys.ok_or_else(|| Refusal::BadRoot(Problem::TimestampKey { gun: gun.clone() }))?;
     Ok(TimestampPart {
-        version: loaded.current.latest(&role).saturating_add(1),
+        version: loaded.current.next_version(&role)?,
         expires: time::end(&role, loaded.now),
         keys,
     })
@@ -192,7 +190,7 @@ fn accept(
     }
     for role in &came.targets {
         if let Some(targets) = loaded.targets.remove(role) {
-            uploaded.push(Uploaded::targets(role, targets));
+            uploaded.push(Uploaded::targets(role, &targets));
         }
     }
     if let SnapshotPart::Given(snapshot) = &snapshot {
@@ -216,4 +214,3 @@ fn all_newer(accepted: &Accepted, current: &Current) -> Result<(), Refusal> {
     }
     Ok(())
 }
-

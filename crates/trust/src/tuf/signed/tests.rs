@@ -133,19 +133,47 @@ fn a_key_under_another_keys_id_is_refused() {
 fn says_what_is_wrong_and_where() {
     for (pointer, value, says) in [
         ("/_type", json!("Root"), "`targets.signed._type`"),
-        ("/version", json!(0), "`targets.signed.version` must be at least 1"),
-        ("/version", json!("1"), "`targets.signed.version` must be a whole number"),
-        ("/version", Value::Null, "`targets.signed.version` must be at least 1"),
+        (
+            "/version",
+            json!(0),
+            "`targets.signed.version` must be at least 1",
+        ),
+        (
+            "/version",
+            json!("1"),
+            "`targets.signed.version` must be a whole number",
+        ),
+        (
+            "/version",
+            Value::Null,
+            "`targets.signed.version` must be at least 1",
+        ),
         ("/expires", json!("tomorrow"), "`targets.signed.expires`"),
-        ("/targets", json!([]), "`targets.signed.targets` must be an object"),
-        ("/targets/1.4", json!({"length": -1}), "`targets.signed.targets.length`"),
+        (
+            "/targets",
+            json!([]),
+            "`targets.signed.targets` must be an object",
+        ),
+        (
+            "/targets/1.4",
+            json!({"length": -1}),
+            "`targets.signed.targets.length`",
+        ),
         (
             "/targets/1.4",
             json!({"hashes": {"sha256": "BwcH"}}),
             "`targets.signed.targets.hashes`",
         ),
-        ("/note", json!(1.5), "`targets.signed` must hold whole numbers only"),
-        ("/Targets", json!({}), "differs from a known field in case only"),
+        (
+            "/note",
+            json!(1.5),
+            "`targets.signed` must hold whole numbers up to 2^53 only",
+        ),
+        (
+            "/Targets",
+            json!({}),
+            "differs from a known field in case only",
+        ),
     ] {
         let problem = with(pointer, value).unwrap_err().to_string();
         assert!(problem.contains(says), "{problem}");
@@ -156,7 +184,8 @@ fn says_what_is_wrong_and_where() {
 #[test]
 fn delegations_are_one_level_below_and_have_known_keys() {
     let role = |name: &str, keyids: Value, threshold: Value| {
-        let signed = json!([{"name": name, "keyids": keyids, "threshold": threshold, "paths": [""]}]);
+        let signed =
+            json!([{"name": name, "keyids": keyids, "threshold": threshold, "paths": [""]}]);
         with("/delegations/roles", signed)
     };
     let known = targets().delegations.keys.into_keys().next().unwrap();
@@ -172,7 +201,10 @@ fn delegations_are_one_level_below_and_have_known_keys() {
         ("targets/*", json!(1)),
         ("root", json!(1)),
     ] {
-        assert!(role(name, json!([]), threshold.clone()).is_err(), "{name} {threshold}");
+        assert!(
+            role(name, json!([]), threshold.clone()).is_err(),
+            "{name} {threshold}"
+        );
     }
     let twice = json!([
         {"name": "targets/a", "keyids": [], "threshold": 1},
@@ -206,7 +238,10 @@ fn a_file_is_known_by_all_of_its_hashes() {
     assert!(!file.matches(b"a fil"));
     let mut other = file.clone();
     other.hashes.sha512 = Some([0; 64]);
-    assert!(!other.matches(b"a file"), "one hash that fits is not enough");
+    assert!(
+        !other.matches(b"a file"),
+        "one hash that fits is not enough"
+    );
     let mut longer = file.clone();
     longer.length += 1;
     assert!(!longer.matches(b"a file"));
@@ -238,7 +273,11 @@ fn snapshots_and_timestamps_list_with_sha256() {
     let read = |signed: &Value| Signed::<Snapshot>::parse(&RoleName::Snapshot, file(signed));
     let mut signed = snapshot.to_value();
     assert!(read(&signed).is_ok());
-    let meta = signed.pointer_mut("/meta").unwrap().as_object_mut().unwrap();
+    let meta = signed
+        .pointer_mut("/meta")
+        .unwrap()
+        .as_object_mut()
+        .unwrap();
     let root = meta.remove("root").unwrap();
     assert_eq!(
         read(&signed).unwrap_err(),
@@ -246,8 +285,15 @@ fn snapshots_and_timestamps_list_with_sha256() {
             role: RoleName::Root
         }
     );
-    let meta = signed.pointer_mut("/meta").unwrap().as_object_mut().unwrap();
+    let meta = signed
+        .pointer_mut("/meta")
+        .unwrap()
+        .as_object_mut()
+        .unwrap();
     meta.insert("root".into(), root.clone());
     meta.insert("root.json".into(), root);
-    assert!(read(&signed).is_err(), "TUF 1.0's names are not this dialect's");
+    assert!(
+        read(&signed).is_err(),
+        "TUF 1.0's names are not this dialect's"
+    );
 }
