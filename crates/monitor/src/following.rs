@@ -2,7 +2,7 @@
 //! compresses while it uploads, and is slower at it than we are at reading.
 //!
 //! This only ever saves `indexing` work: whatever is odd about an upload ends the following of it, and the job reads the layer as
-//! if nothing had been. The upload knows nothing of it, and where processors are scarce it goes first. What is kept was read from
+//! if nothing had been. The upload knows nothing of it. What is kept was read from
 //! the file of the blob, and its diffID must be the one of the image's configuration, as for every inventory.
 
 mod tail;
@@ -84,16 +84,11 @@ fn read(mut tail: Tail, limits: &scanner::Limits) -> (Option<LayerInventory>, Ta
     (inventory, tail)
 }
 
-/// How much less of a processor a thread aside gets, as `nice` counts.
-const NICENESS: i32 = 10;
-
-/// Runs work on a thread of its own that leaves the processors to those who serve somebody.
+/// Runs work on a thread of its own. Not with a lower priority: whoever pushes keeps all processors busy, and would have to wait
+/// for the inventory afterwards.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let (done, outcome) = oneshot::channel();
     let work = move || {
-        // On Linux this is the calling thread alone. Without it the work is done all the same.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::setpriority_process(None, NICENESS);
         // Nobody waits any more when the server has stopped.
         let _ = done.send(work());
     };

@@ -5,13 +5,29 @@ use oci::{Digest, RepositoryName, Shape};
 use super::GateName;
 use super::kept::{counters, facts_key};
 use crate::catalogue::parse_shape;
-use crate::db::RowExt;
+use crate::db::{RowExt, Value};
 use crate::error::Result;
 use crate::{Store, batch};
 
 /// The most manifests that are worth asking about: each may cost a decision, and whoever was just given a manifest finds it
 /// at the front.
 const REFERRING_MAX: i64 = 16;
+
+/// The likeliest of those that refer to a blob, where these are few: `$3` rows tell that they may be more. By the answers of any
+/// gate, as whoever pulls an image here is mostly held by those that were asked about it before.
+const FEW: &str = concat!(
+    "SELECT m.digest, m.shape FROM (\
+       SELECT repository_id, manifest FROM manifest_references \
+       WHERE repository_id = (SELECT id FROM repositories WHERE name = $1) AND digest = $2 LIMIT $3) f \
+     JOIN manifests m ON m.repository_id = f.repository_id AND m.digest = f.manifest CROSS JOIN ",
+    counters!(),
+    " v ORDER BY CASE WHEN m.shape = 'evidence' THEN 0 ELSE 1 END, COALESCE((\
+       SELECT SUM(CASE WHEN d.facts_key = ",
+    facts_key!(),
+    " AND (d.holds_until IS NULL OR d.holds_until > $4) THEN 2 ELSE 1 END) \
+       FROM decisions d WHERE d.repository_id = m.repository_id AND d.digest = m.digest \
+       AND d.outcome IN ('allow', 'warn')), 0) DESC, m.digest"
+);
 
 /// A manifest that refers to a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +39,32 @@ pub struct Referring {
 }
 
 /// Some manifests of a repository that refer to a blob as configuration, layer or child: evidence first, then those that most
-/// of these gates let pass by their kept answers, and of these first those whose answers still hold at `now`.
+/// gates let pass by their kept answers (of many, most of `gates`), and of these first those whose answers still hold at `now`.
 pub async fn referring(
+    store: &Store,
+    repository: &RepositoryName,
+    blob: &Digest,
+    gates: &[GateName],
+    now: i64,
+) -> Result<Vec<Referring>> {
+    let beyond = REFERRING_MAX + 1;
+    let values = [
+        Value::Text(repository.as_str()),
+        Value::Text(blob.as_str()),
+        Value::Int(beyond),
+        Value::Int(now),
+    ];
+    let mut few = store.db().point_all(FEW, &values, read).await?;
+    if i64::try_from(few.len()).is_ok_and(|rows| rows < beyond) {
+        // One that lists the blob twice has two rows, one behind the other.
+        few.dedup();
+        return Ok(few);
+    }
+    likeliest(store, repository, blob, gates, now).await
+}
+
+/// The same where many refer to it, as to a base layer: a statement that takes the longer, the more there are.
+async fn likeliest(
     store: &Store,
     repository: &RepositoryName,
     blob: &Digest,
@@ -61,12 +101,12 @@ pub async fn referring(
         .bind(REFERRING_MAX)
         .fetch_all(store.db().read())
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Referring {
-                manifest: row.digest("digest")?,
-                shape: parse_shape(&row.text("shape")?)?,
-            })
-        })
-        .collect()
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &impl RowExt) -> Result<Referring> {
+    Ok(Referring {
+        manifest: row.digest("digest")?,
+        shape: parse_shape(&row.text("shape")?)?,
+    })
 }
