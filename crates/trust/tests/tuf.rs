@@ -8,6 +8,7 @@
 
 mod tuf {
     mod attacks;
+    mod laws;
     mod notary_data;
     mod notary_validation;
     mod publishing;
