@@ -31,6 +31,15 @@ const POSTPONED_MILLISECONDS: i64 = 60 * 60 * 1_000;
 /// The files of an update by role, as they came.
 pub type Update = Vec<(RoleName, Vec<u8>)>;
 
+/// What became of a trust repository that was due.
+#[derive(Debug)]
+pub enum Renewal {
+    /// The server's part is signed again, or somebody published meanwhile.
+    Done,
+    /// It could not be, for this reason, and is looked at again later.
+    PutOff(Error),
+}
+
 impl Registry {
     /// A file of a trust repository; none where there is none.
     ///
@@ -161,14 +170,14 @@ impl Registry {
     /// Signs the server's part of a trust repository again, if it is due. What cannot be signed is looked at again later.
     ///
     /// # Errors
-    /// What is stored cannot be read or signed; the store's failures.
-    pub async fn renew_trust(&self, system: System, due: &Due, now: i64) -> Result<()> {
-        let renewed = self.renew(system, due, now).await;
-        if renewed.is_err() {
-            let until = now.saturating_add(POSTPONED_MILLISECONDS);
-            tuf::postpone(&self.store, &due.gun, until).await?;
-        }
-        renewed
+    /// The store takes nothing, not even that it is put off: with the next one it would be the same.
+    pub async fn renew_trust(&self, system: System, due: &Due, now: i64) -> Result<Renewal> {
+        let Err(why) = self.renew(system, due, now).await else {
+            return Ok(Renewal::Done);
+        };
+        let until = now.saturating_add(POSTPONED_MILLISECONDS);
+        tuf::postpone(&self.store, &due.gun, until).await?;
+        Ok(Renewal::PutOff(why))
     }
 
     async fn renew(&self, system: System, due: &Due, now: i64) -> Result<()> {
