@@ -14,10 +14,13 @@ use scanner::Limits;
 use store::{Options, Store};
 use tempfile::TempDir;
 use testkit::trust_repository::{DAY, START, TrustRepository};
+use tokio_util::sync::CancellationToken;
 use trust::tuf::publish::Held;
 use trust::tuf::{Gun, RoleName, Signed, Timestamp};
 
 use super::*;
+use crate::jobs::Round;
+use crate::runner::go_round;
 
 const HOUR: i64 = 60 * 60 * 1_000;
 
@@ -215,6 +218,35 @@ async fn a_database_that_takes_nothing_ends_the_round() {
     assert!(round.await.expect("it ends").is_err());
 
     world.edit("DROP TRIGGER no_room");
+    renew_due(&world.context).await.unwrap();
+    for gun in &guns {
+        assert_eq!(world.timestamp(gun).await.version, 2, "{gun}");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_all_of_them() {
+    let world = World::new().await;
+    let mut guns = Vec::new();
+    for name in ["shop/a", "shop/b", "shop/c"] {
+        guns.push(world.publish(name).await);
+    }
+    world.pass(8 * DAY);
+    // The first look at the clock is for what is due, the second for the first of them.
+    let (stop, looks) = (CancellationToken::new(), AtomicI64::new(0));
+    let (signal, now) = (stop.clone(), world.context.now());
+    let clock = move || {
+        if looks.fetch_add(1, Ordering::Relaxed) == 1 {
+            signal.cancel();
+        }
+        now
+    };
+    let context = context(world.context.store.clone(), Arc::new(clock));
+    go_round(Round::RenewTrust, context, stop).await;
+    let last = guns.last().unwrap();
+    assert_eq!(world.timestamp(last).await.version, 1);
+
+    // Whoever comes next goes on.
     renew_due(&world.context).await.unwrap();
     for gun in &guns {
         assert_eq!(world.timestamp(gun).await.version, 2, "{gun}");
