@@ -13,6 +13,7 @@ use store::tuf::{
     self, Change, Changes, Due, Files, KeyRole, Outcome, Start, State, StoredFile, Wanted,
 };
 use store::{System, Writer};
+use tokio::sync::OwnedSemaphorePermit;
 use trust::tuf::publish::{self, Accepted, Current, Held, Refusal};
 use trust::tuf::{Gun, Key, Problem, RoleName};
 
@@ -77,8 +78,9 @@ impl Registry {
         let update = Arc::new(update);
         let _turn = self.turns.take(gun).await;
         for _ in 0..TRIES_MAX {
+            let judging = self.turns.judging().await;
             let state = tuf::state(&self.store, gun, repository, files).await?;
-            let (state, accepted) = judge(gun, &update, state, now).await?;
+            let (state, accepted) = judge(gun, &update, state, now, judging).await?;
             let accepted = accepted.map_err(|refusal| Error::Update(Box::new(refusal)))?;
             let Some(state) = state else {
                 // Nobody has asked for a key, so that no root can name one.
@@ -203,23 +205,31 @@ impl Registry {
     }
 }
 
-/// Judges an update on a thread for such work: a large one takes a while.
+/// Judges an update. Whoever asked may be gone before it is judged, which goes on with its permit all the same.
 async fn judge(
     gun: &Gun,
     update: &Arc<Update>,
     state: Option<State>,
     now: i64,
+    judging: Option<OwnedSemaphorePermit>,
 ) -> Result<(Option<State>, std::result::Result<Accepted, Refusal>)> {
     let (gun, update) = (gun.clone(), Arc::clone(update));
-    let judged = tokio::task::spawn_blocking(move || {
+    aside(move || {
         let update = update.as_ref().clone();
         let accepted = match &state {
             Some(state) => publish::validate(&gun, update, &state.current, &state.held, now),
             None => publish::validate(&gun, update, &Current::new(), &Held::default(), now),
         };
+        drop(judging);
         (state, accepted)
-    });
-    judged.await.map_err(|error| {
+    })
+    .await
+}
+
+/// Works on a thread for what takes a while: large files are read, and signatures checked.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let worked = tokio::task::spawn_blocking(work).await;
+    worked.map_err(|error| {
         Error::Store(store::Error::Unavailable {
             what: "the judge of updates",
             why: error.to_string(),
