@@ -87,6 +87,9 @@ impl Registry {
                 let problem = Problem::TimestampKey { gun: gun.clone() };
                 return Err(Error::Update(Box::new(Refusal::BadRoot(problem))));
             };
+            if let Some(why) = state.exceeded_by(&accepted) {
+                return Err(Error::Update(Box::new(Refusal::Forbidden(why))));
+            }
             match tuf::publish(&self.store, &writer, gun, &state, accepted, now).await? {
                 Outcome::Stored => return Ok(()),
                 Outcome::Moved => {}

@@ -206,7 +206,7 @@ fn dropped(state: &State, files: &[File]) -> Result<Vec<RoleName>> {
         .keys()
         .chain([&RoleName::Root, &RoleName::Snapshot, &RoleName::Timestamp])
         .collect();
-    let before = state.listed.iter();
+    let before = state.listed.keys();
     Ok(before
         .filter(|role| !kept.contains(role))
         .cloned()
