@@ -191,7 +191,12 @@ impl Registry {
         for _ in 0..TRIES_MAX {
             let state = tuf::state(&self.store, gun, repository, Files::Above(&[])).await?;
             let Some(state) = state else { return Ok(()) };
-            let accepted = publish::resign(gun, &state.current, &state.held, now);
+            let of = gun.clone();
+            let (state, accepted) = aside(move || {
+                let accepted = publish::resign(&of, &state.current, &state.held, now);
+                (state, accepted)
+            })
+            .await?;
             let accepted = accepted.map_err(|refusal| Error::Update(Box::new(refusal)))?;
             let Some(accepted) = accepted else {
                 // Somebody published meanwhile, which set another time, or nothing is to be done here.
