@@ -180,7 +180,10 @@ impl<'a> Update<'a> {
                 })
             })
             .collect();
-        json!({"gun": self.gun.as_str(), "repository": self.repository, "files": files})
+        let dropped: Vec<&str> = self.dropped.iter().map(RoleName::as_str).collect();
+        json!({
+            "gun": self.gun.as_str(), "repository": self.repository, "files": files, "dropped": dropped,
+        })
     }
 }
 
