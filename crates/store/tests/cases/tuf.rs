@@ -8,13 +8,14 @@ use oci::RepositoryName;
 use policy::verb::DeleteEvidence;
 use store::audit::ProblemKind;
 use store::tuf::{self, Files, Outcome, Wanted};
-use store::{Error, audit};
+use store::{Error, Store, audit};
 use testkit::trust_repository::DAY;
 use trust::tuf::publish::Refusal;
 use trust::tuf::{Gun, Key, RoleName};
 use trust::{Algorithm, PublicKey};
 
 use self::publisher::{GUN, Publisher, REPOSITORY, publish_judged};
+use super::backup;
 use crate::fixture::{Fixture, NOW, name, permit};
 
 fn role(text: &str) -> RoleName {
@@ -349,6 +350,30 @@ async fn the_account_holds_whatever_becomes_of_a_repository() {
     intact().await;
     Publisher::begin(&fixture.store, GUN).await.first().await;
     intact().await;
+}
+
+#[tokio::test]
+async fn a_restored_server_serves_and_goes_on_signing() {
+    let fixture = Fixture::new().await;
+    let mut publisher = Publisher::begin(&fixture.store, GUN).await;
+    publisher.first().await;
+    publisher.tag("targets", "1").await;
+    let before = publisher.believed().await;
+    audit::seal(&fixture.store, NOW).await.unwrap();
+    backup::take(&fixture, "1").await;
+    let elsewhere = backup::restore(&fixture, None).await;
+    backup::verify(&elsewhere.options).await;
+
+    let store = Store::open(&elsewhere.options).await.unwrap();
+    publisher.store = store.clone();
+    let after = publisher.believed().await;
+    assert_eq!(after.timestamp().bytes(), before.timestamp().bytes());
+    publisher.tag("targets", "2").await;
+    let believed = publisher.believed().await;
+    assert_eq!(believed.timestamp().signers(), before.timestamp().signers());
+    drop(publisher);
+    store.close().await;
+    backup::verify(&elsewhere.options).await;
 }
 
 fn sha256(bytes: &[u8]) -> String {
