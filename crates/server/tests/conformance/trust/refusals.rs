@@ -113,6 +113,11 @@ async fn names_of_other_registries() {
         "registry.example:5000/shop/web",
         "localhost:5000/Shop",
         "shop%2a/web",
+        "localhost:/web",
+        "localhost:a/web",
+        "localhost:%22/web",
+        "127.0.0.1:99999/web",
+        "127.0.0.1:05000/web",
     ] {
         for file in ["tuf/root.json", "tuf/timestamp.key", "changefeed?records=1"] {
             let answer = world
