@@ -113,7 +113,7 @@ async fn signers_of_different_roles_do_not_refuse_each_other() {
     }
     let believed = publisher.believed().await;
     assert_eq!(believed.snapshot().content().meta.len(), SIGNERS + 2);
-    let versions = SIGNERS as i64 * 2 + 1;
+    let versions = i64::try_from(SIGNERS).unwrap() * 2 + 1;
     assert_eq!(believed.timestamp().content().version, versions);
 }
 
