@@ -161,7 +161,7 @@ fn backoff(attempts: u32) -> i64 {
     doubled.min(BACKOFF_MILLISECONDS_MAX)
 }
 
-async fn go_round(round: Round, context: Context, stop: CancellationToken) {
+pub(crate) async fn go_round(round: Round, context: Context, stop: CancellationToken) {
     let mut interval = tokio::time::interval(round.period());
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
