@@ -104,9 +104,9 @@ pub(super) fn delegation(
     by_keys(role, signed, &delegated.keys, &delegating.delegations.keys)
 }
 
-/// TUF 5.3.10 and its like: an end that is reached.
+/// TUF 5.3.10 and its like: the end is later than now.
 pub(super) fn not_expired(role: &RoleName, expires: i64, now: i64) -> Result<(), Problem> {
-    if expires < now {
+    if expires <= now {
         return Err(Problem::Expired {
             role: role.clone(),
             expires,

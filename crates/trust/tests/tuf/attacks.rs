@@ -8,7 +8,9 @@ use testkit::trust_repository::{DAY, Mirror, Reader, START, TrustRepository};
 use trust::tuf::author;
 use trust::tuf::client::{Anchor, UNKNOWN_BYTES_MAX};
 use trust::tuf::publish::{File, Refusal};
-use trust::tuf::{Content, FileMeta, Key, KeyType, Problem, RoleName, Timestamp};
+use trust::tuf::{
+    Content, FileMeta, Key, KeyType, Problem, RoleName, Timestamp,
+};
 use trust::{Algorithm, JsonError};
 
 const GUN: &str = "registry.example/shop/web";
@@ -42,6 +44,25 @@ fn stolen(repository: &TrustRepository, role: &RoleName, content: &impl Content)
         sha256,
         bytes,
     }
+}
+
+/// A thief of the server's keys lists these files instead of what stood there.
+fn relist(repository: &mut TrustRepository, version: i64, mut files: Vec<(RoleName, Vec<u8>)>) {
+    let mut snapshot = repository.snapshot();
+    snapshot.renew(version, snapshot.expires);
+    for (role, bytes) in &files {
+        snapshot.meta.insert(role.clone(), FileMeta::of(bytes));
+    }
+    let snapshot = stolen(repository, &RoleName::Snapshot, &snapshot).bytes;
+    let timestamp = Timestamp {
+        version,
+        expires: START + 14 * DAY,
+        snapshot: FileMeta::of(&snapshot),
+    };
+    let timestamp = stolen(repository, &RoleName::Timestamp, &timestamp).bytes;
+    files.push((RoleName::Snapshot, snapshot));
+    files.push((RoleName::Timestamp, timestamp));
+    repository.follow(files);
 }
 
 fn path(role: &RoleName, file: &FileMeta) -> String {
@@ -184,10 +205,49 @@ fn rollback_of_the_root_itself() {
 fn freeze_the_same_state_is_shown_for_too_long() {
     let (repository, _, mut reader) = read_before();
     let mirror = Mirror::of(&repository);
-    reader.read(&mirror, START + 14 * DAY).unwrap();
-    let problem = reader.read(&mirror, START + 14 * DAY + 1).unwrap_err();
+    reader.read(&mirror, START + 14 * DAY - 1).unwrap();
+    let problem = reader.read(&mirror, START + 14 * DAY).unwrap_err();
     let (role, expires) = (RoleName::Timestamp, START + 14 * DAY);
     assert_eq!(problem, Problem::Expired { role, expires });
+}
+
+#[test]
+fn freeze_every_file_has_its_own_end() {
+    let ends = START + DAY;
+    let (repository, _, _) = read_before();
+    let mut root = repository.clone();
+    let file = root.next_root(|root| root.expires = ends);
+    root.post(vec![file]).unwrap();
+    let mut targets = repository.clone();
+    let file = targets.next_targets("targets", |targets| targets.expires = ends);
+    targets.post(vec![file]).unwrap();
+    let mut snapshot = repository;
+    let mut content = snapshot.snapshot();
+    content.renew(9, ends);
+    let bytes = stolen(&snapshot, &RoleName::Snapshot, &content).bytes;
+    let timestamp = Timestamp {
+        version: 9,
+        expires: START + 14 * DAY,
+        snapshot: FileMeta::of(&bytes),
+    };
+    let timestamp = stolen(&snapshot, &RoleName::Timestamp, &timestamp).bytes;
+    snapshot.follow([
+        (RoleName::Snapshot, bytes),
+        (RoleName::Timestamp, timestamp),
+    ]);
+
+    for (role, repository) in [
+        (RoleName::Root, root),
+        (RoleName::Targets, targets),
+        (RoleName::Snapshot, snapshot),
+    ] {
+        let mirror = Mirror::of(&repository);
+        let mut reader = Reader::new(repository.gun());
+        reader.read(&mirror, ends - 1).unwrap();
+        let problem = reader.read(&mirror, ends).unwrap_err();
+        let expires = ends;
+        assert_eq!(problem, Problem::Expired { role, expires });
+    }
 }
 
 #[test]
@@ -277,11 +337,12 @@ fn endless_data_is_cut_off_at_every_step() {
     let longer = |bytes: Option<&[u8]>| [bytes.unwrap(), &[b' '; 1]].concat();
     let snapshot = repository.current().file(&RoleName::Snapshot);
     let targets = repository.current().file(&RoleName::Targets);
-    let endless = vec![b' '; usize::try_from(UNKNOWN_BYTES_MAX).unwrap() + 1];
+    let endless = |bytes_max: usize| vec![b' '; bytes_max + 1];
+    let timestamp_bytes_max = usize::try_from(UNKNOWN_BYTES_MAX).unwrap();
     for (path, bytes) in [
-        ("root.json".to_owned(), endless.clone()),
-        ("2.root.json".to_owned(), endless.clone()),
-        ("timestamp.json".to_owned(), endless),
+        ("root.json".to_owned(), endless(timestamp_bytes_max)),
+        ("2.root.json".to_owned(), endless(timestamp_bytes_max)),
+        ("timestamp.json".to_owned(), endless(timestamp_bytes_max)),
         (
             path(&RoleName::Snapshot, &FileMeta::of(snapshot.unwrap())),
             longer(snapshot),
@@ -335,8 +396,9 @@ fn fast_forward_of_a_delegation_ends_with_its_stolen_key() {
     let stolen_key = repository.new_key(Algorithm::EcdsaP256);
     repository.delegate("targets/alice", &[stolen_key], 1);
     let file = repository.next_targets("targets/alice", |targets| targets.version = VERSION_MAX);
+    // No server takes this; the thief has its keys as well.
     let mut robbed = repository.clone();
-    robbed.post(vec![file]).unwrap();
+    relist(&mut robbed, 4, vec![file]);
     reader.read(&Mirror::of(&robbed), START).unwrap();
 
     let mended_key = repository.new_key(Algorithm::EcdsaP256);

@@ -6,12 +6,41 @@ use serde_json::{Value, json};
 use testkit::trust_repository::{DAY, Mirror, Reader, START, TrustRepository};
 use trust::Algorithm;
 use trust::tuf::publish::{Current, REFUSAL_BYTES_MAX, Refusal, part_role, validate};
-use trust::tuf::{Content, FileMeta, Problem, RoleName, author};
+use trust::tuf::{Content, FileMeta, Key, Problem, RoleName, SIGNATURES_MAX, Snapshot, author};
 
 const GUN: &str = "registry.example/shop/web";
 
 fn role(text: &str) -> RoleName {
     RoleName::parse(text).unwrap()
+}
+
+/// A repository whose owner signs snapshots, with files of alice and bob, and the keys of all three.
+fn with_own_snapshots() -> (TrustRepository, [Key; 1]) {
+    let mut repository = TrustRepository::new(GUN);
+    let keys = [repository.new_key(Algorithm::EcdsaP256)];
+    for name in ["targets/alice", "targets/bob"] {
+        repository.delegate(name, &keys, 1);
+        repository.publish(name, "1.4", b"an image");
+    }
+    let root = repository.next_root(|root| root.set_role(&RoleName::Snapshot, &keys, 1));
+    let snapshot = next_snapshot(&repository, &keys, &[&root], |_| {});
+    repository.post(vec![root, snapshot]).unwrap();
+    (repository, keys)
+}
+
+fn next_snapshot(
+    repository: &TrustRepository,
+    keys: &[Key],
+    files: &[&(RoleName, Vec<u8>)],
+    change: impl FnOnce(&mut Snapshot),
+) -> (RoleName, Vec<u8>) {
+    let files = files.iter();
+    let files: Vec<_> = files
+        .map(|(role, bytes)| (role.clone(), bytes.as_slice()))
+        .collect();
+    let mut snapshot = author::snapshot(Some(repository.snapshot()), &files, repository.now);
+    change(&mut snapshot);
+    (RoleName::Snapshot, repository.sign(&snapshot, keys))
 }
 
 #[test]
@@ -101,20 +130,23 @@ fn two_publishers_at_once_and_one_may_try_again() {
 }
 
 #[test]
+fn an_expired_snapshot_is_not_taken() {
+    let (mut repository, keys) = with_own_snapshots();
+    let snapshot = next_snapshot(&repository, &keys, &[], |snapshot| snapshot.expires = START);
+    let refusal = repository.post(vec![snapshot]).unwrap_err();
+    let (role, expires) = (RoleName::Snapshot, START);
+    let problem = Problem::Expired { role, expires };
+    assert_eq!(refusal, Refusal::BadSnapshot(problem));
+}
+
+#[test]
 fn a_snapshot_lists_every_delegation_that_came() {
     let mut repository = TrustRepository::new(GUN);
     let keys = [repository.new_key(Algorithm::EcdsaP256)];
     repository.delegate("targets/alice", &keys, 1);
     let root = repository.next_root(|root| root.set_role(&RoleName::Snapshot, &keys, 1));
     let alice = repository.next_targets("targets/alice", |_| {});
-    let listing = |parts: &[&(RoleName, Vec<u8>)]| {
-        let parts = parts.iter();
-        let files: Vec<_> = parts
-            .map(|(role, bytes)| (role.clone(), bytes.as_slice()))
-            .collect();
-        let snapshot = author::snapshot(Some(repository.snapshot()), &files, START);
-        (RoleName::Snapshot, repository.sign(&snapshot, &keys))
-    };
+    let listing = |parts: &[&(RoleName, Vec<u8>)]| next_snapshot(&repository, &keys, parts, |_| {});
     let (without, with) = (listing(&[&root]), listing(&[&root, &alice]));
     let refusal = repository
         .post(vec![root.clone(), alice.clone(), without])
@@ -235,15 +267,15 @@ fn expired_files_are_not_taken() {
     let alice = repository.new_key(Algorithm::EcdsaP256);
     repository.delegate("targets/alice", &[alice], 1);
     for name in ["targets", "targets/alice"] {
-        let file = repository.next_targets(name, |targets| targets.expires = START - 1);
+        let file = repository.next_targets(name, |targets| targets.expires = START);
         let refusal = repository.post(vec![file]).unwrap_err();
-        let (role, expires) = (role(name), START - 1);
+        let (role, expires) = (role(name), START);
         assert_eq!(
             refusal,
             Refusal::BadTargets(Problem::Expired { role, expires })
         );
     }
-    let file = repository.next_root(|root| root.expires = START - 1);
+    let file = repository.next_root(|root| root.expires = START);
     assert_eq!(
         repository.post(vec![file]).unwrap_err().name(),
         "ErrBadRoot"
