@@ -213,6 +213,17 @@ fn a_repository_whose_versions_were_run_up_says_so() {
 }
 
 #[test]
+fn what_the_server_takes_is_short_enough_for_readers() {
+    let mut repository = TrustRepository::new(GUN);
+    let mut signed = author::next(&RoleName::Root, repository.root(), START).to_value();
+    signed["note"] = json!("x".repeat(3 << 20));
+    let file = repository.sign_raw(signed, &repository.keys_of("root"));
+    repository.post(vec![(RoleName::Root, file)]).unwrap();
+    let mut reader = Reader::new(repository.gun());
+    reader.read(&Mirror::of(&repository), START).unwrap();
+}
+
+#[test]
 fn says_who_signed_and_what() {
     let mut repository = TrustRepository::new(GUN);
     let keys = [
