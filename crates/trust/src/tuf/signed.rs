@@ -15,7 +15,7 @@ use crate::strict::{self, JsonError};
 /// The largest file that is read, in bytes.
 pub const METADATA_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The most signatures on one file.
-pub const SIGNATURES_MAX: usize = 256;
+pub const SIGNATURES_MAX: usize = 64;
 
 /// A file that is JSON which everybody reads alike, and no more is known about it.
 #[derive(Debug, Clone)]
@@ -68,13 +68,7 @@ impl Document {
 }
 
 fn read_signatures(fields: &Fields<'_>) -> Result<Vec<Signature>, Problem> {
-    let items = fields.items("signatures")?;
-    if items.len() > SIGNATURES_MAX {
-        return Err(Problem::TooMany {
-            what: "signatures on one file",
-            max: SIGNATURES_MAX,
-        });
-    }
+    let items = fields.items("signatures", SIGNATURES_MAX, "signatures on one file")?;
     let at = fields.path("signatures");
     let mut signatures = Vec::new();
     for item in items {

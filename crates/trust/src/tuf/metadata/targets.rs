@@ -106,7 +106,8 @@ impl Delegations {
         let keys = read_keys(&fields)?;
         let at = fields.path("roles");
         let mut roles: Vec<DelegatedRole> = Vec::new();
-        for value in fields.items("roles")? {
+        let what = "delegations in one file";
+        for value in fields.items("roles", DELEGATIONS_MAX, what)? {
             let role = DelegatedRole::read(value, &at, &keys, delegating)?;
             if roles.iter().any(|other| other.name == role.name) {
                 return Err(fields.fault("roles", "names a role twice"));
@@ -144,7 +145,7 @@ impl DelegatedRole {
                 "must be a role one level below the one that delegates",
             )
         })?;
-        let paths = fields.texts("paths")?;
+        let paths = fields.texts("paths", PATHS_MAX, "paths of one delegation")?;
         Ok(Self {
             name,
             keys: RoleKeys::read(&fields, keys)?,
