@@ -213,6 +213,48 @@ fn a_repository_whose_versions_were_run_up_says_so() {
 }
 
 #[test]
+fn what_docker_cannot_read_is_not_taken() {
+    // A file that Go's reader gives up ends a pull, whatever the other roles say: one signer could stop everybody's.
+    let mut repository = TrustRepository::new(GUN);
+    let alice = [repository.new_key(Algorithm::EcdsaP256)];
+    repository.delegate("targets/alice", &alice, 1);
+    let image = json!({"hashes": {"sha256": "qkSWSJXK2entXHfsiXaPA/6LHEURcVmA7PgNs4b/0MM="}, "length": 523});
+    for (at, value) in [
+        ("/targets/1/hashes/md5", json!(5)),
+        ("/targets/1/hashes/md5", json!("not base64")),
+        ("/targets/1/hashes/md5", json!([])),
+        ("/expires", json!("2036-01-01T00Z")),
+        ("/expires", json!("2036-01-01T00:00Z")),
+        ("/expires", json!("2036-01-01T00:00:60Z")),
+        ("/expires", json!("2036-01-01T00:00:00+01")),
+    ] {
+        let mut signed = author::first_targets(START).to_value();
+        signed["targets"]["1"] = image.clone();
+        let (above, name) = at.rsplit_once('/').unwrap();
+        let above = signed.pointer_mut(above).and_then(Value::as_object_mut);
+        above.unwrap().insert(name.into(), value.clone());
+        let file = repository.sign_raw(signed, &alice);
+        let taken = repository.clone().post(vec![(role("targets/alice"), file)]);
+        assert!(taken.is_err(), "{at} {value}");
+    }
+    // A root may name other roles, if they look like roles.
+    let mut signed = author::next(&RoleName::Root, repository.root(), START).to_value();
+    let keys = repository.keys_of("root");
+    for (mirrors, is_taken) in [
+        (json!(5), false),
+        (json!({"keyids": 5, "threshold": 1}), false),
+        (json!({"keyids": [], "threshold": "1"}), false),
+        (json!(null), true),
+        (json!({"keyids": ["a"], "threshold": 0, "url": "x"}), true),
+    ] {
+        signed["roles"]["mirrors"] = mirrors.clone();
+        let file = repository.sign_raw(signed.clone(), &keys);
+        let taken = repository.clone().post(vec![(RoleName::Root, file)]);
+        assert_eq!(taken.is_ok(), is_taken, "{mirrors}");
+    }
+}
+
+#[test]
 fn what_the_server_takes_is_short_enough_for_readers() {
     let mut repository = TrustRepository::new(GUN);
     let mut signed = author::next(&RoleName::Root, repository.root(), START).to_value();
