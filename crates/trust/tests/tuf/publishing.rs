@@ -255,6 +255,46 @@ fn what_docker_cannot_read_is_not_taken() {
 }
 
 #[test]
+fn an_update_has_limits_as_a_whole() {
+    let mut repository = TrustRepository::new(GUN);
+    let keys = [repository.new_key(Algorithm::Ed25519)];
+    let names: Vec<String> = (0..32).map(|n| format!("targets/{n}")).collect();
+    let file = repository.next_targets("targets", |targets| {
+        for name in &names {
+            targets.delegations.set_role(role(name), &keys, 1, &[""]);
+        }
+    });
+    repository.post(vec![file]).unwrap();
+
+    // A small value takes far more room in memory than in a file.
+    let mut many = FileMeta::of(b"an image");
+    many.custom = Some(Value::Array(vec![json!(0); 200_000]));
+    let mut targets = author::first_targets(START);
+    targets.targets.insert("1".into(), many);
+    let file = repository.sign(&targets, &keys);
+    let update = |count: usize, file: &[u8]| {
+        let names = names.iter().take(count);
+        names
+            .map(|name| (role(name), file.to_vec()))
+            .collect::<Vec<_>>()
+    };
+    repository.clone().post(update(2, &file)).unwrap();
+    let refusal = repository.post(update(3, &file)).unwrap_err();
+    assert_eq!(refusal.code(), "MALFORMED_UPLOAD", "{refusal}");
+
+    // Each signature takes time.
+    let file = repository.sign(&author::first_targets(START), &keys);
+    let mut file: Value = serde_json::from_slice(&file).unwrap();
+    let one = file["signatures"][0].clone();
+    file["signatures"] = Value::Array(vec![one; SIGNATURES_MAX]);
+    let file = file.to_string().into_bytes();
+    let most = 1024 / SIGNATURES_MAX;
+    repository.clone().post(update(most, &file)).unwrap();
+    let refusal = repository.post(update(most + 1, &file)).unwrap_err();
+    assert_eq!(refusal.code(), "MALFORMED_UPLOAD", "{refusal}");
+}
+
+#[test]
 fn what_the_server_takes_is_short_enough_for_readers() {
     let mut repository = TrustRepository::new(GUN);
     let mut signed = author::next(&RoleName::Root, repository.root(), START).to_value();

@@ -126,23 +126,27 @@ impl Accepted {
 
 impl Uploaded {
     pub(super) fn root(root: &Trusted<Root>) -> Self {
-        Self::of(RoleName::Root, root, None)
+        Self::of(RoleName::Root, root)
     }
 
     pub(super) fn snapshot(snapshot: &Trusted<Snapshot>) -> Self {
-        Self::of(RoleName::Snapshot, snapshot, None)
+        Self::of(RoleName::Snapshot, snapshot)
     }
 
-    pub(super) fn targets(role: &RoleName, targets: &Trusted<Targets>) -> Self {
-        let content = targets.content().clone();
-        Self::of(role.clone(), targets, Some(content))
+    pub(super) fn targets(role: RoleName, targets: Trusted<Targets>) -> Self {
+        let uploaded = Self::of(role, &targets);
+        let (_, content) = targets.into_parts();
+        Self {
+            targets: Some(content),
+            ..uploaded
+        }
     }
 
-    fn of<T: Content>(role: RoleName, trusted: &Trusted<T>, targets: Option<Targets>) -> Self {
+    fn of<T: Content>(role: RoleName, trusted: &Trusted<T>) -> Self {
         let bytes = trusted.bytes().to_vec();
         Self {
             file: File::new(role, trusted.content(), bytes),
-            targets,
+            targets: None,
             signers: trusted.signers().to_vec(),
         }
     }

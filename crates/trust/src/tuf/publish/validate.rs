@@ -8,6 +8,7 @@ use super::current::{Current, Held};
 use super::load::{Loaded, stored};
 use super::refusal::Refusal;
 use crate::excerpt::excerpt;
+use crate::strict::{JsonError, VALUES, VALUES_MAX};
 use crate::tuf::gun::Gun;
 use crate::tuf::metadata::{FileMeta, Snapshot, Timestamp};
 use crate::tuf::problem::Problem;
@@ -17,6 +18,9 @@ use crate::tuf::time;
 use crate::tuf::verify::{self, Trusted};
 
 type Update = BTreeMap<RoleName, Document>;
+
+/// The most signatures of one update: each one that is checked takes a while.
+const SIGNATURES_MAX: usize = 1024;
 
 /// The role that a part of an upload is for, by its file name, which may end in `.json`.
 ///
@@ -66,7 +70,7 @@ pub fn validate(
         None => made_snapshot(&loaded, held)?,
     };
     let timestamp = next_timestamp(gun, &loaded, held)?;
-    let accepted = accept(loaded, &came, snapshot, timestamp);
+    let accepted = accept(loaded, came, snapshot, timestamp);
     all_newer(&accepted, current)?;
     Ok(accepted)
 }
@@ -79,19 +83,34 @@ struct Came {
 
 fn read(update: Vec<(RoleName, Vec<u8>)>) -> Result<Update, Refusal> {
     let mut documents = Update::new();
+    let (mut values_left, mut signatures_left) = (VALUES_MAX, SIGNATURES_MAX);
     for (role, bytes) in update {
         let malformed = |problem| Refusal::MalformedJson {
             role: role.clone(),
             problem,
         };
-        let document = Document::parse(bytes).map_err(|problem| malformed(problem.into()))?;
+        let document = Document::parse_within(bytes, values_left);
+        let (document, values) = document.map_err(|problem| match problem {
+            JsonError::Limit { what: VALUES, .. } => too_many("values of json", VALUES_MAX),
+            problem => malformed(problem.into()),
+        })?;
+        values_left = values_left.saturating_sub(values);
         document.version(&role).map_err(malformed)?;
+        signatures_left = signatures_left
+            .checked_sub(document.signatures())
+            .ok_or_else(|| too_many("signatures", SIGNATURES_MAX))?;
         if documents.insert(role.clone(), document).is_some() {
             return Err(Refusal::Twice(role));
         }
     }
     documents.remove(&RoleName::Timestamp);
     Ok(documents)
+}
+
+fn too_many(what: &str, max: usize) -> Refusal {
+    Refusal::MalformedUpload(format!(
+        "limit exceeded: an update has at most {max} {what}"
+    ))
 }
 
 fn given_snapshot(
@@ -180,7 +199,7 @@ fn next_timestamp(gun: &Gun, loaded: &Loaded<'_>, held: &Held) -> Result<Timesta
 
 fn accept(
     mut loaded: Loaded<'_>,
-    came: &Came,
+    came: Came,
     snapshot: SnapshotPart,
     timestamp: TimestampPart,
 ) -> Accepted {
@@ -188,9 +207,9 @@ fn accept(
     if came.root {
         uploaded.push(Uploaded::root(&loaded.root));
     }
-    for role in &came.targets {
-        if let Some(targets) = loaded.targets.remove(role) {
-            uploaded.push(Uploaded::targets(role, &targets));
+    for role in came.targets {
+        if let Some(targets) = loaded.targets.remove(&role) {
+            uploaded.push(Uploaded::targets(role, targets));
         }
     }
     if let SnapshotPart::Given(snapshot) = &snapshot {
