@@ -130,6 +130,46 @@ fn two_publishers_at_once_and_one_may_try_again() {
 }
 
 #[test]
+fn two_publishers_at_once_who_sign_snapshots_are_told_the_same() {
+    // Somebody else's newer file makes the second one's snapshot an old one, not a wrong one.
+    let (mut repository, keys) = with_own_snapshots();
+    let update = |repository: &TrustRepository, name: &str| {
+        let file = repository.next_targets(name, |_| {});
+        let snapshot = next_snapshot(repository, &keys, &[&file], |_| {});
+        vec![file, snapshot]
+    };
+    let one = update(&repository, "targets/alice");
+    let other = update(&repository, "targets/bob");
+    repository.post(one).unwrap();
+    let refusal = repository.post(other).unwrap_err();
+    assert_eq!(refusal.code(), "VERSION", "{refusal}");
+    let again = update(&repository, "targets/bob");
+    repository.post(again).unwrap();
+}
+
+#[test]
+fn a_snapshot_drops_no_delegation_that_still_is_one() {
+    // Whoever has the owner's snapshot key alone cannot hide what alice says.
+    let (mut repository, keys) = with_own_snapshots();
+    let name = role("targets/alice");
+    let hides = |snapshot: &mut Snapshot| {
+        snapshot.meta.remove(&name);
+    };
+    let snapshot = next_snapshot(&repository, &keys, &[], hides);
+    let refusal = repository.post(vec![snapshot]).unwrap_err();
+    let problem = Problem::Unlisted { role: name.clone() };
+    assert_eq!(refusal, Refusal::BadSnapshot(problem));
+
+    // notary does so where the owner ends the delegation.
+    let targets =
+        repository.next_targets("targets", |targets| targets.delegations.remove_role(&name));
+    let snapshot = next_snapshot(&repository, &keys, &[&targets], hides);
+    repository.post(vec![targets, snapshot]).unwrap();
+    let again = next_snapshot(&repository, &keys, &[], |_| {});
+    repository.post(vec![again]).unwrap();
+}
+
+#[test]
 fn an_expired_snapshot_is_not_taken() {
     let (mut repository, keys) = with_own_snapshots();
     let snapshot = next_snapshot(&repository, &keys, &[], |snapshot| snapshot.expires = START);
@@ -292,6 +332,44 @@ fn an_update_has_limits_as_a_whole() {
     repository.clone().post(update(most, &file)).unwrap();
     let refusal = repository.post(update(most + 1, &file)).unwrap_err();
     assert_eq!(refusal.code(), "MALFORMED_UPLOAD", "{refusal}");
+}
+
+#[test]
+fn one_signer_cannot_make_snapshots_grow_without_end() {
+    let mut repository = TrustRepository::new(GUN);
+    let keys = [repository.new_key(Algorithm::Ed25519)];
+    repository.delegate("targets/alice", &keys, 1);
+    let below: Vec<String> = (0..65).map(|n| format!("targets/alice/{n}")).collect();
+    // She publishes some, ends their delegations, and goes on with others.
+    for (at, names) in below.chunks(50).enumerate() {
+        let alice = repository.next_targets("targets/alice", |targets| {
+            targets.delegations = Default::default();
+            for name in names {
+                targets.delegations.set_role(role(name), &keys, 1, &[""]);
+            }
+        });
+        let file = repository.sign(&author::first_targets(START), &keys);
+        let files = names.iter().map(|name| (role(name), file.clone()));
+        let mut update = vec![alice];
+        update.extend(files);
+        if at == 0 {
+            repository.post(update).unwrap();
+            continue;
+        }
+        let refusal = repository.post(update.clone()).unwrap_err();
+        assert!(
+            matches!(
+                refusal,
+                Refusal::BadTargets(Problem::TooMany { max: 64, .. })
+            ),
+            "{refusal}"
+        );
+        update.pop();
+        repository.post(update).unwrap();
+    }
+    // Nobody else is affected.
+    repository.delegate("targets/bob", &keys, 1);
+    repository.publish("targets/bob", "1.4", b"an image");
 }
 
 #[test]
