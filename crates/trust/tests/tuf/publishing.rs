@@ -253,6 +253,25 @@ fn a_repository_whose_versions_were_run_up_says_so() {
 }
 
 #[test]
+fn a_version_does_not_run_ahead() {
+    // With alice's key, a thief could else burn the name of her role: nobody can publish what is above the highest version.
+    let mut repository = TrustRepository::new(GUN);
+    let alice = repository.new_key(Algorithm::EcdsaP256);
+    repository.delegate("targets/alice", &[alice], 1);
+    repository.publish("targets/alice", "1.4", b"an image");
+    let at = |repository: &TrustRepository, version| {
+        vec![repository.next_targets("targets/alice", |targets| targets.version = version)]
+    };
+    for version in [1 << 53, (1 << 32) + 2] {
+        let refusal = repository.post(at(&repository, version)).unwrap_err();
+        assert_eq!(refusal.name(), "ErrValidation");
+        assert!(refusal.to_string().contains("too far"), "{refusal}");
+    }
+    let farthest = at(&repository, (1 << 32) + 1);
+    repository.post(farthest).unwrap();
+}
+
+#[test]
 fn what_docker_cannot_read_is_not_taken() {
     // A file that Go's reader gives up ends a pull, whatever the other roles say: one signer could stop everybody's.
     let mut repository = TrustRepository::new(GUN);

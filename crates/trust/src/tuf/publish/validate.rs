@@ -26,6 +26,9 @@ const SIGNATURES_MAX: usize = 1024;
 const BELOW_ONE_MAX: usize = 64;
 /// The most delegations of `targets` itself.
 const FIRST_LEVEL_MAX: usize = 4096;
+/// How far a version may be above the highest before. Publishers go one by one; whoever steals a key and goes to the end would leave
+/// no version for the one who gets a new key.
+const STEP_MAX: i64 = 1 << 32;
 
 /// The role that a part of an upload is for, by its file name, which may end in `.json`.
 ///
@@ -272,12 +275,19 @@ fn accept(
     Accepted::new(root, uploaded, snapshot, timestamp)
 }
 
-/// Nothing is stored under a version that is not higher than all before.
+/// Nothing is stored under a version that is not higher than all before, or far above them.
 fn all_newer(accepted: &Accepted, current: &Current) -> Result<(), Refusal> {
     for (role, version) in accepted.versions() {
         let stored = current.latest(&role);
         if version <= stored {
             return Err(Refusal::OldVersion {
+                role,
+                version,
+                stored,
+            });
+        }
+        if version.saturating_sub(stored) > STEP_MAX {
+            return Err(Refusal::FarVersion {
                 role,
                 version,
                 stored,
