@@ -270,6 +270,24 @@ fn what_one_file_may_delegate_has_limits() {
     assert!(with_role("keyids", json!([id.as_str()])).is_err());
 }
 
+/// A publisher who signs snapshots with notary lists files by the hash of what Go would write.
+#[test]
+fn a_file_is_written_as_go_writes_it() {
+    let signer = PrivateKey::generate(Algorithm::Ed25519).unwrap();
+    let mut targets = targets();
+    let odd = "<\u{2028}&\u{8}\u{c}\n\"\\>\u{2029}é\u{7f}";
+    let mut file = author::image([7; 32], 523);
+    file.custom = Some(json!({ odd: odd }));
+    targets.targets.insert("odd".into(), file);
+    let keys = [Key::from(signer.public_key())];
+    let bytes = author::sign(&targets, &keys, &[&signer]).unwrap();
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let written = r#""\u003c\u2028\u0026\u0008\u000c\n\"\\\u003e\u2029é"#.to_owned() + "\u{7f}\"";
+    assert!(text.contains(&format!("{{{written}:{written}}}")), "{text}");
+    let read: Signed<Targets> = Signed::parse(&RoleName::Targets, bytes).unwrap();
+    assert_eq!(*read.content(), targets);
+}
+
 #[test]
 fn a_file_is_known_by_all_of_its_hashes() {
     let file = FileMeta::of(b"a file");
