@@ -1,5 +1,5 @@
 //! Whether a file is signed as the role above it asks. Publishing and reading check with the same functions, so that
-//! this server never takes what a reader would refuse. Distinct keys count, not ids and not signatures: one key in two
+//! this server takes no file whose signatures a reader would refuse. Distinct keys count, not ids and not signatures: one key in two
 //! certificates is one key.
 
 use std::collections::{BTreeMap, BTreeSet};
