@@ -1,10 +1,12 @@
 //! What one signer, or whoever has his one key, could do to everybody else: every pull and every update rests on all files of a repository.
 
+use std::slice;
+
 use serde_json::{Value, json};
 use testkit::trust_repository::{START, TrustRepository};
 use trust::Algorithm;
 use trust::tuf::publish::Refusal;
-use trust::tuf::{Content, FileMeta, Problem, RoleName, SIGNATURES_MAX, author};
+use trust::tuf::{Content, FileMeta, Key, KeyType, Problem, RoleName, SIGNATURES_MAX, author};
 
 const GUN: &str = "registry.example/shop/web";
 
@@ -71,6 +73,36 @@ fn what_docker_cannot_read_is_not_taken() {
         let taken = repository.clone().post(vec![(RoleName::Root, file)]);
         assert_eq!(taken.is_ok(), is_taken, "{mirrors}");
     }
+}
+
+#[test]
+fn a_signer_cannot_hide_behind_a_damaged_certificate() {
+    // notary's list of signers ends at it, and with that docker's way to remove one.
+    let mut repository = TrustRepository::new(GUN);
+    let alice = [repository.new_key(Algorithm::EcdsaP256)];
+    repository.delegate("targets/alice", &alice, 1);
+    let below = role("targets/alice/below");
+    let delegating = |repository: &TrustRepository, key: &Key| {
+        let keys = slice::from_ref(key);
+        vec![repository.next_targets("targets/alice", |targets| {
+            let delegations = &mut targets.delegations;
+            delegations.set_role(below.clone(), keys, 1, &[""]);
+        })]
+    };
+    let whole = repository.new_root_key();
+    let cut_off = whole.public()[..200].to_vec();
+    let relabelled = whole.public().to_vec();
+    for damaged in [
+        Key::new(KeyType::EcdsaX509, cut_off),
+        Key::new(KeyType::RsaX509, relabelled),
+    ] {
+        let refusal = repository.post(delegating(&repository, &damaged));
+        let key = damaged.id().clone();
+        let problem = Problem::Certificate { key };
+        assert_eq!(refusal.unwrap_err(), Refusal::BadTargets(problem));
+    }
+    let update = delegating(&repository, &whole);
+    repository.post(update).unwrap();
 }
 
 #[test]
