@@ -11,6 +11,7 @@ mod tuf {
     mod laws;
     mod notary_data;
     mod notary_validation;
+    mod one_signer;
     mod publishing;
     mod reading;
     mod renewing;

@@ -28,6 +28,8 @@ pub use remembered::Remembered;
 pub const TIMESTAMP_BYTES_MAX: u64 = 1024 * 1024;
 /// How many roots are followed in one go.
 pub const ROOTS_MAX: usize = 1024;
+/// How many delegations of one repository are read.
+pub const ROLES_MAX: usize = 1024;
 
 /// Where belief begins.
 #[derive(Debug, Clone)]

@@ -30,6 +30,15 @@ pub enum Problem {
         /// The hash of the key.
         actual: KeyId,
     },
+    /// A delegation's key is said to be in a certificate, and is not.
+    #[error(
+        "the key {} is no certificate for a key that can sign: docker could not list any signer",
+        .key.short()
+    )]
+    Certificate {
+        /// Its id.
+        key: KeyId,
+    },
     /// Too few of the role's keys signed it.
     #[error("{role}: {valid} of {threshold} needed signatures are valid")]
     Threshold {

@@ -5,6 +5,7 @@
 
 mod accepted;
 mod current;
+mod listing;
 mod load;
 mod refusal;
 mod resign;

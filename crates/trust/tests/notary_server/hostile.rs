@@ -3,7 +3,7 @@
 use std::slice;
 
 use serde_json::{Value, json};
-use trust::tuf::{Key, RoleName};
+use trust::tuf::{Key, KeyType, RoleName};
 
 use super::publisher::Before::{
     DelegatedWithSnapshotKey, Nothing, Published, PublishedWithSnapshotKey,
@@ -338,6 +338,18 @@ fn others() -> Vec<Case> {
             |p| {
                 let above = p.known[..2].to_vec();
                 vec![p.snapshot_file(3, &above)]
+            },
+        ),
+        case(
+            "a delegation to a damaged certificate",
+            Published,
+            WeRefuse("docker could not list any signer"),
+            |p| {
+                let key = Key::new(KeyType::EcdsaX509, b"no certificate".to_vec());
+                let mut targets = p.targets(2);
+                let role = RoleName::parse("targets/a").unwrap();
+                targets.delegations.set_role(role, &[key], 1, &[""]);
+                vec![p.sign_targets(&targets)]
             },
         ),
         case(

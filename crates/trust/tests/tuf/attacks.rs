@@ -113,20 +113,12 @@ fn rollback_an_old_snapshot_under_a_new_timestamp() {
 fn rollback_old_targets_under_a_new_snapshot() {
     // Both of the server's keys are stolen, the owner's is not.
     let (mut repository, old, mut reader) = read_before();
-    let mut snapshot = repository.snapshot();
-    snapshot.renew(9, snapshot.expires);
     let targets = old.current().file(&RoleName::Targets).unwrap();
-    snapshot
-        .meta
-        .insert(RoleName::Targets, FileMeta::of(targets));
-    let snapshot = stolen(&repository, &RoleName::Snapshot, &snapshot);
-    let timestamp = Timestamp {
-        version: 9,
-        expires: START + 14 * DAY,
-        snapshot: FileMeta::of(&snapshot.bytes),
-    };
-    let timestamp = stolen(&repository, &RoleName::Timestamp, &timestamp);
-    repository.store(vec![snapshot, timestamp]);
+    relist(
+        &mut repository,
+        9,
+        vec![(RoleName::Targets, targets.to_vec())],
+    );
     let problem = reader.read(&Mirror::of(&repository), START).unwrap_err();
     assert!(
         matches!(
@@ -458,10 +450,10 @@ fn endless_data_is_cut_off_whatever_length_is_listed() {
 
 #[test]
 fn endless_delegations_that_say_nothing_are_cut_off() {
-    // Each of 24 roles delegates to 24 more, and the thief of the server's keys lists files for all of them that nobody signed.
+    // Each of 34 roles delegates to 34 more, and the thief of the server's keys lists files for all of them that nobody signed.
     let mut repository = TrustRepository::new(GUN);
     let keys = [repository.new_key(Algorithm::Ed25519)];
-    let names = |above: &str| (0..24).map(|n| format!("{above}/{n}")).collect::<Vec<_>>();
+    let names = |above: &str| (0..34).map(|n| format!("{above}/{n}")).collect::<Vec<_>>();
     let delegating = |targets: &mut trust::tuf::Targets, above: &str| {
         for name in names(above) {
             let delegations = &mut targets.delegations;
@@ -597,25 +589,8 @@ fn a_stolen_key_below_the_threshold_is_not_enough() {
 
     // Not even if the server is robbed too: the delegation says nothing then, and what `targets` says stands.
     let forged = author::first_targets(START);
-    let bytes = repository.sign(&forged, &keys[..1]);
-    let mut snapshot = repository.snapshot();
-    snapshot.renew(9, snapshot.expires);
-    snapshot.meta.insert(releases.clone(), FileMeta::of(&bytes));
-    let snapshot = stolen(&repository, &RoleName::Snapshot, &snapshot);
-    let timestamp = Timestamp {
-        version: 9,
-        expires: START + 14 * DAY,
-        snapshot: FileMeta::of(&snapshot.bytes),
-    };
-    let timestamp = stolen(&repository, &RoleName::Timestamp, &timestamp);
-    let forged = File {
-        role: releases.clone(),
-        version: 1,
-        expires: forged.expires,
-        sha256: FileMeta::of(&bytes).hashes.sha256.unwrap(),
-        bytes,
-    };
-    repository.store(vec![snapshot, forged, timestamp]);
+    let forged = repository.sign(&forged, &keys[..1]);
+    relist(&mut repository, 9, vec![(releases.clone(), forged)]);
     let believed = reader.read(&Mirror::of(&repository), START).unwrap();
     assert_eq!(believed.disregarded(), [(releases, problem)]);
     let image = believed.target("1.4").unwrap();

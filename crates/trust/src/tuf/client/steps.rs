@@ -2,9 +2,9 @@
 
 use super::believed::BelievedRole;
 use super::remembered::not_older;
-use super::{Client, Fetch, ROOTS_MAX, Step, TIMESTAMP_BYTES_MAX, Waiting};
+use super::{Client, Fetch, ROLES_MAX, ROOTS_MAX, Step, TIMESTAMP_BYTES_MAX, Waiting};
 use crate::tuf::key::KeyId;
-use crate::tuf::metadata::{DELEGATIONS_MAX, FileMeta, Root, Snapshot, Targets};
+use crate::tuf::metadata::{FileMeta, Root, Snapshot, Targets};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
 use crate::tuf::signed::{METADATA_BYTES_MAX, Signed};
@@ -227,10 +227,10 @@ impl Client {
             }
         }
         // Those that say nothing had to be fetched as well.
-        if self.waiting.len() + self.roles.len() + self.disregarded.len() > DELEGATIONS_MAX {
+        if self.waiting.len() + self.roles.len() + self.disregarded.len() > ROLES_MAX {
             return Err(Problem::TooMany {
                 what: "delegations in one repository",
-                max: DELEGATIONS_MAX,
+                max: ROLES_MAX,
             });
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
 use crate::tuf::time;
 
-/// The most roles that one file delegates to, and the most delegations of one repository that are read.
+/// The most roles that one file delegates to.
 pub const DELEGATIONS_MAX: usize = 512;
 /// The most paths of one delegation.
 const PATHS_MAX: usize = 1024;

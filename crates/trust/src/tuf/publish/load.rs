@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::current::Current;
 use super::refusal::Refusal;
 use crate::tuf::gun::Gun;
+use crate::tuf::material::Material;
 use crate::tuf::metadata::{Content, Root, Targets};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
@@ -59,6 +60,7 @@ impl<'a> Loaded<'a> {
         let targets = self.read_targets(role, document);
         let targets = targets.and_then(|targets| {
             verify::not_expired(role, targets.content().expires, self.now)?;
+            certificates_are_readable(targets.content())?;
             Ok(targets)
         });
         let targets = targets.map_err(Refusal::BadTargets)?;
@@ -104,6 +106,18 @@ impl<'a> Loaded<'a> {
         })?;
         let signed = document.read(role)?;
         verify::delegation(role, &parent, delegating.content(), signed)
+    }
+}
+
+/// docker lists signers by the keys inside their certificates, and lists nobody, nor removes anybody, if one of them cannot be read.
+fn certificates_are_readable(targets: &Targets) -> Result<(), Problem> {
+    let mut keys = targets.delegations.keys.values();
+    let damaged = keys.find(|key| key.keytype().is_certificate() && Material::of(key).is_none());
+    match damaged {
+        Some(key) => Err(Problem::Certificate {
+            key: key.id().clone(),
+        }),
+        None => Ok(()),
     }
 }
 

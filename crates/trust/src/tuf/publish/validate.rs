@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use super::accepted::{Accepted, SnapshotPart, TimestampPart, Uploaded};
 use super::current::{Current, Held};
+use super::listing;
 use super::load::{Loaded, stored};
 use super::refusal::Refusal;
 use crate::excerpt::excerpt;
 use crate::strict::{JsonError, VALUES, VALUES_MAX};
 use crate::tuf::gun::Gun;
-use crate::tuf::metadata::{FileMeta, Snapshot, Targets, Timestamp};
+use crate::tuf::metadata::{FileMeta, Snapshot, Timestamp};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
 use crate::tuf::signed::Document;
@@ -21,11 +22,6 @@ type Update = BTreeMap<RoleName, Document>;
 
 /// The most signatures of one update: each one that is checked takes a while.
 const SIGNATURES_MAX: usize = 1024;
-/// The most roles that a snapshot lists below one delegation of `targets`. A role that was listed once stays listed, so that nobody but the
-/// owner can make a snapshot grow without end.
-const BELOW_ONE_MAX: usize = 64;
-/// The most delegations of `targets` itself.
-const FIRST_LEVEL_MAX: usize = 4096;
 /// How far a version may be above the highest before. Publishers go one by one; whoever steals a key and goes to the end would leave
 /// no version for the one who gets a new key.
 const STEP_MAX: i64 = 1 << 32;
@@ -77,19 +73,19 @@ pub fn validate(
         Some(document) => given_snapshot(&loaded, &came, document)?,
         None => made_snapshot(&loaded, held)?,
     };
-    lists_so_many(snapshot.listed()).map_err(Refusal::BadTargets)?;
+    listing::so_many(snapshot.listed()).map_err(Refusal::BadTargets)?;
     let timestamp = next_timestamp(gun, &loaded, held)?;
     let accepted = accept(loaded, came, snapshot, timestamp);
     all_newer(&accepted, current)?;
     // Last, because notary-server does not look at it: whatever it refuses has its reason.
-    lists_what_is_current(&accepted, current)?;
+    listing::what_is_current(&accepted, current)?;
     Ok(accepted)
 }
 
 /// Which roles the update brought; the others were read from what is current.
-struct Came {
-    root: bool,
-    targets: Vec<RoleName>,
+pub(super) struct Came {
+    pub(super) root: bool,
+    pub(super) targets: Vec<RoleName>,
 }
 
 fn read(update: Vec<(RoleName, Vec<u8>)>) -> Result<Update, Refusal> {
@@ -133,90 +129,12 @@ fn given_snapshot(
     let snapshot = document.read(&role).and_then(|signed| {
         let snapshot: Trusted<Snapshot> = verify::base(&role, loaded.root.content(), signed)?;
         verify::not_expired(&role, snapshot.content().expires, loaded.now)?;
-        lists_what_came(loaded, came, snapshot.content())?;
+        listing::what_came(loaded, came, snapshot.content())?;
         Ok(snapshot)
     });
     snapshot
         .map(SnapshotPart::Given)
         .map_err(Refusal::BadSnapshot)
-}
-
-/// The snapshot lists every file that came, as it came.
-fn lists_what_came(loaded: &Loaded<'_>, came: &Came, snapshot: &Snapshot) -> Result<(), Problem> {
-    let root = came.root.then(|| (&RoleName::Root, loaded.root.bytes()));
-    let targets = came.targets.iter();
-    let targets = targets.filter_map(|role| Some((role, loaded.targets.get(role)?.bytes())));
-    for (role, bytes) in targets.chain(root) {
-        let file = snapshot.meta.get(role);
-        let file = file.ok_or_else(|| Problem::Unlisted { role: role.clone() })?;
-        if !file.matches(bytes) {
-            return Err(Problem::Hash {
-                role: role.clone(),
-                by: RoleName::Snapshot,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// A publisher's snapshot lists what is current besides, and nothing else: a stolen snapshot key neither brings an old file back nor hides
-/// what a delegation says.
-fn lists_what_is_current(accepted: &Accepted, current: &Current) -> Result<(), Refusal> {
-    let Some(snapshot) = accepted.given_snapshot() else {
-        return Ok(());
-    };
-    for (role, file) in &snapshot.meta {
-        // What came was compared already; a snapshot cannot list itself.
-        let came = *role != RoleName::Snapshot && accepted.upload(role).is_some();
-        let is_current = || current.file(role).is_some_and(|bytes| file.matches(bytes));
-        if !came && !is_current() {
-            let role = role.clone();
-            return Err(Refusal::BadSnapshot(Problem::Unknown { role }));
-        }
-    }
-    for role in current
-        .roles()
-        .filter(|role| !snapshot.meta.contains_key(role))
-    {
-        if is_delegated(role, accepted, current)? {
-            let role = role.clone();
-            return Err(Refusal::BadSnapshot(Problem::Unlisted { role }));
-        }
-    }
-    Ok(())
-}
-
-/// Whether the role above delegates to a role after the update.
-fn is_delegated(role: &RoleName, accepted: &Accepted, current: &Current) -> Result<bool, Refusal> {
-    let Some(parent) = role.parent() else {
-        return Ok(false);
-    };
-    let delegates = |targets: &Targets| targets.delegations.role(role).is_some();
-    match accepted.upload(&parent) {
-        Some(uploaded) => Ok(uploaded.targets.as_ref().is_some_and(delegates)),
-        None => Ok(stored(&parent, current)?.as_ref().is_some_and(delegates)),
-    }
-}
-
-/// Nobody delegates without end.
-fn lists_so_many<'a>(roles: impl Iterator<Item = &'a RoleName>) -> Result<(), Problem> {
-    let mut below: BTreeMap<&str, usize> = BTreeMap::new();
-    for role in roles.filter(|role| role.depth() > 0) {
-        let (_, name) = role.as_str().split_once('/').unwrap_or_default();
-        let (first, is_below) = match name.split_once('/') {
-            Some((first, _)) => (first, 1),
-            None => (name, 0),
-        };
-        *below.entry(first).or_default() += is_below;
-    }
-    let too_many = |what, max| Err(Problem::TooMany { what, max });
-    if below.len() > FIRST_LEVEL_MAX {
-        return too_many("delegations that were ever published", FIRST_LEVEL_MAX);
-    }
-    if below.values().any(|roles| *roles > BELOW_ONE_MAX) {
-        return too_many("roles below one delegation", BELOW_ONE_MAX);
-    }
-    Ok(())
 }
 
 /// The next snapshot: what the current one lists, with the root and everything that was read on the way.
