@@ -3,7 +3,7 @@
 
 use crate::query;
 use registry::KeyRole;
-use trust::tuf::{Gun, GunError, RoleName};
+use trust::tuf::{Gun, GunError, RELEASES, RoleName};
 
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,7 @@ fn resource(tail: &str) -> Option<Resource> {
         return match role {
             "snapshot" => Some(Resource::Key(KeyRole::Snapshot)),
             "timestamp" => Some(Resource::Key(KeyRole::Timestamp)),
+            RELEASES => Some(Resource::Key(KeyRole::Releases)),
             _ => None,
         };
     }
