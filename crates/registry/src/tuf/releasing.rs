@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use oci::{Digest, RepositoryName};
 use policy::Outcome as Answer;
 use store::decisions::{self, GateName};
-use store::tuf::{self, Files, Outcome, Tagged};
-use store::{Standing, System, Writer};
+use store::tuf::{self, Files, Outcome};
+use store::{Standing, Store, System, Writer};
 use trust::tuf::managed;
 use trust::tuf::{FileMeta, Gun, author};
 
@@ -18,13 +18,6 @@ use crate::error::{Error, Result};
 
 /// Tags that are looked at in one piece.
 const PAGE: u32 = 1_000;
-
-/// What the gates said of a repository's tags.
-struct Allowed {
-    tags: BTreeMap<String, FileMeta>,
-    /// The first instant at which time alone may change it.
-    holds_until: Option<i64>,
-}
 
 impl Registry {
     /// Lists anew what is released in each trust repository of a repository. Answers until when time alone changes nothing about it.
@@ -37,40 +30,53 @@ impl Registry {
         repository: &RepositoryName,
         now: i64,
     ) -> Result<Option<i64>> {
-        let mut holds_until = None;
-        for gun in tuf::guns(&self.store, repository).await? {
-            let until = self.release(system, &gun, repository, now).await?;
-            holds_until = earlier(holds_until, until);
+        let guns = tuf::guns(&self.store, repository).await?;
+        let standing = store::standing(&self.store).await?;
+        // Where no policy covers the repository any more, what was released last stays.
+        let mut policies = standing.policies.iter();
+        if guns.is_empty() || !policies.any(|policy| policy.covers(repository)) {
+            return Ok(None);
         }
-        Ok(holds_until)
+        // Whatever changes an answer from here on asks for the list once more.
+        let mut gates = Gates {
+            store: &self.store,
+            repository,
+            names: gates(&standing, repository),
+            now,
+            said: BTreeMap::new(),
+            holds_until: None,
+        };
+        let allowed = gates.allowed().await?;
+        for gun in &guns {
+            let writer = Writer::System(system, repository);
+            self.release(&writer, gun, repository, &allowed, now)
+                .await?;
+        }
+        Ok(gates.holds_until)
     }
 
     async fn release(
         &self,
-        system: System,
+        writer: &Writer<'_>,
         gun: &Gun,
         repository: &RepositoryName,
+        tags: &BTreeMap<String, FileMeta>,
         now: i64,
-    ) -> Result<Option<i64>> {
-        let writer = Writer::System(system, repository);
+    ) -> Result<()> {
         let _turn = self.turns.take(gun).await;
         for _ in 0..TRIES_MAX {
-            // Before the gates are asked: who publishes meanwhile has them asked again.
             let state = tuf::state(&self.store, gun, repository, Files::Above(&[])).await?;
-            let Some(state) = state else { return Ok(None) };
-            // Where no policy covers the repository any more, what was released last stays.
-            let Some(standing) = state.covered_by() else {
-                return Ok(None);
+            let Some(state) = state.filter(|state| state.covered_by().is_some()) else {
+                return Ok(());
             };
-            let allowed = self.allowed(standing, repository, now).await?;
-            let accepted = managed::release(gun, &state.current, &state.held, allowed.tags, now);
+            let accepted = managed::release(gun, &state.current, &state.held, tags.clone(), now);
             let accepted = accepted.map_err(|refusal| Error::Update(Box::new(refusal)))?;
             let Some(accepted) = accepted else {
-                return Ok(allowed.holds_until);
+                return Ok(());
             };
-            let stored = tuf::publish(&self.store, &writer, gun, &state, accepted, now);
+            let stored = tuf::publish(&self.store, writer, gun, &state, accepted, now);
             if stored.await? == Outcome::Stored {
-                return Ok(allowed.holds_until);
+                return Ok(());
             }
         }
         Err(Error::Store(store::Error::Unavailable {
@@ -78,36 +84,30 @@ impl Registry {
             why: "too many publish to it at once".to_owned(),
         }))
     }
+}
 
+/// The gates of a repository, and what they said so far.
+struct Gates<'a> {
+    store: &'a Store,
+    repository: &'a RepositoryName,
+    names: Vec<GateName>,
+    now: i64,
+    said: BTreeMap<Digest, bool>,
+    /// The first instant at which time alone may have them say something else.
+    holds_until: Option<i64>,
+}
+
+impl Gates<'_> {
     /// The tags whose images every gate for content trust lets pass. Without such a gate there is nobody to say so, and nothing is released.
-    async fn allowed(
-        &self,
-        standing: &Standing,
-        repository: &RepositoryName,
-        now: i64,
-    ) -> Result<Allowed> {
-        let gates = gates(standing, repository);
-        let mut allowed = Allowed {
-            tags: BTreeMap::new(),
-            holds_until: None,
-        };
-        let mut asked: BTreeMap<Digest, bool> = BTreeMap::new();
-        let mut after = String::new();
-        while !gates.is_empty() {
-            let tagged = tuf::tagged(&self.store, repository, &after, PAGE).await?;
+    async fn allowed(&mut self) -> Result<BTreeMap<String, FileMeta>> {
+        let (mut allowed, mut after) = (BTreeMap::new(), String::new());
+        while !self.names.is_empty() {
+            let tagged = tuf::tagged(self.store, self.repository, &after, PAGE).await?;
             for one in &tagged {
-                let passes = match asked.get(&one.digest) {
-                    Some(passes) => *passes,
-                    None => {
-                        let (passes, until) = self.passes(repository, one, &gates, now).await?;
-                        allowed.holds_until = earlier(allowed.holds_until, until);
-                        asked.insert(one.digest.clone(), passes);
-                        passes
-                    }
-                };
-                if let Some(sha256) = one.sha256.filter(|_| passes) {
-                    let entry = author::image(sha256, one.length);
-                    allowed.tags.insert(one.tag.clone(), entry);
+                if let Some(sha256) = one.sha256
+                    && self.let_pass(&one.digest).await?
+                {
+                    allowed.insert(one.tag.clone(), author::image(sha256, one.length));
                 }
             }
             match tagged.into_iter().next_back() {
@@ -118,26 +118,26 @@ impl Registry {
         Ok(allowed)
     }
 
-    async fn passes(
-        &self,
-        repository: &RepositoryName,
-        tagged: &Tagged,
-        gates: &[GateName],
-        now: i64,
-    ) -> Result<(bool, Option<i64>)> {
-        let digest = &tagged.digest;
-        match decisions::decide_each(&self.store, repository, digest, gates, now).await {
-            Ok(decided) => {
-                let until = decided.iter().map(|decision| decision.holds_until);
-                Ok((
-                    decided.iter().all(|one| one.outcome == Answer::Allow),
-                    until.fold(None, earlier),
-                ))
-            }
-            // It was deleted meanwhile, and its tags with it.
-            Err(store::Error::NotFound { .. }) => Ok((false, None)),
-            Err(error) => Err(error.into()),
+    async fn let_pass(&mut self, digest: &Digest) -> Result<bool> {
+        if let Some(said) = self.said.get(digest) {
+            return Ok(*said);
         }
+        let (store, repository) = (self.store, self.repository);
+        let decided =
+            decisions::decide_each(store, repository, digest, &self.names, self.now).await;
+        let decided = match decided {
+            Ok(decided) => decided,
+            // It was deleted meanwhile, and its tags with it.
+            Err(store::Error::NotFound {
+                kind: "manifest", ..
+            }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let until = decided.iter().map(|decision| decision.holds_until);
+        self.holds_until = until.fold(self.holds_until, earlier);
+        let pass = decided.iter().all(|one| one.outcome == Answer::Allow);
+        self.said.insert(digest.clone(), pass);
+        Ok(pass)
     }
 }
 

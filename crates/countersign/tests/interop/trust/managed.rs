@@ -3,7 +3,7 @@
 //! revoked. Who pulls is held by no gate: nothing but content trust stands in the way.
 
 use crate::harness::{
-    Actor, Done, DockerUser, Dockerd, Program, Shop, Trusted, curl, small_root, within,
+    Actor, DockerUser, Dockerd, Done, Program, Shop, Trusted, curl, small_root, within,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -32,7 +32,9 @@ pub(super) fn story(docker: &'static Path) {
     };
     // Docker pushes before it signs what is not released yet.
     for signer in ["maria", "quentin"] {
-        let grant = ["grant", "add", "--role", "writer", "--to", signer, "shop/**"];
+        let grant = [
+            "grant", "add", "--role", "writer", "--to", signer, "shop/**",
+        ];
         shop.actor("admin").does(grant);
     }
     let digest = stage.pushed();
@@ -103,8 +105,14 @@ impl Stage<'_> {
         self.user(who)
             .docker(words)
             .env("DOCKER_CONTENT_TRUST", "1")
-            .env("DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE", "a passphrase for the root")
-            .env("DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE", "a passphrase for signers")
+            .env(
+                "DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE",
+                "a passphrase for the root",
+            )
+            .env(
+                "DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE",
+                "a passphrase for signers",
+            )
             .without_env("DOCKER_CONTENT_TRUST_SERVER")
     }
 
@@ -120,7 +128,10 @@ impl Stage<'_> {
             self.shop.server.url()
         ))
         .user(self.shop.actor("dora"))
-        .flags(["--header", "Accept: application/vnd.docker.distribution.manifest.v2+json"])
+        .flags([
+            "--header",
+            "Accept: application/vnd.docker.distribution.manifest.v2+json",
+        ])
         .method("HEAD")
         .ask();
         let digest = answer.headers["docker-content-digest"].clone();
@@ -144,9 +155,17 @@ impl Stage<'_> {
     fn may_not_pull(&self) {
         let refused = self.pull();
         let said = format!("{}{}", refused.out, refused.err);
-        let texts = ["No valid trust data", "does not have trust data", "No trust data"];
+        let texts = [
+            "No valid trust data",
+            "does not have trust data",
+            "No trust data",
+        ];
         assert_ne!(refused.code, Some(0), "{}", refused.all());
-        assert!(texts.iter().any(|text| said.contains(text)), "{}", refused.all());
+        assert!(
+            texts.iter().any(|text| said.contains(text)),
+            "{}",
+            refused.all()
+        );
     }
 
     /// The server releases it soon.

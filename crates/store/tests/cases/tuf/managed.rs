@@ -10,7 +10,7 @@ use testkit::trust_repository::DAY;
 use trust::tuf::managed::{self, Fault, Rules};
 use trust::tuf::publish::{self, Refusal};
 use trust::tuf::{FileMeta, Key, RoleName, author};
-use trust::{Algorithm, KeyId, PrivateKey, Signer};
+use trust::{Algorithm, KeyId, PrivateKey};
 
 use super::publisher::{GUN, Publisher, REPOSITORY, Update};
 use crate::cases::audit::verify;
@@ -571,7 +571,10 @@ async fn a_vouch_made_up_in_the_database_is_named() {
         ),
         (format!("key_id = '{other}'"), format!("key_id = '{own}'")),
     ] {
-        let change = |set: &str| fixture.edit(&format!("UPDATE evidence SET {set}"));
+        let change = async |set: &str| {
+            let text = format!("UPDATE evidence SET {set}");
+            fixture.edit(&text).await
+        };
         assert_eq!(change(&edit).await, 1, "{edit}");
         let report = verify(fixture).await;
         assert!(!report.is_intact(), "{edit}");
