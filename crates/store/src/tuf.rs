@@ -20,6 +20,7 @@ mod file;
 mod keys;
 mod publish;
 mod releases;
+mod room;
 mod state;
 mod vouches;
 

@@ -1,41 +1,39 @@
-//! Whether an update is taken: as notary-server would, and where a policy covers the repository, as a managed one asks. On a thread for such
-//! work, because a large one takes a while.
+//! Whether an update is taken: as notary-server would, and where a policy covers the repository, as a managed one asks.
 
 use std::sync::Arc;
 
 use store::Standing;
 use store::tuf::State;
+use tokio::sync::OwnedSemaphorePermit;
 use trust::tuf::managed::{self, Rules};
 use trust::tuf::publish::{self, Accepted, Current, Held, Refusal};
 use trust::tuf::{Gun, RoleName};
 
-use super::Update;
-use crate::error::{Error, Result};
+use super::{Update, aside};
+use crate::error::Result;
 
 type Judged = std::result::Result<Accepted, Refusal>;
 
-/// Judges an update against a state, which is handed back.
+/// Judges an update against a state, which is handed back. Whoever asked may be gone before it is judged, which goes on with its permit all
+/// the same.
 pub(super) async fn judge(
     gun: &Gun,
     update: &Arc<Update>,
     state: Option<State>,
     now: i64,
+    judging: Option<OwnedSemaphorePermit>,
 ) -> Result<(Option<State>, Judged)> {
     let (gun, update) = (gun.clone(), Arc::clone(update));
-    let judged = tokio::task::spawn_blocking(move || {
+    aside(move || {
         let update = update.as_ref().clone();
         let accepted = match &state {
             Some(state) => against(&gun, update, state, now),
             None => publish::validate(&gun, update, &Current::new(), &Held::default(), now),
         };
+        drop(judging);
         (state, accepted)
-    });
-    judged.await.map_err(|error| {
-        Error::Store(store::Error::Unavailable {
-            what: "the judge of updates",
-            why: error.to_string(),
-        })
     })
+    .await
 }
 
 fn against(gun: &Gun, update: Update, state: &State, now: i64) -> Judged {

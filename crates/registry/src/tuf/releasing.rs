@@ -12,7 +12,7 @@ use store::{Standing, Store, System, Writer};
 use trust::tuf::managed;
 use trust::tuf::{FileMeta, Gun, author};
 
-use super::TRIES_MAX;
+use super::{TRIES_MAX, aside};
 use crate::Registry;
 use crate::error::{Error, Result};
 
@@ -69,7 +69,12 @@ impl Registry {
             let Some(state) = state.filter(|state| state.covered_by().is_some()) else {
                 return Ok(());
             };
-            let accepted = managed::release(gun, &state.current, &state.held, tags.clone(), now);
+            let (of, tags) = (gun.clone(), tags.clone());
+            let (state, accepted) = aside(move || {
+                let accepted = managed::release(&of, &state.current, &state.held, tags, now);
+                (state, accepted)
+            })
+            .await?;
             let accepted = accepted.map_err(|refusal| Error::Update(Box::new(refusal)))?;
             let Some(accepted) = accepted else {
                 return Ok(());

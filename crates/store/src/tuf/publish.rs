@@ -233,6 +233,8 @@ impl<'a> Update<'a> {
         detail.insert("gun".to_owned(), self.gun.as_str().into());
         detail.insert("repository".to_owned(), self.repository.as_str().into());
         detail.insert("files".to_owned(), files.into());
+        let dropped: Vec<&str> = self.dropped.iter().map(RoleName::as_str).collect();
+        detail.insert("dropped".to_owned(), dropped.into());
         if self.state.covered_by().is_some() {
             detail.insert("vouches".to_owned(), self.spoken.detail());
         }
@@ -286,7 +288,7 @@ fn dropped(state: &State, files: &[File]) -> Result<Vec<RoleName>> {
         .keys()
         .chain([&RoleName::Root, &RoleName::Snapshot, &RoleName::Timestamp])
         .collect();
-    let before = state.listed.iter();
+    let before = state.listed.keys();
     Ok(before
         .filter(|role| !kept.contains(role))
         .cloned()

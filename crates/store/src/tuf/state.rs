@@ -1,7 +1,7 @@
 //! What a trust repository holds when an update comes: files to judge it by, the highest versions, and the public halves of the server's
 //! keys, and by which policies, all of one moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oci::RepositoryName;
 use sqlx::AnyConnection;
@@ -35,8 +35,10 @@ pub struct State {
     pub(super) repository_id: i64,
     pub(super) repository: RepositoryName,
     pub(super) revision: i64,
-    /// The roles that readers are given a file of.
-    pub(super) listed: BTreeSet<RoleName>,
+    /// The roles that ever had a file.
+    pub(super) roles: BTreeSet<RoleName>,
+    /// Those that readers are given a file of, with its bytes.
+    pub(super) listed: BTreeMap<RoleName, u64>,
     /// Keys that no published file has named yet, the newest last.
     pub(super) waiting: Vec<(KeyRole, Key)>,
     /// Whether anything is vouched for in it.
@@ -90,7 +92,8 @@ pub(super) async fn read(
         repository_id: row.repository_id,
         repository: repository.clone(),
         revision: row.revision,
-        listed: BTreeSet::new(),
+        roles: BTreeSet::new(),
+        listed: BTreeMap::new(),
         waiting: Vec::new(),
         has_vouches: vouches::are_there(conn, row.id).await?,
         rules,
@@ -136,7 +139,7 @@ impl State {
     /// Whether a root was published.
     #[must_use]
     pub fn is_published(&self) -> bool {
-        self.listed.contains(&RoleName::Root)
+        self.listed.contains_key(&RoleName::Root)
     }
 
     /// The repository that it belongs to.
@@ -153,16 +156,21 @@ impl State {
     }
 
     async fn read_versions(&mut self, conn: &mut AnyConnection) -> Result<()> {
-        let rows = sqlx::query("SELECT role, latest, current FROM trust_roles WHERE trust_id = $1")
-            .bind(self.id)
-            .fetch_all(conn)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT l.role, l.latest, l.current, CAST(COALESCE(LENGTH(f.content), 0) AS BIGINT) AS bytes FROM trust_roles l \
+             LEFT JOIN trust_files f ON f.trust_id = l.trust_id AND f.role = l.role AND f.version = l.current \
+             WHERE l.trust_id = $1",
+        )
+        .bind(self.id)
+        .fetch_all(conn)
+        .await?;
         for row in &rows {
             let role: RoleName = row.parsed("role")?;
             self.current.insert_latest(role.clone(), row.int("latest")?);
             if row.opt_int("current")?.is_some() {
-                self.listed.insert(role);
+                self.listed.insert(role.clone(), row.count("bytes")?);
             }
+            self.roles.insert(role);
         }
         Ok(())
     }
@@ -185,7 +193,7 @@ impl State {
             Some(_) if *role == RoleName::Targets && !self.held.releases.is_empty() => true,
             Some(above) => above.contains(role),
         };
-        let wanted = self.listed.iter().filter(|role| is_wanted(role));
+        let wanted = self.listed.keys().filter(|role| is_wanted(role));
         let wanted: Vec<&RoleName> = wanted.collect();
         let mut read = Vec::new();
         for wanted in wanted.chunks(batch::LIST_MAX) {

@@ -392,7 +392,7 @@ async fn a_file_that_was_signed_for_another_repository_or_role_signs_nothing_her
     assert_eq!(shop.standing(&image).await, (1, 0));
     let said = Refusal::NotManaged {
         fault: Fault::Known(twice),
-        next: managed::Next::Sign,
+        next: managed::Next::Sign(shop.publisher.gun.clone()),
     };
     assert!(said.to_string().contains("sign anew"), "{said}");
 }

@@ -101,9 +101,9 @@ pub enum Next {
     Manage(Gun),
     /// It is managed already.
     #[error(
-        "add signers with `countersign trust signer add`, and sign with `docker trust sign` or `countersign sign`"
+        "add signers with `countersign trust signer add NAME --key NAME.pub {0}`; sign with `docker trust sign` or `countersign sign`"
     )]
-    Sign,
+    Sign(Gun),
 }
 
 impl Next {
@@ -111,7 +111,7 @@ impl Next {
         match form {
             Form::None => Self::Init(gun.clone()),
             Form::Plain => Self::Manage(gun.clone()),
-            Form::Managed => Self::Sign,
+            Form::Managed => Self::Sign(gun.clone()),
         }
     }
 }
