@@ -21,7 +21,7 @@ pub enum Fault {
     /// `targets` lists a tag.
     #[error(
         "a policy covers this repository: tag `{}` in targets itself would be released past its gates",
-        excerpt(.0)
+        cut(.0)
     )]
     Listed(String),
     /// `targets` does not delegate `targets/releases` to the server, or not to it alone.
@@ -46,7 +46,7 @@ pub enum Fault {
     /// A delegation has keys of more than one principal.
     #[error(
         "{} has keys of {} and of {}: each signer has a delegation of their own",
-        short(.role), excerpt(.owner), excerpt(.other)
+        short(.role), cut(.owner), cut(.other)
     )]
     Owners {
         /// The delegation.
@@ -63,7 +63,7 @@ pub enum Fault {
     #[error("no policy of this repository has a stage for which {} could be", short(.0))]
     NoStage(RoleName),
     /// A delegation that groups the signers of a stage lists a tag.
-    #[error("{} stands for the signers of a stage, who are below it, and lists `{}` itself", short(.role), excerpt(.tag))]
+    #[error("{} stands for the signers of a stage, who are below it, and lists `{}` itself", short(.role), cut(.tag))]
     Group {
         /// The delegation.
         role: RoleName,
@@ -87,7 +87,17 @@ pub enum Fault {
 }
 
 fn short(role: &RoleName) -> String {
-    excerpt(role.as_str())
+    cut(role.as_str())
+}
+
+/// Short enough to leave room for what to do, and for all of it as JSON.
+fn cut(text: &str) -> String {
+    const CHARS_MAX: usize = 64;
+    let text = excerpt(text);
+    match text.char_indices().nth(CHARS_MAX) {
+        None => text,
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
 }
 
 /// What to do instead.
