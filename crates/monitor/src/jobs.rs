@@ -1,7 +1,8 @@
 //! Everything that happens by itself, as two tables: jobs that something asks for, and rounds that come by the clock.
 
 use crate::{
-    Context, Error, Result, collecting, deciding, delivering, indexing, matching, renewing,
+    Context, Error, Result, collecting, deciding, delivering, indexing, matching, releasing,
+    renewing,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,6 +21,8 @@ pub enum Job {
     DecideAll,
     /// A new signing key: look again at signatures that no key was known for. Asked for by the registration.
     ReverifyEvidence,
+    /// A tag, decision, policy or trust repository that changed: list anew what docker pulls with content trust. Asked for by the change.
+    ReleaseTags,
 }
 
 impl Job {
@@ -30,6 +33,7 @@ impl Job {
         Self::Decide,
         Self::DecideAll,
         Self::ReverifyEvidence,
+        Self::ReleaseTags,
     ];
 
     /// The kind's name in the queue.
@@ -41,6 +45,7 @@ impl Job {
             Self::Decide => "decide",
             Self::DecideAll => "decide-all",
             Self::ReverifyEvidence => "reverify-evidence",
+            Self::ReleaseTags => store::tuf::RELEASE_TAGS,
         }
     }
 
@@ -61,6 +66,7 @@ impl Job {
                 registry::reverify(&context.store, context.now()).await?;
                 Ok(())
             }
+            Self::ReleaseTags => releasing::release(context, &self.read(payload)?).await,
         }
     }
 

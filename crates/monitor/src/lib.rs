@@ -1,5 +1,5 @@
 //! All that happens by itself: new images are indexed, new advisories matched, decisions made again, automatic stages signed,
-//! events delivered, trust repositories kept from ending, the audit log sealed. Start at [`jobs`], which lists it.
+//! events delivered, tags released to clients with content trust, trust repositories kept from ending, the audit log sealed. Start at [`jobs`], which lists it.
 //!
 //! Every job is a reconciler: started by a signal *and* a period, safe to run twice, one code path. It answers no requests, and
 //! what it finds it tells through the store's events only. Layers are also read while they are uploaded (`following`), which is no job:
@@ -12,6 +12,7 @@ mod following;
 mod indexing;
 pub mod jobs;
 mod matching;
+mod releasing;
 mod renewing;
 mod runner;
 mod stages;

@@ -154,7 +154,7 @@ pub struct Evidence {
     pub id: i64,
     /// The format, as in `cosign-bundle`.
     pub format: String,
-    /// The manifest that carries it.
+    /// The manifest that carries it; the file of a trust repository, where that does.
     pub manifest: Digest,
     /// The digest that it says it is about.
     pub subject: Digest,

@@ -3,6 +3,7 @@
 //! It reads no files (text comes in) and looks no names up: [`lint_all`](crate::lint_all) does, with a directory.
 //! DESIGN §6.
 
+mod content_trust;
 mod exceptions;
 mod gates;
 mod node;
@@ -47,6 +48,8 @@ pub struct Policy {
     pub stages: BTreeMap<String, Stage>,
     /// The gates by name.
     pub gates: BTreeMap<String, Gate>,
+    /// The gates that release tags to clients with content trust; without it, those that enforce.
+    pub content_trust: Option<Vec<String>>,
     /// The exceptions, in the order of the file.
     pub exceptions: Vec<Exception>,
 }
@@ -328,6 +331,17 @@ impl Policy {
         self.ungated
             .iter()
             .any(|pattern| pattern.matches(repository))
+    }
+
+    /// The gates that must all let an image pass before docker pulls it with content trust: those that `content-trust` names, else
+    /// all that enforce.
+    pub fn content_trust_gates(&self) -> impl Iterator<Item = &str> {
+        let named = self.content_trust.as_deref();
+        let gates = self.gates.iter().filter(move |(name, gate)| match named {
+            Some(named) => named.contains(name),
+            None => gate.mode == Mode::Enforce,
+        });
+        gates.map(|(name, _)| name.as_str())
     }
 
     /// What works, but probably not as meant, at `now` (milliseconds since the epoch).

@@ -76,6 +76,7 @@ lint_codes! {
     AutomaticLimits = "automatic-limits", Error, "An automatic stage has no limits.";
     LimitsNotAutomatic = "limits-not-automatic", Error, "A stage with signers has limits.";
     EmptyGate = "empty-gate", Error, "A gate requires nothing or names nobody.";
+    ContentTrustGate = "content-trust-gate", Error, "`content-trust` names no gate, or one that is not there or does not enforce.";
     BadException = "bad-exception", Error, "An exception has no owner, no reason, no end, or nothing that it waives.";
     UnknownPrincipal = "unknown-principal", Error, "No person, robot or team of this name is known.";
     HeldCanPush = "held-can-push", Error, "Someone whom a gate holds can push where no gate is.";

@@ -1,20 +1,21 @@
 //! Trust repositories as Docker Content Trust has them: reading files, publishing updates, the server's keys, the change feed. An update
 //! is judged outside of the transaction that stores it, against the state that it will follow, so that nobody waits for signatures to
-//! be checked; if that state has changed meanwhile, it is judged again. Deliberately no policy: a repository that one covers is stricter.
+//! be checked; if that state has changed meanwhile, it is judged again. Where a policy covers the repository, the judgement is stricter
+//! (`judging`), and the server alone says what is released (`releasing`).
 
 mod hosts;
+mod judging;
+mod releasing;
 mod turns;
 
 use std::sync::Arc;
 
 use policy::Permit;
 use policy::verb::{Attach, DeleteEvidence, ListCatalog, Pull};
-use store::tuf::{
-    self, Change, Changes, Due, Files, KeyRole, Outcome, Start, State, StoredFile, Wanted,
-};
+use store::tuf::{self, Change, Changes, Due, Files, KeyRole, Outcome, Start, StoredFile, Wanted};
 use store::{System, Writer};
-use tokio::sync::OwnedSemaphorePermit;
-use trust::tuf::publish::{self, Accepted, Current, Held, Refusal};
+use trust::tuf::managed::{Fault, Next};
+use trust::tuf::publish::{self, Refusal};
 use trust::tuf::{Gun, Key, Problem, RoleName};
 
 pub use hosts::{HostError, Hosts};
@@ -71,16 +72,12 @@ impl Registry {
         let repository = repository(permit.repository())?;
         let writer = Writer::Attach(permit);
         let roles: Vec<RoleName> = update.iter().map(|(role, _)| role.clone()).collect();
-        let files = match roles.contains(&RoleName::Snapshot) {
-            true => Files::All,
-            false => Files::Above(&roles),
-        };
         let update = Arc::new(update);
         let _turn = self.turns.take(gun).await;
         for _ in 0..TRIES_MAX {
             let judging = self.turns.judging().await;
-            let state = tuf::state(&self.store, gun, repository, files).await?;
-            let (state, accepted) = judge(gun, &update, state, now, judging).await?;
+            let state = tuf::state(&self.store, gun, repository, Files::Update(&roles)).await?;
+            let (state, accepted) = judging::judge(gun, &update, state, now, judging).await?;
             let accepted = accepted.map_err(|refusal| Error::Update(Box::new(refusal)))?;
             let Some(state) = state else {
                 // Nobody has asked for a key, so that no root can name one.
@@ -93,6 +90,12 @@ impl Registry {
             match tuf::publish(&self.store, &writer, gun, &state, accepted, now).await? {
                 Outcome::Stored => return Ok(()),
                 Outcome::Moved => {}
+                Outcome::Known(role) => {
+                    let fault = Fault::Known(role);
+                    let next = Next::Sign(gun.clone());
+                    let refusal = Refusal::NotManaged { fault, next };
+                    return Err(Error::Update(Box::new(refusal)));
+                }
             }
         }
         Err(Error::Store(store::Error::Unavailable {
@@ -211,27 +214,6 @@ impl Registry {
         }
         Ok(())
     }
-}
-
-/// Judges an update. Whoever asked may be gone before it is judged, which goes on with its permit all the same.
-async fn judge(
-    gun: &Gun,
-    update: &Arc<Update>,
-    state: Option<State>,
-    now: i64,
-    judging: Option<OwnedSemaphorePermit>,
-) -> Result<(Option<State>, std::result::Result<Accepted, Refusal>)> {
-    let (gun, update) = (gun.clone(), Arc::clone(update));
-    aside(move || {
-        let update = update.as_ref().clone();
-        let accepted = match &state {
-            Some(state) => publish::validate(&gun, update, &state.current, &state.held, now),
-            None => publish::validate(&gun, update, &Current::new(), &Held::default(), now),
-        };
-        drop(judging);
-        (state, accepted)
-    })
-    .await
 }
 
 /// Works on a thread for what takes a while: large files are read, and signatures checked.

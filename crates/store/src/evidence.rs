@@ -16,7 +16,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use trust::KeyId;
 
-pub(crate) use self::carriers::withdraw;
+pub(crate) use self::carriers::{withdraw, withdraw_one};
 pub use self::reverify::{Reverified, UNKNOWN_MAX, UnknownEvidence, set_verdict, unknown};
 use crate::Store;
 use crate::db::{RowExt, Tx};
@@ -56,7 +56,7 @@ pub struct NewEvidence {
 
 impl NewEvidence {
     /// What makes it the same evidence when it comes again, however it is wrapped.
-    fn fingerprint(&self) -> Digest {
+    pub(crate) fn fingerprint(&self) -> Digest {
         trust::fingerprint(&self.raw, self.signature.as_deref())
     }
 }

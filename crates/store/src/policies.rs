@@ -13,7 +13,7 @@ use crate::accounts::{check_name, directory_in};
 use crate::db::{RowExt, Tx, revision, write_tx};
 use crate::decisions::DECIDE_ALL;
 use crate::error::{Error, Result};
-use crate::{Store, audit, jobs, permit, snapshot};
+use crate::{Store, audit, jobs, permit, snapshot, tuf};
 
 /// The counter that every change of a policy raises.
 pub(crate) const REVISION: &str = "policies";
@@ -118,6 +118,7 @@ pub async fn apply(
         insert(tx, permit, &policy, revision, document, now).await?;
         forget_decisions(tx, &policy).await?;
         jobs::enqueue(tx, DECIDE_ALL, "all", json!({}), now).await?;
+        tuf::ask_all(tx, now).await?;
         let detail = json!({"name": name, "revision": revision, "digest": policy.digest});
         audit::record(tx, &actor, "policy.apply", name, detail, now).await?;
         Ok(Applied {
@@ -147,6 +148,7 @@ pub async fn remove(
             .execute(tx.conn())
             .await?;
         jobs::enqueue(tx, DECIDE_ALL, "all", json!({}), now).await?;
+        tuf::ask_all(tx, now).await?;
         audit::record(
             tx,
             &actor,

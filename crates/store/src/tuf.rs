@@ -1,13 +1,14 @@
 //! Trust repositories: the files of Docker Content Trust as they came, what of them is current, the server's keys, and what
 //! changed. One update is one transaction: a reader never sees half of it, and of two that were judged against the same state one is judged
-//! again. Whether an update is taken is `trust::tuf::publish`'s to say, without the database being held up.
+//! again. Whether an update is taken is `trust::tuf::publish`'s to say, without the database being held up; where a policy covers the
+//! repository, what signers vouch for in it becomes evidence with it, and the server's list of releases is asked for anew.
 //!
 //! A trust repository has the whole name that clients use, with the host, and belongs to a repository, whose rights hold for it:
 //! every function takes both, and nothing of another repository is answered.
 
 use oci::RepositoryName;
 use sqlx::AnyConnection;
-use trust::tuf::{Gun, RoleName};
+use trust::tuf::{Gun, RELEASES, RoleName};
 
 use crate::db::RowExt;
 use crate::error::{Error, Result};
@@ -18,8 +19,10 @@ mod due;
 mod file;
 mod keys;
 mod publish;
+mod releases;
 mod room;
 mod state;
+mod vouches;
 
 pub use changes::{Change, ChangeKind, Changes, Start, changes};
 pub use delete::delete;
@@ -27,7 +30,10 @@ pub use due::{Due, due, postpone};
 pub use file::{StoredFile, Wanted, file};
 pub use keys::{next_key, offered_key};
 pub use publish::{Outcome, publish};
+pub use releases::{RELEASE_TAGS, Tagged, guns, tagged};
+pub(crate) use releases::{ask, ask_all};
 pub use state::{Files, State, state};
+pub(crate) use vouches::{Claimed, read_again};
 
 /// The roles that the server may hold keys for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,10 +42,12 @@ pub enum KeyRole {
     Snapshot,
     /// Always signed by the server.
     Timestamp,
+    /// Signed by the server where `targets` delegates to its key: what the gates allow.
+    Releases,
 }
 
 impl KeyRole {
-    const ALL: [KeyRole; 2] = [KeyRole::Snapshot, KeyRole::Timestamp];
+    const ALL: [KeyRole; 3] = [KeyRole::Snapshot, KeyRole::Timestamp, KeyRole::Releases];
 
     /// The role as metadata names it.
     #[must_use]
@@ -47,6 +55,7 @@ impl KeyRole {
         match self {
             KeyRole::Snapshot => "snapshot",
             KeyRole::Timestamp => "timestamp",
+            KeyRole::Releases => RELEASES,
         }
     }
 
@@ -56,6 +65,7 @@ impl KeyRole {
         match self {
             KeyRole::Snapshot => RoleName::Snapshot,
             KeyRole::Timestamp => RoleName::Timestamp,
+            KeyRole::Releases => RoleName::releases(),
         }
     }
 
@@ -73,6 +83,7 @@ impl KeyRole {
 /// A trust repository's row.
 struct Row {
     id: i64,
+    repository_id: i64,
     revision: i64,
 }
 
@@ -83,7 +94,7 @@ async fn row(
     repository: &RepositoryName,
 ) -> Result<Option<Row>> {
     let row = sqlx::query(
-        "SELECT t.id, t.revision, r.name FROM trust_repositories t JOIN repositories r ON r.id = t.repository_id \
+        "SELECT t.id, t.repository_id, t.revision, r.name FROM trust_repositories t JOIN repositories r ON r.id = t.repository_id \
          WHERE t.gun = $1",
     )
     .bind(gun.as_str())
@@ -95,6 +106,7 @@ async fn row(
     }
     Ok(Some(Row {
         id: row.int("id")?,
+        repository_id: row.int("repository_id")?,
         revision: row.int("revision")?,
     }))
 }

@@ -6,11 +6,12 @@
     reason = "a simulator: an honest step that is refused is a failed test"
 )]
 
+mod managed;
 mod mirror;
 mod raw;
 mod reader;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use trust::tuf::author::{self, BaseKeys};
@@ -18,7 +19,7 @@ use trust::tuf::publish::{Current, File, Held, Refusal, resign, validate};
 use trust::tuf::{
     Content, FileMeta, Gun, Key, RoleName, Root, Signed, Snapshot, Targets, Timestamp,
 };
-use trust::{Algorithm, PrivateKey, Signer};
+use trust::{Algorithm, KeyId, PrivateKey, Signer};
 
 pub use mirror::Mirror;
 pub use raw::Raw;
@@ -40,6 +41,10 @@ pub struct TrustRepository {
     current: Current,
     stored: Vec<File>,
     ring: Vec<Arc<PrivateKey>>,
+    /// Whose the registered keys are, where a policy covers the repository.
+    owners: BTreeMap<KeyId, String>,
+    /// The stages of that policy.
+    stages: BTreeSet<String>,
 }
 
 impl TrustRepository {
@@ -67,11 +72,15 @@ impl TrustRepository {
             current: Current::new(),
             stored: Vec::new(),
             ring: Vec::new(),
+            owners: BTreeMap::new(),
+            stages: BTreeSet::new(),
         };
         let snapshot = repository.new_key(Algorithm::Ed25519);
         let timestamp = repository.new_key(Algorithm::Ed25519);
+        let releases = repository.new_key(Algorithm::Ed25519);
         repository.held.snapshot.push(snapshot);
         repository.held.timestamp.push(timestamp);
+        repository.held.releases.push(releases);
         repository
     }
 
@@ -119,6 +128,18 @@ impl TrustRepository {
         let key = Key::from(signer.public_key());
         self.ring.push(Arc::new(signer));
         key
+    }
+
+    /// A key that somebody brings along.
+    pub fn bring(&mut self, signer: PrivateKey) -> Key {
+        let key = Key::from(signer.public_key());
+        self.ring.push(Arc::new(signer));
+        key
+    }
+
+    /// Whoever has this repository can sign with all keys of another one too.
+    pub fn bring_all_of(&mut self, other: &Self) {
+        self.ring.extend(other.ring.iter().cloned());
     }
 
     /// A new root key in a certificate for the repository.

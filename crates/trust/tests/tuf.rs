@@ -9,6 +9,8 @@
 mod tuf {
     mod attacks;
     mod laws;
+    mod managed;
+    mod managed_attacks;
     mod notary_data;
     mod notary_validation;
     mod one_signer;

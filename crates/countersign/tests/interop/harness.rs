@@ -34,7 +34,7 @@ pub(crate) use layer::{
 };
 pub(crate) use layout::{Layout, file_of_layer};
 pub(crate) use notary::{Notary, NotaryServer, self_signed};
-pub(crate) use people::Actor;
+pub(crate) use people::{Actor, KEY_PASSWORD};
 pub(crate) use place::Place;
 pub(crate) use places::{cache, client_program, suites, temporary, venv_python};
 pub(crate) use program::{Done, Program};

@@ -1,9 +1,10 @@
 //! Docker Content Trust with the real clients, docker 20.10 and 28 and notary: one script, run against Debian's `notary-server` and
 //! against Countersign, and what comes of each step must be the same. At Countersign nobody names a trust server: its own
-//! address is one, over TLS.
+//! address is one, over TLS. What notary-server cannot do, repositories that a policy covers, is a story of its own.
 
 mod crash;
 mod docker;
+mod managed;
 mod notary;
 mod side;
 
@@ -38,6 +39,16 @@ fn docker_20_signs_and_pulls_alike_at_both() {
 #[test]
 fn docker_28_signs_and_pulls_alike_at_both() {
     with_docker("28", docker_28());
+}
+
+#[test]
+fn docker_20_pulls_only_what_every_stage_has_signed() {
+    managed::story(docker_20());
+}
+
+#[test]
+fn docker_28_pulls_only_what_every_stage_has_signed() {
+    managed::story(docker_28());
 }
 
 #[test]

@@ -105,6 +105,7 @@ impl World {
         owner.held = Held {
             snapshot: vec![key(KeyRole::Snapshot).await.unwrap()],
             timestamp: vec![key(KeyRole::Timestamp).await.unwrap()],
+            ..Held::default()
         };
         let (root, targets) = owner.first_files();
         let update = vec![root, targets];

@@ -90,6 +90,25 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn gates_that_enforce_release_unless_some_are_named() {
+    let gates = "gates:
+  production: {holds-for: everyone, require: [ci]}
+  staging: {holds-for: everyone, require: [ci]}
+  everybody: {holds-for: everyone, require: [ci], mode: warn}
+";
+    let head = "version: 1\nrepositories: ['**']\nstages: {ci: {signers: [{person: a}]}}\n";
+    let of = |rest: &str| {
+        let policy = load(&format!("{head}{rest}"), "p").expect("good");
+        let gates = policy.content_trust_gates().map(str::to_owned);
+        gates.collect::<Vec<_>>()
+    };
+    assert_eq!(of(gates), ["production", "staging"]);
+    let named = format!("{gates}content-trust: {{gates: [production]}}\n");
+    assert_eq!(of(&named), ["production"]);
+    assert_eq!(of(""), [""; 0]);
+}
+
+#[test]
 fn words_that_other_yaml_versions_read_as_flags_are_texts() {
     let text = DESIGN
         .replace("{person: maria}", "{person: no}")

@@ -4,7 +4,7 @@ use oci::Digest;
 
 use super::node::{self, Value};
 use super::reader::Reader;
-use super::{Policy, exceptions, gates, stages};
+use super::{Policy, content_trust, exceptions, gates, stages};
 use crate::lint::{Lint, LintCode, Position};
 use crate::pattern::Pattern;
 
@@ -14,6 +14,7 @@ const KEYS: &[&str] = &[
     "ungated",
     "stages",
     "gates",
+    "content-trust",
     "exceptions",
 ];
 const FILE: &str = "the policy";
@@ -77,9 +78,17 @@ fn read_policy(reader: &mut Reader, unvalidated: &Unvalidated, name: &str) -> Op
         .find("stages")
         .map(|value| stages::read(reader, value))
         .unwrap_or_default();
+    let before = reader.len();
     let gates = fields
         .find("gates")
         .map(|value| gates::read(reader, value, &stages));
+    let gates = content_trust::Gates {
+        are_all: reader.len() == before,
+        good: gates.unwrap_or_default(),
+    };
+    let content_trust = fields
+        .find("content-trust")
+        .map(|value| content_trust::read(reader, value, &gates));
     let exceptions = fields
         .find("exceptions")
         .map(|value| exceptions::read(reader, value, &repositories));
@@ -89,7 +98,8 @@ fn read_policy(reader: &mut Reader, unvalidated: &Unvalidated, name: &str) -> Op
         repositories,
         ungated: ungated.unwrap_or_default(),
         stages: stages.into_policy(),
-        gates: gates.unwrap_or_default(),
+        gates: gates.good,
+        content_trust,
         exceptions: exceptions.unwrap_or_default(),
     })
 }

@@ -1,6 +1,7 @@
 //! Docker Content Trust: what docker's and notary's clients ask below `_trust`, and what notary-server answers.
 
 mod access;
+mod managed;
 mod publisher;
 mod refusals;
 

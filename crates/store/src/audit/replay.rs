@@ -13,7 +13,7 @@
 //! | `policy.apply` | `{name, revision, digest}` |
 //! | `policy.remove` | `{name}` |
 //! | `manifest.push`, `evidence.attach` | `{digest, …}`: the first one of a digest is its first push |
-//! | `trust.publish`, `trust.renew` | `{gun, files: [{role, version, sha256}], dropped: [role]}` |
+//! | `trust.publish`, `trust.renew`, `trust.release` | `{gun, files: [{role, version, sha256}], dropped: [role]}` |
 //! | `trust.delete` | `{gun}` |
 
 use serde_json::{Value, json};
@@ -37,6 +37,7 @@ pub(super) const ACTS: &[&str] = &[
     "evidence.attach",
     "trust.publish",
     "trust.renew",
+    "trust.release",
     "trust.delete",
 ];
 
@@ -112,7 +113,7 @@ pub(super) fn apply(state: &mut State, leaf: &Leaf) -> Option<()> {
                 .entry(state::first_push(text(&detail, "digest")?))
                 .or_insert(json!({"principal": pusher}));
         }
-        "trust.publish" | "trust.renew" => trust_publish(state, &detail)?,
+        "trust.publish" | "trust.renew" | "trust.release" => trust_publish(state, &detail)?,
         "trust.delete" => {
             let all = state::trust_repository(text(&detail, "gun")?);
             state.retain(|name, _| !name.starts_with(&all));
@@ -213,6 +214,10 @@ mod tests {
             ),
             ("manifest.push", json!({"digest": "sha256:1"})),
             ("trust.publish", published("a/web", "targets", 1, &[])),
+            (
+                "trust.release",
+                published("a/web", "targets/releases", 1, &[]),
+            ),
             ("trust.renew", published("a/web", "timestamp", 1, &[])),
             (
                 "trust.publish",
@@ -247,6 +252,10 @@ mod tests {
             (
                 "trust repository `a/web`, targets".to_owned(),
                 json!({"version": 2, "sha256": "x", "listed": true}),
+            ),
+            (
+                "trust repository `a/web`, targets/releases".to_owned(),
+                json!({"version": 1, "sha256": "x", "listed": true}),
             ),
             (
                 "trust repository `a/web`, timestamp".to_owned(),

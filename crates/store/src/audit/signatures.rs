@@ -5,9 +5,11 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use trust::PublicKey;
 use trust::evidence::{Claim, Reading, read_bundle, read_simple_signing};
+use trust::tuf::managed;
 
 use crate::db::RowExt;
 use crate::error::Result;
+use crate::tuf::{self, Claimed};
 
 /// How many pieces are read at a time; each may have a megabyte.
 const PAGE_ROWS: i64 = 50;
@@ -17,7 +19,7 @@ pub(super) async fn contradictions(conn: &mut AnyConnection) -> Result<Vec<Strin
     let (mut lines, mut after) = (Vec::new(), 0_i64);
     loop {
         let rows = sqlx::query(
-            "SELECT e.id, e.attached_to, e.subject, e.stage, e.named_repository, e.key_id, e.raw, e.signature, \
+            "SELECT e.id, e.format, e.attached_to, e.subject, e.stage, e.named_repository, e.key_id, e.raw, e.signature, \
              COALESCE(k.public_pem, s.public_pem) AS public_pem FROM evidence e \
              LEFT JOIN signing_keys k ON k.key_id = e.key_id LEFT JOIN server_keys s ON s.key_id = e.key_id \
              WHERE e.verdict = 'verified' AND e.withdrawn_at IS NULL AND e.id > $1 ORDER BY e.id LIMIT $2",
@@ -28,7 +30,7 @@ pub(super) async fn contradictions(conn: &mut AnyConnection) -> Result<Vec<Strin
         .await?;
         for row in &rows {
             after = row.int("id")?;
-            if let Some(why) = contradiction(row)? {
+            if let Some(why) = contradiction(conn, row).await? {
                 lines.push(format!(
                     "evidence {after} of `{}` was changed: {why}",
                     row.text("attached_to")?
@@ -41,7 +43,7 @@ pub(super) async fn contradictions(conn: &mut AnyConnection) -> Result<Vec<Strin
     }
 }
 
-fn contradiction(row: &AnyRow) -> Result<Option<&'static str>> {
+async fn contradiction(conn: &mut AnyConnection, row: &AnyRow) -> Result<Option<&'static str>> {
     let key_id = row.opt_text("key_id")?.unwrap_or_default();
     let pem = row.opt_text("public_pem")?.unwrap_or_default();
     let Some(key) = PublicKey::from_pem(&pem)
@@ -50,7 +52,19 @@ fn contradiction(row: &AnyRow) -> Result<Option<&'static str>> {
     else {
         return Ok(Some("the key that verified it is not registered"));
     };
-    let (raw, keys) = (row.bytes("raw")?, [key]);
+    let raw = row.bytes("raw")?;
+    if row.text("format")? == managed::FORMAT {
+        let (subject, stage) = (row.opt_text("subject")?, row.opt_text("stage")?);
+        let repository = row.opt_text("named_repository")?;
+        let claimed = Claimed {
+            subject: subject.as_deref(),
+            stage: stage.as_deref(),
+            repository: repository.as_deref(),
+        };
+        let is_so = tuf::read_again(conn, &raw, &key, &claimed).await?;
+        return Ok((!is_so).then_some("the file that it stands in does not say so"));
+    }
+    let keys = [key];
     let reading = match row.opt_text("signature")? {
         Some(signature) => read_simple_signing(&raw, &signature, &keys),
         None => read_bundle(&raw, &keys),

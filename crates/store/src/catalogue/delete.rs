@@ -11,7 +11,7 @@ use crate::db::{RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::outbox::{self, NewEvent};
 use crate::permit::{self, System};
-use crate::{Store, audit, evidence, facts};
+use crate::{Store, audit, evidence, facts, tuf};
 
 /// Who deletes.
 #[derive(Debug, Clone, Copy)]
@@ -165,6 +165,7 @@ impl By<'_> {
             .bind(tag.as_str())
             .execute(tx.conn())
             .await?;
+        tuf::ask(tx, repository_id, now).await?;
         let detail = json!({"repository": repository, "tag": tag, "digest": digest});
         let object = format!("{repository}:{tag}");
         audit::record(tx, actor, "tag.delete", &object, detail, now).await?;
@@ -189,6 +190,9 @@ impl By<'_> {
         facts::touch_relatives(tx, repository_id, digest, now).await?;
         evidence::withdraw(tx, repository_id, digest, now).await?;
         let tags = remove(tx, repository_id, digest).await?;
+        if !tags.is_empty() {
+            tuf::ask(tx, repository_id, now).await?;
+        }
         let act = match shape {
             Shape::Evidence => "evidence.delete",
             Shape::Image | Shape::Index | Shape::Other => "manifest.delete",

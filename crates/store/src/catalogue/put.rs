@@ -11,7 +11,7 @@ use crate::db::{RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::evidence::{self, NewEvidence};
 use crate::outbox::{self, NewEvent};
-use crate::{Store, Writer, audit, facts, inventories, jobs};
+use crate::{Store, Writer, audit, facts, inventories, jobs, tuf};
 
 /// The kind of the job that takes an image apart; its key is the digest, its payload `{repository_id, digest}`.
 pub const INDEX_IMAGE: &str = "index-image";
@@ -119,6 +119,9 @@ async fn write(
     };
     if outcome.created || !outcome.tags_moved.is_empty() {
         tell(tx, actor, repository, put, &outcome, now).await?;
+    }
+    if !outcome.tags_moved.is_empty() {
+        tuf::ask(tx, id, now).await?;
     }
     // What evidence is attached to was touched with it; of itself nothing is asked.
     if created && put.shape != Shape::Evidence {

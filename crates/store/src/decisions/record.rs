@@ -13,7 +13,7 @@ use crate::db::{Backend, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::outbox::{self, NewEvent};
 use crate::permit::System;
-use crate::{Store, audit};
+use crate::{Store, audit, tuf};
 
 /// Who decides.
 const DECIDER: System = System::job("decide");
@@ -41,6 +41,13 @@ pub(super) async fn record(
             return Ok(false);
         }
         let mut told = signatures_told(&before);
+        let turned = |decision: &&Decision| {
+            let last = before.last(&decision.policy, &decision.gate);
+            last.is_none_or(|last| last.outcome != decision.outcome)
+        };
+        if decisions.iter().copied().any(|decision| turned(&decision)) {
+            tuf::ask(tx, before.repository_id, now).await?;
+        }
         for decision in decisions {
             upsert(tx, &before, decision, now).await?;
             tell(tx, &before, decision, &mut told, now).await?;

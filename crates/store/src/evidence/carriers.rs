@@ -62,3 +62,27 @@ pub(crate) async fn withdraw(
     }
     Ok(())
 }
+
+/// Withdraws a piece of evidence that no manifest carries any more; answers what it was attached to, if it still counted as there.
+pub(crate) async fn withdraw_one(
+    tx: &mut Tx,
+    repository_id: i64,
+    evidence: i64,
+    now: i64,
+) -> Result<Option<Digest>> {
+    sqlx::query("DELETE FROM evidence_carriers WHERE evidence_id = $1")
+        .bind(evidence)
+        .execute(tx.conn())
+        .await?;
+    let row = sqlx::query(
+        "UPDATE evidence SET withdrawn_at = $2 WHERE id = $1 AND withdrawn_at IS NULL RETURNING attached_to",
+    )
+    .bind(evidence)
+    .bind(now)
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let attached_to = row.digest("attached_to")?;
+    facts::touch(tx, repository_id, &attached_to, now).await?;
+    Ok(Some(attached_to))
+}

@@ -1,4 +1,5 @@
-//! Deleting the files of a trust repository. Its row and the server's keys stay: a publisher who still has them may begin anew.
+//! Deleting the files of a trust repository, with all that was vouched for in them. Its row and the server's keys stay: a publisher who
+//! still has them may begin anew.
 
 use policy::Permit;
 use policy::verb::DeleteEvidence;
@@ -6,7 +7,7 @@ use serde_json::json;
 use trust::tuf::Gun;
 
 use super::changes::{self, ChangeKind};
-use super::row;
+use super::{row, vouches};
 use crate::db::write_tx;
 use crate::error::{Error, Result};
 use crate::{Store, audit, permit};
@@ -48,9 +49,10 @@ pub async fn delete(
         if deleted.rows_affected() == 0 {
             return Ok(false);
         }
+        let withdrawn = vouches::withdraw_all(tx, &row, now).await?;
         changes::write(tx, gun, &ChangeKind::Deletion, now).await?;
         let detail = json!({
-            "gun": gun.as_str(), "repository": repository, "files": deleted.rows_affected(),
+            "gun": gun.as_str(), "repository": repository, "files": deleted.rows_affected(), "withdrawn": withdrawn,
         });
         audit::record(tx, &actor, "trust.delete", gun.as_str(), detail, now).await?;
         Ok(true)

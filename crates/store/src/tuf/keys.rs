@@ -1,4 +1,4 @@
-//! The server's keys for `snapshot` and `timestamp`, one set for each trust repository: made when a publisher first asks, sealed with the
+//! The server's keys for `snapshot`, `timestamp` and `targets/releases`, one set for each trust repository: made when a publisher first asks, sealed with the
 //! master key, opened only while an update is sealed. What they sign is metadata of `trust::tuf`, never bytes that somebody chose.
 
 use oci::RepositoryName;
@@ -99,7 +99,7 @@ async fn locked(tx: &mut Tx, gun: &Gun, repository: &RepositoryName, now: i64) -
         .bind(gun.as_str())
         .execute(tx.conn())
         .await?;
-    state::read(tx.conn(), gun, repository, Files::Above(&[]))
+    state::read(tx.conn(), gun, repository, Files::Above(&[]), None)
         .await?
         .ok_or_else(|| elsewhere(gun))
 }

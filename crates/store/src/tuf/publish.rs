@@ -1,27 +1,32 @@
-//! Storing an update that was taken: the server's part is signed, and files, what is current, the row of the change feed and the audit row
-//! land in one transaction.
+//! Storing an update that was taken: the server's part is signed, and files, what is current, what signers vouch for, the row of the
+//! change feed and the audit row land in one transaction.
 
 use std::collections::BTreeSet;
 
 use oci::RepositoryName;
-use policy::Actor;
-use serde_json::{Value, json};
+use policy::{Actor, PrincipalId};
+use serde_json::{Map, Value, json};
+use trust::tuf::managed::Entries;
 use trust::tuf::publish::{self, Accepted, Current, File};
-use trust::tuf::{Gun, RoleName, Root, Signed, Snapshot};
+use trust::tuf::{Gun, RoleName, Root, Signed, Snapshot, Targets};
 
 use super::changes::{self, ChangeKind};
-use super::{KeyRole, State, keys};
+use super::vouches::Spoken;
+use super::{KeyRole, State, keys, releases};
 use crate::db::{Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::{Store, Writer, audit};
 
 /// What became of an update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It is durable, and what readers are given from now on.
     Stored,
     /// Something was changed since the state was read that it was judged by: it must be judged again.
     Moved,
+    /// A file of this delegation was published before, here or elsewhere, under whatever name: in a repository that a policy covers, nothing
+    /// is signed by a file that was signed for something else. Nothing was stored.
+    Known(RoleName),
 }
 
 /// Signs and stores an update that was judged against `state`.
@@ -38,13 +43,21 @@ pub async fn publish(
 ) -> Result<Outcome> {
     let (actor, repository) = (writer.actor(now)?, writer.repository()?);
     let signed_by = signed_by(&accepted);
+    let spoken = Spoken::of(gun, repository, &accepted)?;
     let files = {
         let mut conn = store.db().read().acquire().await?;
         keys::seal(store, &mut conn, gun, state, accepted).await?
     };
-    let update = Update::new(gun, repository, state, &files, signed_by)?;
-    let stored = write_tx!(store.db(), |tx| update.store(tx, &actor, now).await);
+    let update = Update::new(gun, repository, state, &files, (spoken, signed_by))?;
+    let by = writer.principal();
+    let stored = write_tx!(store.db(), |tx| update.store(tx, (&actor, by), now).await);
     match stored {
+        Err(Error::Conflict {
+            kind: KNOWN, name, ..
+        }) => {
+            let role = name.parse().map_err(Error::corrupt("trust_files.role"))?;
+            Ok(Outcome::Known(role))
+        }
         // The revision was edited by hand; the state says more.
         Err(error) if error.is_unique_violation() => Ok(Outcome::Moved),
         stored => stored,
@@ -57,12 +70,15 @@ struct Update<'a> {
     repository: &'a RepositoryName,
     state: &'a State,
     files: &'a [File],
+    /// Every file as the update leaves it, of those that are known here.
+    after: Current,
+    spoken: Spoken,
     /// Roles that were listed before and are no more.
     dropped: Vec<RoleName>,
-    /// Keys that a new root names.
+    /// Keys of the server that a new root or `targets` names.
     named: Vec<(KeyRole, String)>,
     resign_at: Option<i64>,
-    signed_by: Value,
+    signed_by: Map<String, Value>,
 }
 
 impl<'a> Update<'a> {
@@ -71,15 +87,11 @@ impl<'a> Update<'a> {
         repository: &'a RepositoryName,
         state: &'a State,
         files: &'a [File],
-        signed_by: Value,
+        (spoken, signed_by): (Spoken, Map<String, Value>),
     ) -> Result<Self> {
-        let mut after = Current::new();
-        for role in [RoleName::Root, RoleName::Snapshot, RoleName::Timestamp] {
-            let sent = files.iter().find(|file| file.role == role);
-            let bytes = sent.map(|file| file.bytes.as_slice());
-            if let Some(bytes) = bytes.or_else(|| state.current.file(&role)) {
-                after.insert(role, bytes.to_vec());
-            }
+        let mut after = state.current.clone();
+        for file in files {
+            after.insert(file.role.clone(), file.bytes.clone());
         }
         Ok(Self {
             gun,
@@ -89,12 +101,62 @@ impl<'a> Update<'a> {
             dropped: dropped(state, files)?,
             named: named(files)?,
             resign_at: publish::due(&after, &state.held),
+            after,
+            spoken,
             signed_by,
         })
     }
 
-    async fn store(&self, tx: &mut Tx, actor: &Actor, now: i64) -> Result<Outcome> {
-        let moved = sqlx::query(
+    async fn store(
+        &self,
+        tx: &mut Tx,
+        (actor, by): (&Actor, Option<PrincipalId>),
+        now: i64,
+    ) -> Result<Outcome> {
+        let still_stand = match &self.state.rules {
+            Some(rules) => rules.still_stand(tx).await?,
+            None => true,
+        };
+        if !still_stand || !self.takes_its_turn(tx).await? {
+            return Ok(Outcome::Moved);
+        }
+        if let Some(role) = self.spoken.note_messages(tx, now).await? {
+            // As an error, so that nothing of it stays.
+            return Err(Error::Conflict {
+                kind: KNOWN,
+                name: role.to_string(),
+                why: "was published before",
+            });
+        }
+        for file in self.files {
+            self.store_file(tx, file, now).await?;
+        }
+        self.store_roles(tx, now).await?;
+        let (state, after) = (self.state, &self.after);
+        let withdrawn = self.spoken.write(tx, state, after, by, now).await?;
+        if state.covered_by().is_some() && !self.signed_by.is_empty() {
+            releases::ask(tx, state.repository_id, now).await?;
+        }
+        if let Some(timestamp) = self.file(&RoleName::Timestamp) {
+            let kind = ChangeKind::Update {
+                version: timestamp.version,
+                sha256: hex::encode(timestamp.sha256),
+            };
+            changes::write(tx, self.gun, &kind, now).await?;
+        }
+        let act = match actor {
+            Actor::System(_) if self.file(&RoleName::releases()).is_some() => "trust.release",
+            Actor::System(_) => "trust.renew",
+            Actor::Principal(_) | Actor::Anonymous => "trust.publish",
+        };
+        let detail = self.detail(withdrawn)?;
+        audit::record(tx, actor, act, self.gun.as_str(), detail, now).await?;
+        Ok(Outcome::Stored)
+    }
+
+    /// Whether nobody else published since the state was read; from here to the end of the transaction nobody does.
+    async fn takes_its_turn(&self, tx: &mut Tx) -> Result<bool> {
+        let turn = sqlx::query(
             "UPDATE trust_repositories SET revision = revision + 1, resign_at = $3 WHERE id = $1 AND revision = $2",
         )
         .bind(self.state.id)
@@ -102,12 +164,11 @@ impl<'a> Update<'a> {
         .bind(self.resign_at)
         .execute(tx.conn())
         .await?;
-        if moved.rows_affected() == 0 {
-            return Ok(Outcome::Moved);
-        }
-        for file in self.files {
-            self.store_file(tx, file, now).await?;
-        }
+        Ok(turn.rows_affected() > 0)
+    }
+
+    /// Which roles are listed no more, and which of the server's keys are in use from now on.
+    async fn store_roles(&self, tx: &mut Tx, now: i64) -> Result<()> {
         for role in &self.dropped {
             sqlx::query("UPDATE trust_roles SET current = NULL WHERE trust_id = $1 AND role = $2")
                 .bind(self.state.id)
@@ -126,23 +187,11 @@ impl<'a> Update<'a> {
             .execute(tx.conn())
             .await?;
         }
-        let timestamp = self
-            .files
-            .iter()
-            .find(|file| file.role == RoleName::Timestamp);
-        if let Some(timestamp) = timestamp {
-            let kind = ChangeKind::Update {
-                version: timestamp.version,
-                sha256: hex::encode(timestamp.sha256),
-            };
-            changes::write(tx, self.gun, &kind, now).await?;
-        }
-        let act = match actor {
-            Actor::System(_) => "trust.renew",
-            Actor::Principal(_) | Actor::Anonymous => "trust.publish",
-        };
-        audit::record(tx, actor, act, self.gun.as_str(), self.detail(), now).await?;
-        Ok(Outcome::Stored)
+        Ok(())
+    }
+
+    fn file(&self, role: &RoleName) -> Option<&File> {
+        self.files.iter().find(|file| file.role == *role)
     }
 
     async fn store_file(&self, tx: &mut Tx, file: &File, now: i64) -> Result<()> {
@@ -169,7 +218,7 @@ impl<'a> Update<'a> {
         Ok(())
     }
 
-    fn detail(&self) -> Value {
+    fn detail(&self, withdrawn: usize) -> Result<Value> {
         let files: Vec<Value> = self
             .files
             .iter()
@@ -180,15 +229,45 @@ impl<'a> Update<'a> {
                 })
             })
             .collect();
+        let mut detail = Map::new();
+        detail.insert("gun".to_owned(), self.gun.as_str().into());
+        detail.insert("repository".to_owned(), self.repository.as_str().into());
+        detail.insert("files".to_owned(), files.into());
         let dropped: Vec<&str> = self.dropped.iter().map(RoleName::as_str).collect();
-        json!({
-            "gun": self.gun.as_str(), "repository": self.repository, "files": files, "dropped": dropped,
-        })
+        detail.insert("dropped".to_owned(), dropped.into());
+        if self.state.covered_by().is_some() {
+            detail.insert("vouches".to_owned(), self.spoken.detail());
+        }
+        if withdrawn > 0 {
+            detail.insert("withdrawn".to_owned(), withdrawn.into());
+        }
+        if let Some(releases) = self.file(&RoleName::releases())
+            && self.signed_by.get(releases.role.as_str()).is_none()
+        {
+            let (released, ended) = self.released(releases)?;
+            detail.insert("released".to_owned(), released);
+            detail.insert("ended".to_owned(), ended);
+        }
+        Ok(Value::Object(detail))
+    }
+
+    /// What the server's new list says that the one before did not, and the reverse.
+    fn released(&self, releases: &File) -> Result<(Value, Value)> {
+        let before = self.state.current.file(&releases.role);
+        let before = before.map(|bytes| read::<Targets>(&releases.role, bytes));
+        let after: Targets = content(releases)?;
+        let entries = Entries::between(before.transpose()?.as_ref(), Some(&after));
+        let released = entries.vouched();
+        let released: Map<String, Value> = released
+            .map(|(tag, file)| (tag.to_owned(), json!(file.sha256_hex())))
+            .collect();
+        let ended = entries.gone.into_iter().collect();
+        Ok((Value::Object(released), ended))
     }
 }
 
 /// The keys that signed each file that came, by role; the server's own files have none here.
-fn signed_by(accepted: &Accepted) -> Value {
+fn signed_by(accepted: &Accepted) -> Map<String, Value> {
     let uploaded = accepted.uploaded().iter();
     uploaded
         .map(|one| {
@@ -216,22 +295,41 @@ fn dropped(state: &State, files: &[File]) -> Result<Vec<RoleName>> {
         .collect())
 }
 
-/// The keys that a new root names for the roles that the server may sign for.
+/// The server's keys that a new root names, and a new `targets` delegates to.
 fn named(files: &[File]) -> Result<Vec<(KeyRole, String)>> {
-    let Some(root) = files.iter().find(|file| file.role == RoleName::Root) else {
-        return Ok(Vec::new());
-    };
-    let root: Root = content(root)?;
-    let of = |role: KeyRole| {
-        let keys = root.role(&role.role()).into_iter();
-        keys.flat_map(move |keys| keys.keyids.iter().map(move |id| (role, id.to_string())))
-    };
-    Ok(KeyRole::ALL.into_iter().flat_map(of).collect())
+    let mut named = Vec::new();
+    for file in files {
+        match file.role {
+            RoleName::Root => {
+                let root: Root = content(file)?;
+                for role in [KeyRole::Snapshot, KeyRole::Timestamp] {
+                    let keys = root.role(&role.role()).into_iter();
+                    let keys = keys.flat_map(|keys| &keys.keyids);
+                    named.extend(keys.map(|id| (role, id.to_string())));
+                }
+            }
+            RoleName::Targets => {
+                let targets: Targets = content(file)?;
+                let delegated = targets.delegations.role(&RoleName::releases()).into_iter();
+                let keys = delegated.flat_map(|delegated| &delegated.keys.keyids);
+                named.extend(keys.map(|id| (KeyRole::Releases, id.to_string())));
+            }
+            _ => {}
+        }
+    }
+    Ok(named)
 }
 
 /// What a file that was just taken says.
 fn content<T: trust::tuf::Content + Clone>(file: &File) -> Result<T> {
-    let signed = Signed::<T>::parse(&file.role, file.bytes.clone());
+    read(&file.role, &file.bytes)
+}
+
+fn read<T: trust::tuf::Content + Clone>(role: &RoleName, bytes: &[u8]) -> Result<T> {
+    let signed = Signed::<T>::parse(role, bytes.to_vec());
     let signed = signed.map_err(Error::corrupt("trust_files.content"))?;
     Ok(signed.content().clone())
 }
+
+/// What the store's own error for such a file is called on its way out of the transaction.
+const KNOWN: &str = "trust message";

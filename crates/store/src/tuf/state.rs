@@ -1,5 +1,5 @@
 //! What a trust repository holds when an update comes: files to judge it by, the highest versions, and the public halves of the server's
-//! keys, all of one moment.
+//! keys, and by which policies, all of one moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,37 +9,55 @@ use trust::PublicKey;
 use trust::tuf::publish::{Current, Held};
 use trust::tuf::{Gun, Key, KeyId, RoleName};
 
-use super::{KeyRole, row};
-use crate::Store;
+use super::{KeyRole, row, vouches};
+use crate::accounts::{self, directory_in};
 use crate::batch::{self, markers};
-use crate::db::RowExt;
+use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
-use crate::snapshot;
+use crate::{Standing, Store, policies, snapshot};
 
 /// Which current files are read.
 #[derive(Debug, Clone, Copy)]
 pub enum Files<'a> {
-    /// All of them: for a snapshot that a publisher brings, which is compared with each.
+    /// All of them.
     All,
     /// `root`, `snapshot`, `timestamp`, and what is above these roles.
     Above(&'a [RoleName]),
+    /// What an update of these roles is judged by: all of them where a policy covers the repository, or a publisher brings a snapshot,
+    /// which is compared with each; else what is above.
+    Update(&'a [RoleName]),
 }
 
 /// A trust repository at one moment.
 #[derive(Debug, Clone)]
 pub struct State {
     pub(super) id: i64,
+    pub(super) repository_id: i64,
+    pub(super) repository: RepositoryName,
     pub(super) revision: i64,
     /// The roles that ever had a file.
     pub(super) roles: BTreeSet<RoleName>,
     /// Those that readers are given a file of, with its bytes.
     pub(super) listed: BTreeMap<RoleName, u64>,
-    /// Keys that no published root has named yet, the newest last.
+    /// Keys that no published file has named yet, the newest last.
     pub(super) waiting: Vec<(KeyRole, Key)>,
+    /// Whether anything is vouched for in it.
+    pub(super) has_vouches: bool,
+    /// By which it is judged; none for the server's own transactions.
+    pub(super) rules: Option<Rules>,
     /// Files, and the highest version of every role.
     pub current: Current,
     /// The server's keys.
     pub held: Held,
+}
+
+/// Everybody and the policies, with the counters that say whether they still stand.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    standing: Standing,
+    is_covered: bool,
+    directory_at: i64,
+    policies_at: i64,
 }
 
 /// The trust repository of this name, if the server was ever asked for a key for it. One whose files were deleted is there, and empty.
@@ -53,7 +71,8 @@ pub async fn state(
     files: Files<'_>,
 ) -> Result<Option<State>> {
     let mut snapshot = snapshot::begin(store.db()).await?;
-    let state = read(&mut snapshot, gun, repository, files).await?;
+    let rules = Rules::read(store, &mut snapshot, repository).await?;
+    let state = read(&mut snapshot, gun, repository, files, Some(rules)).await?;
     snapshot.rollback().await?;
     Ok(state)
 }
@@ -63,23 +82,57 @@ pub(super) async fn read(
     gun: &Gun,
     repository: &RepositoryName,
     files: Files<'_>,
+    rules: Option<Rules>,
 ) -> Result<Option<State>> {
     let Some(row) = row(conn, gun, repository).await? else {
         return Ok(None);
     };
     let mut state = State {
         id: row.id,
+        repository_id: row.repository_id,
+        repository: repository.clone(),
         revision: row.revision,
         roles: BTreeSet::new(),
         listed: BTreeMap::new(),
         waiting: Vec::new(),
+        has_vouches: vouches::are_there(conn, row.id).await?,
+        rules,
         current: Current::new(),
         held: Held::default(),
     };
     state.read_versions(conn).await?;
-    state.read_files(conn, files).await?;
     state.read_keys(conn).await?;
+    state.read_files(conn, files).await?;
     Ok(Some(state))
+}
+
+impl Rules {
+    async fn read(
+        store: &Store,
+        conn: &mut AnyConnection,
+        repository: &RepositoryName,
+    ) -> Result<Self> {
+        let (directory_at, directory) = directory_in(store, conn).await?;
+        store.caches().directory.keep(directory_at, &directory);
+        let (policies_at, policies) = policies::current_in(store, conn).await?;
+        store.caches().policies.keep(policies_at, &policies);
+        Ok(Self {
+            is_covered: policies.iter().any(|policy| policy.covers(repository)),
+            standing: Standing {
+                directory,
+                policies,
+            },
+            directory_at,
+            policies_at,
+        })
+    }
+
+    /// Whether they are those that the transaction sees.
+    pub(super) async fn still_stand(&self, tx: &mut Tx) -> Result<bool> {
+        let directory = snapshot::revision(tx.conn(), accounts::REVISION).await?;
+        let policies = snapshot::revision(tx.conn(), policies::REVISION).await?;
+        Ok(directory == self.directory_at && policies == self.policies_at)
+    }
 }
 
 impl State {
@@ -87,6 +140,19 @@ impl State {
     #[must_use]
     pub fn is_published(&self) -> bool {
         self.listed.contains_key(&RoleName::Root)
+    }
+
+    /// The repository that it belongs to.
+    #[must_use]
+    pub fn repository(&self) -> &RepositoryName {
+        &self.repository
+    }
+
+    /// Everybody and the policies, if one of these covers the repository: then updates are judged by them too.
+    #[must_use]
+    pub fn covered_by(&self) -> Option<&Standing> {
+        let rules = self.rules.as_ref().filter(|rules| rules.is_covered);
+        rules.map(|rules| &rules.standing)
     }
 
     async fn read_versions(&mut self, conn: &mut AnyConnection) -> Result<()> {
@@ -110,14 +176,25 @@ impl State {
     }
 
     async fn read_files(&mut self, conn: &mut AnyConnection, files: Files<'_>) -> Result<()> {
-        let wanted: Vec<&RoleName> = match files {
-            Files::All => self.listed.keys().collect(),
-            Files::Above(roles) => {
-                let above = above(roles);
-                let there = self.listed.keys();
-                there.filter(|role| above.contains(*role)).collect()
+        let above = match files {
+            Files::All => None,
+            Files::Above(roles) => Some(above(roles)),
+            Files::Update(roles) => {
+                let is_all = self.covered_by().is_some()
+                    || self.has_vouches
+                    || roles.contains(&RoleName::Snapshot);
+                (!is_all).then(|| above(roles))
             }
         };
+        let is_wanted = |role: &RoleName| match &above {
+            None => true,
+            // What the server signs itself, where it does.
+            Some(_) if role.is_releases() => !self.held.releases.is_empty(),
+            Some(_) if *role == RoleName::Targets && !self.held.releases.is_empty() => true,
+            Some(above) => above.contains(role),
+        };
+        let wanted = self.listed.keys().filter(|role| is_wanted(role));
+        let wanted: Vec<&RoleName> = wanted.collect();
         let mut read = Vec::new();
         for wanted in wanted.chunks(batch::LIST_MAX) {
             let text = format!(
@@ -156,12 +233,13 @@ impl State {
             match role {
                 KeyRole::Snapshot => self.held.snapshot.push(key),
                 KeyRole::Timestamp => self.held.timestamp.push(key),
+                KeyRole::Releases => self.held.releases.push(key),
             }
         }
         Ok(())
     }
 
-    /// The newest key of a role that no published root has named yet.
+    /// The newest key of a role that no published file has named yet.
     pub(super) fn waiting(&self, role: KeyRole) -> Option<&Key> {
         let mut newest_first = self.waiting.iter().rev();
         newest_first.find(|(of, _)| *of == role).map(|(_, key)| key)

@@ -74,7 +74,7 @@ async fn sealed() -> Fixture {
     fixture
 }
 
-async fn verify(fixture: &Fixture) -> Report {
+pub(crate) async fn verify(fixture: &Fixture) -> Report {
     audit::verify(&fixture.options, None).await.unwrap()
 }
 

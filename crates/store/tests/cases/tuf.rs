@@ -2,6 +2,7 @@
 
 mod changes;
 mod keys;
+mod managed;
 mod publisher;
 
 use oci::RepositoryName;

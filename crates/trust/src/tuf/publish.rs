@@ -11,8 +11,11 @@ mod refusal;
 mod resign;
 mod validate;
 
+pub(in crate::tuf) use accepted::ReleasesPart;
 pub use accepted::{Accepted, File, Uploaded};
 pub use current::{Current, Held};
+pub(in crate::tuf) use load::{stored, stored_root};
 pub use refusal::{REFUSAL_BYTES_MAX, Refusal};
+pub(in crate::tuf) use resign::made;
 pub use resign::{due, resign};
 pub use validate::{part_role, validate};

@@ -37,6 +37,18 @@ impl RoleName {
         }
     }
 
+    /// [`RELEASES`], whose tags docker pulls.
+    #[must_use]
+    pub fn releases() -> Self {
+        Self::Delegation(Delegation(RELEASES.into()))
+    }
+
+    /// True for [`RELEASES`].
+    #[must_use]
+    pub fn is_releases(&self) -> bool {
+        self.as_str() == RELEASES
+    }
+
     /// The name as it stands in metadata and in paths, with all its parts.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -170,6 +182,9 @@ mod tests {
             assert_eq!(role(text).as_str(), text);
         }
         assert_eq!(role("targets"), RoleName::Targets);
+        assert_eq!(role(RELEASES), RoleName::releases());
+        assert!(RoleName::releases().is_releases());
+        assert!(!role("targets/releases/x").is_releases());
     }
 
     #[test]

@@ -113,6 +113,7 @@ fn its_own_roots_follow_each_other_at_our_server() {
         let held = Held {
             snapshot: held(RoleName::Snapshot),
             timestamp: held(RoleName::Timestamp),
+            ..Held::default()
         };
         let mut update = vec![(RoleName::Root, root.bytes().to_vec())];
         if version == 1 {
@@ -144,6 +145,7 @@ fn a_whole_state_of_theirs_is_taken_as_one_update() {
             .keys_of(&RoleName::Timestamp)
             .cloned()
             .collect(),
+        ..Held::default()
     };
     let believed = read(Anchor::FirstUse, NOW).unwrap();
     let mut update: Vec<(RoleName, Vec<u8>)> = vec![

@@ -5,7 +5,7 @@ use super::{Program, Server};
 use std::path::{Path, PathBuf};
 
 /// The password of every key's file.
-const KEY_PASSWORD: &str = "a key's password";
+pub(crate) const KEY_PASSWORD: &str = "a key's password";
 
 /// Somebody with an account.
 #[derive(Clone, Debug)]

@@ -2,10 +2,11 @@
 //! owners, production hosts that a gate holds, keys, a policy. Every scenario plays there.
 
 use super::server::ADMIN_PASSWORD;
-use super::{Actor, Done, Server, ServerOptions, curl, suites, temporary, within};
+use super::{Actor, Done, KEY_PASSWORD, Server, ServerOptions, curl, suites, temporary, within};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use trust::{PrivateKey, Signer, keyfile};
 
 /// The shop's policy.
 const POLICY: &str = r#"version: 1
@@ -220,8 +221,22 @@ impl Shop {
     /// Makes a key pair and registers it: a robot's by whoever holds its key, a person's in three steps, so that the key stays
     /// with them.
     pub(crate) fn new_key(&self, owner: &str, key: &str, scope: &str) {
-        let (admin, actor) = (self.actor("admin"), self.actor(owner));
+        let actor = self.actor(owner);
         actor.does(["key", "generate", self.key_stem(key).to_str().unwrap()]);
+        self.register(owner, key, scope);
+    }
+
+    /// Registers a key that was made by another program, as if the command line had.
+    pub(crate) fn bring_key(&self, owner: &str, key: &str, scope: &str, private: &PrivateKey) {
+        let sealed = keyfile::seal(private, &KEY_PASSWORD.into()).unwrap();
+        std::fs::write(self.key(key), sealed).unwrap();
+        let public = self.key_stem(key).with_extension("pub");
+        std::fs::write(public, private.public_key().to_pem()).unwrap();
+        self.register(owner, key, scope);
+    }
+
+    fn register(&self, owner: &str, key: &str, scope: &str) {
+        let (admin, actor) = (self.actor("admin"), self.actor(owner));
         let file = self.key(key).to_str().unwrap().to_owned();
         let rest = if ROBOTS.iter().any(|(robot, _)| *robot == owner) {
             vec![

@@ -120,6 +120,7 @@ impl Place {
         place.owner.held = Held {
             snapshot: vec![place.server_key(server, "snapshot")],
             timestamp: vec![place.server_key(server, "timestamp")],
+            ..Held::default()
         };
         let (root, targets) = place.owner.first_files();
         place.must(server, vec![root, targets]);

@@ -303,6 +303,60 @@ fn a_gate_requires_something_and_holds_someone() {
 }
 
 #[test]
+fn content_trust_names_gates_that_enforce() {
+    use LintCode::{ContentTrustGate, MissingKey, UnknownKey};
+    let with = |value: &str| format!("content-trust: {value}\nexceptions:");
+    for (value, line, column, code, part) in [
+        (
+            "{gates: [produktion]}",
+            22,
+            25,
+            ContentTrustGate,
+            "did you mean `production`?",
+        ),
+        (
+            "{gates: [qa]}",
+            22,
+            25,
+            ContentTrustGate,
+            "define it under `gates`",
+        ),
+        (
+            "{gates: []}",
+            22,
+            24,
+            ContentTrustGate,
+            "nothing would ever be released",
+        ),
+        ("{}", 22, 16, MissingKey, "has no `gates`"),
+        ("{gate: [production]}", 22, 17, UnknownKey, "`gates`"),
+    ] {
+        let text = DESIGN.replacen("exceptions:", &with(value), 1);
+        let lints = load(&text, "shop").expect_err("lints");
+        let first = &lints[0];
+        let found = (first.line, first.column, first.code);
+        let said = &first.message;
+        let is_it = [first, lints.last().expect("one")].iter().any(|lint| {
+            (lint.line, lint.column, lint.code) == (line, column, code)
+                && lint.message.contains(part)
+        });
+        assert!(is_it, "{value}: {found:?} {said}");
+    }
+    let text = DESIGN.replacen("exceptions:", &with("{gates: [production]}"), 1);
+    for mode in ["warn", "dry-run"] {
+        let text = text.replace("mode: enforce", &format!("mode: {mode}"));
+        let part = "would release everything";
+        check_text(&text, &[(22, 25, ContentTrustGate, part)]);
+    }
+    // What is wrong with the gate is said once.
+    let text = text.replace("mode: enforce", "mode: enforced");
+    check_text(
+        &text,
+        &[(21, 11, LintCode::BadValue, "did you mean `enforce`?")],
+    );
+}
+
+#[test]
 fn an_exception_has_an_owner_a_reason_and_an_end() {
     use LintCode::BadException;
     check("owner: maria, ", "", &[(23, 5, BadException, "no `owner`")]);

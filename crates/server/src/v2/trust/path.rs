@@ -3,7 +3,7 @@
 
 use crate::query;
 use registry::KeyRole;
-use trust::tuf::{Gun, GunError, RoleName};
+use trust::tuf::{Gun, GunError, RELEASES, RoleName};
 
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum Resource {
     All,
     /// `tuf/<role>.json`, `tuf/<version>.<role>.json`, `tuf/<role>.<hash>.json`
     File(RoleName, Which),
-    /// `tuf/<role>.key`
+    /// `tuf/<role>.key`, for the roles that the server may sign for.
     Key(KeyRole),
     /// `changefeed`
     Changes,
@@ -74,6 +74,7 @@ fn resource(tail: &str) -> Option<Resource> {
         return match role {
             "snapshot" => Some(Resource::Key(KeyRole::Snapshot)),
             "timestamp" => Some(Resource::Key(KeyRole::Timestamp)),
+            RELEASES => Some(Resource::Key(KeyRole::Releases)),
             _ => None,
         };
     }
@@ -144,6 +145,10 @@ mod tests {
             ("a/_trust/tuf/targets/releases.json", "a: targets/releases"),
             ("a/_trust/tuf/snapshot.key", "a: key of snapshot"),
             ("a/_trust/tuf/timestamp.key", "a: key of timestamp"),
+            (
+                "a/_trust/tuf/targets/releases.key",
+                "a: key of targets/releases",
+            ),
             ("a/_trust/changefeed", "a: changes"),
             ("_trust/changefeed", "all: changes"),
             ("_trust/tuf/root.json", "all: root"),
@@ -180,6 +185,8 @@ mod tests {
             "root",
             "root.key",
             "targets.key",
+            "targets/alice.key",
+            "releases.key",
             "mirror.json",
             "targets/.json",
             "targets/A.json",

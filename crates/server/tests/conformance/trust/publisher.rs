@@ -38,11 +38,12 @@ impl<'a> Publisher<'a> {
         publisher.repository.held = Held {
             snapshot: vec![publisher.server_key("snapshot").await],
             timestamp: vec![publisher.server_key("timestamp").await],
+            ..Held::default()
         };
         publisher
     }
 
-    async fn server_key(&self, role: &str) -> Key {
+    pub(super) async fn server_key(&self, role: &str) -> Key {
         key(&self.read(&format!("{role}.key")).await.expect(200).json())
     }
 
@@ -99,7 +100,7 @@ impl<'a> Publisher<'a> {
         self.must(&[root]).await;
     }
 
-    async fn must(&mut self, files: &[File]) {
+    pub(super) async fn must(&mut self, files: &[File]) {
         self.post(files).await.expect(200);
         self.follow().await;
     }

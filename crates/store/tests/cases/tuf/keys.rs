@@ -84,7 +84,7 @@ async fn the_next_key_waits_until_a_root_names_it() {
         let believed = publisher.believed().await;
         let signers = match role {
             KeyRole::Timestamp => believed.timestamp().signers(),
-            KeyRole::Snapshot => believed.snapshot().signers(),
+            _ => believed.snapshot().signers(),
         };
         assert_eq!(signers, [waiting]);
     }

@@ -24,7 +24,7 @@ pub(super) struct Publisher {
     snapshot_key: Option<Key>,
 }
 
-type Update = Vec<(RoleName, Vec<u8>)>;
+pub(super) type Update = Vec<(RoleName, Vec<u8>)>;
 
 impl Publisher {
     /// Asks for the server's keys.
@@ -37,6 +37,7 @@ impl Publisher {
         repository.held = Held {
             snapshot: vec![offered(KeyRole::Snapshot).await.unwrap()],
             timestamp: vec![offered(KeyRole::Timestamp).await.unwrap()],
+            ..Held::default()
         };
         Publisher {
             store: store.clone(),
@@ -44,6 +45,15 @@ impl Publisher {
             repository,
             snapshot_key: None,
         }
+    }
+
+    /// Asks for the key for releases too.
+    pub(super) async fn begin_managed(store: &Store, gun: &str) -> Publisher {
+        let mut publisher = Self::begin(store, gun).await;
+        let permit = permit::<Attach>(1, REPOSITORY);
+        let key = tuf::offered_key(store, &permit, &publisher.gun, KeyRole::Releases, NOW);
+        publisher.repository.held.releases = vec![key.await.unwrap()];
+        publisher
     }
 
     /// A new key of a signer.
@@ -133,7 +143,7 @@ impl Publisher {
         Ok(())
     }
 
-    async fn must(&mut self, update: Update) {
+    pub(super) async fn must(&mut self, update: Update) {
         self.post(update).await.unwrap();
         self.follow().await;
     }
@@ -159,7 +169,7 @@ impl Publisher {
     }
 
     /// Keeps what is served now, for the next update.
-    async fn follow(&mut self) {
+    pub(super) async fn follow(&mut self) {
         let current = self.state(Files::All).await.current;
         let served = |role: RoleName| {
             let bytes = current.file(&role).unwrap().to_vec();

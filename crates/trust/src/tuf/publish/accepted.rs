@@ -4,6 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::private::Signer;
 use crate::tuf::key::Key;
+use crate::tuf::managed::Vouch;
 use crate::tuf::metadata::{Content, FileMeta, Root, Snapshot, Targets, Timestamp};
 use crate::tuf::role::RoleName;
 use crate::tuf::sign::{self, SealError};
@@ -15,8 +16,10 @@ use crate::tuf::verify::Trusted;
 pub struct Accepted {
     root: Root,
     uploaded: Vec<Uploaded>,
+    releases: Option<ReleasesPart>,
     snapshot: SnapshotPart,
     timestamp: TimestampPart,
+    vouches: Option<Vec<Vouch>>,
 }
 
 /// A file that came with the update.
@@ -28,6 +31,15 @@ pub struct Uploaded {
     pub targets: Option<Targets>,
     /// Who signed it: distinct keys, as the role above lists them.
     pub signers: Vec<Key>,
+    /// Of the text that they signed: white space and other signatures around it leave it the same.
+    pub message_sha256: [u8; 32],
+}
+
+/// The server's own `targets/releases`.
+#[derive(Debug, Clone)]
+pub(in crate::tuf) struct ReleasesPart {
+    pub(in crate::tuf) content: Targets,
+    pub(in crate::tuf) key: Key,
 }
 
 #[derive(Debug, Clone)]
@@ -71,9 +83,29 @@ impl Accepted {
         Self {
             root,
             uploaded,
+            releases: None,
             snapshot,
             timestamp,
+            vouches: None,
         }
+    }
+
+    /// The same with a file of the server's for `targets/releases`; the snapshot is the server's too.
+    pub(in crate::tuf) fn with_releases(mut self, releases: ReleasesPart) -> Self {
+        self.releases = Some(releases);
+        self
+    }
+
+    /// The same, judged as an update of a managed repository.
+    pub(in crate::tuf) fn with_vouches(mut self, vouches: Vec<Vouch>) -> Self {
+        self.vouches = Some(vouches);
+        self
+    }
+
+    /// What the update vouches for, if it was judged as one of a managed repository.
+    #[must_use]
+    pub fn vouches(&self) -> Option<&[Vouch]> {
+        self.vouches.as_deref()
     }
 
     /// The root that holds after the update.
@@ -108,7 +140,8 @@ impl Accepted {
             SnapshotPart::Made(_, keys) => keys.as_slice(),
             SnapshotPart::Given(_) | SnapshotPart::Kept(_) => &[],
         };
-        snapshot.iter().chain(&self.timestamp.keys)
+        let releases = self.releases.iter().map(|releases| &releases.key);
+        releases.chain(snapshot).chain(&self.timestamp.keys)
     }
 
     /// Every file that will be stored, by role and version.
@@ -118,23 +151,34 @@ impl Accepted {
             SnapshotPart::Made(snapshot, _) => Some((RoleName::Snapshot, snapshot.version)),
             SnapshotPart::Given(_) | SnapshotPart::Kept(_) => None,
         };
+        let releases = self.releases.iter();
         uploaded
             .map(|uploaded| (uploaded.file.role.clone(), uploaded.file.version))
+            .chain(releases.map(|releases| (RoleName::releases(), releases.content.version)))
             .chain(made)
             .chain([(RoleName::Timestamp, self.timestamp.version)])
     }
 
-    /// Signs the snapshot if the update brought none, then the timestamp. Answers every file to store, `timestamp`
-    /// last. More signers than needed do no harm.
+    /// Signs `targets/releases` where it is the server's and changes, the snapshot if the update brought none, then the timestamp.
+    /// Answers every file to store, `timestamp` last. More signers than needed do no harm.
     ///
     /// # Errors
     /// A key that is needed is not among the signers, or could not sign.
     pub fn seal(self, signers: &[&dyn Signer]) -> Result<Vec<File>, SealError> {
         let mut files: Vec<File> = self.uploaded.into_iter().map(|one| one.file).collect();
+        let mut released = None;
+        if let Some(ReleasesPart { content, key }) = self.releases {
+            let bytes = sign::file(&content, &[key], signers)?;
+            released = Some(FileMeta::of(&bytes));
+            files.push(File::new(RoleName::releases(), &content, bytes));
+        }
         let snapshot = match self.snapshot {
             SnapshotPart::Given(snapshot) => FileMeta::of(snapshot.bytes()),
             SnapshotPart::Kept(file) => file,
-            SnapshotPart::Made(snapshot, keys) => {
+            SnapshotPart::Made(mut snapshot, keys) => {
+                if let Some(released) = released {
+                    snapshot.meta.insert(RoleName::releases(), released);
+                }
                 let bytes = sign::file(&snapshot, &keys, signers)?;
                 let meta = FileMeta::of(&bytes);
                 files.push(File::new(RoleName::Snapshot, &snapshot, bytes));
@@ -176,6 +220,7 @@ impl Uploaded {
             file: File::new(role, trusted.content(), bytes),
             targets: None,
             signers: trusted.signers().to_vec(),
+            message_sha256: Sha256::digest(trusted.message()).into(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::refusal::Refusal;
 use crate::tuf::canonical::WHOLE_MAX;
 use crate::tuf::key::{Key, KeyId};
-use crate::tuf::metadata::Root;
+use crate::tuf::metadata::{Root, Targets};
 use crate::tuf::role::RoleName;
 use crate::tuf::signed::{Document, Signed};
 
@@ -59,7 +59,7 @@ impl Current {
 
 impl Current {
     /// The version that the server gives its next file of a role.
-    pub(super) fn next_version(&self, role: &RoleName) -> Result<i64, Refusal> {
+    pub(in crate::tuf) fn next_version(&self, role: &RoleName) -> Result<i64, Refusal> {
         let next = self.latest(role).checked_add(1);
         let next = next.filter(|next| next.unsigned_abs() <= WHOLE_MAX);
         next.ok_or_else(|| Refusal::NoVersionLeft(role.clone()))
@@ -74,20 +74,38 @@ pub struct Held {
     pub snapshot: Vec<Key>,
     /// Keys for `timestamp`.
     pub timestamp: Vec<Key>,
+    /// Keys for `targets/releases`, which managed repositories delegate to.
+    pub releases: Vec<Key>,
 }
 
 impl Held {
-    /// The key of `snapshot` or `timestamp` that the current root names and the server holds: what a publisher who asks
-    /// for the server's key is given once there is a root.
+    /// The key of `snapshot` or `timestamp` that the current root names and the server holds, or the key of `targets/releases` that
+    /// `targets` delegates to: what a publisher who asks for the server's key is given once there is one.
     #[must_use]
     pub fn in_use(&self, role: &RoleName, current: &Current) -> Option<&Key> {
+        if role.is_releases() {
+            let bytes = current.file(&RoleName::Targets)?.to_vec();
+            let targets: Signed<Targets> = Signed::parse(&RoleName::Targets, bytes).ok()?;
+            return self.releasing(targets.content());
+        }
         let bytes = current.file(&RoleName::Root)?.to_vec();
         let root: Signed<Root> = Signed::parse(&RoleName::Root, bytes).ok()?;
         self.among(role, root.content()).next()
     }
 
+    /// The key to sign `targets/releases` with: the only one that `targets` delegates it to, for every tag, if the server holds it.
+    pub(in crate::tuf) fn releasing(&self, targets: &Targets) -> Option<&Key> {
+        let delegated = targets.delegations.role(&RoleName::releases())?;
+        let [id] = delegated.keys.keyids.as_slice() else {
+            return None;
+        };
+        let for_all = delegated.keys.threshold == 1 && delegated.paths == [""];
+        let mut held = self.releases.iter().filter(|_| for_all);
+        held.find(|key| key.id() == id)
+    }
+
     /// The keys to sign for a role with: those that a root names and the server holds, if they are as many as it asks for.
-    pub(super) fn enough(&self, role: &RoleName, root: &Root) -> Option<Vec<Key>> {
+    pub(in crate::tuf) fn enough(&self, role: &RoleName, root: &Root) -> Option<Vec<Key>> {
         let keys: Vec<Key> = self.among(role, root).cloned().collect();
         let threshold = usize::try_from(root.role(role)?.threshold).ok()?;
         (keys.len() >= threshold).then_some(keys)

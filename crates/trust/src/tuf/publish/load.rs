@@ -122,7 +122,7 @@ fn certificates_are_readable(targets: &Targets) -> Result<(), Problem> {
 }
 
 /// The current root, which may have expired.
-pub(super) fn stored_root(
+pub(in crate::tuf) fn stored_root(
     gun: &Gun,
     current: &Current,
     certificates_at: Option<i64>,
@@ -137,8 +137,11 @@ pub(super) fn stored_root(
         .map_err(|problem| Refusal::stored(&RoleName::Root, problem))
 }
 
-/// Reads a current file of the server's own roles, without checking its signatures: they may be by keys of an earlier root.
-pub(super) fn stored<T: Content>(role: &RoleName, current: &Current) -> Result<Option<T>, Refusal> {
+/// Reads a current file, without checking its signatures, which it was taken with: they may be by keys that have been replaced since.
+pub(in crate::tuf) fn stored<T: Content>(
+    role: &RoleName,
+    current: &Current,
+) -> Result<Option<T>, Refusal> {
     let Some(bytes) = current.file(role) else {
         return Ok(None);
     };

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::tuf::managed::{Fault, Next};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
 
@@ -92,13 +93,21 @@ pub enum Refusal {
         "{0} has no higher version left: delete the repository's trust data and initialise it again"
     )]
     NoVersionLeft(RoleName),
+    /// A policy covers the repository, and the update does not leave it in the form that this asks for.
+    #[error("{fault}; {next}")]
+    NotManaged {
+        /// What is wrong.
+        fault: Fault,
+        /// What to do instead.
+        next: Next,
+    },
     /// Taken by this dialect, and not by whoever keeps the repository.
     #[error("{0}")]
     Forbidden(String),
 }
 
 impl Refusal {
-    pub(super) fn stored(role: &RoleName, problem: Problem) -> Self {
+    pub(in crate::tuf) fn stored(role: &RoleName, problem: Problem) -> Self {
         Self::Stored {
             role: role.clone(),
             problem,

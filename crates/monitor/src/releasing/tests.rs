@@ -1,0 +1,275 @@
+//! Tags are released when the gates allow them and withdrawn when the gates turn, also by the clock alone, and nothing is written in between.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use oci::{Descriptor, ImageManifest, Manifest, Tag, media};
+use policy::access::{Ceiling, access};
+use policy::verb::{Attach, Delete, ManagePolicy, Pull, Push};
+use policy::{
+    Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Verb, Who,
+};
+use registry::{DeletePermits, KeyRole, NewManifest, PushPermits, Registry, Wanted};
+use scanner::Limits;
+use secrecy::SecretString;
+use store::{Options, Store, Writer, accounts, blobs, policies};
+use tempfile::TempDir;
+use testkit::trust_repository::{START, TrustRepository};
+use trust::tuf::publish::Held;
+use trust::tuf::{Gun, RoleName, Signed, Targets};
+
+use super::*;
+use crate::Monitor;
+
+const HOUR: i64 = 60 * 60 * 1_000;
+const GUN: &str = "registry.example/shop/web";
+
+/// An image whose layer cannot be read passes as long as the exception lasts: until noon of the day after the beginning.
+const POLICY: &str = "
+version: 1
+repositories: ['shop/**']
+stages:
+  scan: {automatic: true, limits: {licences: {deny: [AGPL-3.0-only]}}}
+gates:
+  production: {holds-for: everyone, except: [{person: admin}], require: [scan]}
+exceptions:
+  - {rule: inventory, owner: admin, reason: 'a test', until: '2026-11-26T12:00:00Z'}
+";
+
+struct World {
+    context: Context,
+    monitor: Monitor,
+    now: Arc<AtomicI64>,
+    _folder: TempDir,
+}
+
+fn permit<V: Verb>(role: Role, repository: Option<&str>, now: i64) -> Permit<V> {
+    let id = PrincipalId(1);
+    let mut directory = Directory::default();
+    let person = Principal {
+        id,
+        kind: Kind::Person,
+        name: "admin".to_owned(),
+        owner: None,
+        active: true,
+    };
+    directory.principals.insert(id, person);
+    directory.grants.push(Grant {
+        to: Grantee::Principal(id),
+        role,
+        pattern: Pattern::everything(),
+    });
+    let repository: Option<RepositoryName> = repository.map(|name| name.parse().unwrap());
+    let (who, ceiling) = (Who::Principal(id), Ceiling::All);
+    access(&directory, &who, repository.as_ref(), &ceiling, false, now).unwrap()
+}
+
+impl World {
+    async fn new() -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Options::embedded(folder.path()))
+            .await
+            .unwrap();
+        let now = Arc::new(AtomicI64::new(START));
+        let clock = Arc::clone(&now);
+        let context = Context::new(
+            store.clone(),
+            Registry::new(store.clone()),
+            Arc::new(move || clock.load(Ordering::SeqCst)),
+            Limits::default(),
+            client::webhook::Deliverer::new(&[]).unwrap(),
+        );
+        let hash = SecretString::from("a hash");
+        accounts::bootstrap(&store, System::job("test"), "admin", &hash, START)
+            .await
+            .unwrap();
+        Self {
+            monitor: Monitor::new(context.clone()),
+            context,
+            now,
+            _folder: folder,
+        }
+    }
+
+    fn pass(&self, milliseconds: i64) {
+        self.now.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    async fn apply(&self, document: &str) {
+        let now = self.context.now();
+        let security = permit::<ManagePolicy>(Role::Security, None, now);
+        policies::apply(&self.context.store, &security, "shop", document, now)
+            .await
+            .unwrap();
+    }
+
+    /// The owner initialises the trust repository for a policy.
+    async fn init(&self) {
+        let now = self.context.now();
+        let (gun, registry) = (Gun::parse(GUN).unwrap(), &self.context.registry);
+        let permit = permit::<Attach>(Role::Writer, Some("shop/web"), now);
+        let key = |role| registry.trust_key(&permit, &gun, role, now);
+        let mut owner = TrustRepository::empty(GUN);
+        owner.now = now;
+        owner.held = Held {
+            snapshot: vec![key(KeyRole::Snapshot).await.unwrap()],
+            timestamp: vec![key(KeyRole::Timestamp).await.unwrap()],
+            releases: vec![key(KeyRole::Releases).await.unwrap()],
+        };
+        let update = owner.first_managed_files();
+        registry
+            .publish_trust(&permit, &gun, update, now)
+            .await
+            .unwrap();
+    }
+
+    async fn push(&self, tag: &str, layer: &[u8]) {
+        let now = self.context.now();
+        let push = permit::<Push>(Role::Writer, Some("shop/web"), now);
+        let config =
+            br#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#;
+        for blob in [&config[..], layer] {
+            let writer = Writer::Push(&push);
+            blobs::put(&self.context.store, &writer, blob.to_vec(), now)
+                .await
+                .unwrap();
+        }
+        let config = Descriptor::of(media::OCI_CONFIG, config);
+        let layer = Descriptor::of(media::OCI_LAYER_GZIP, layer);
+        let manifest = Manifest::Image(ImageManifest::new(config, vec![layer]));
+        let permits = PushPermits {
+            push: Some(push),
+            attach: permit::<Attach>(Role::Writer, Some("shop/web"), now),
+        };
+        let new = NewManifest {
+            reference: &oci::Reference::Tag(tag.parse().unwrap()),
+            extra_tags: &[],
+            content_type: Some(media::OCI_MANIFEST),
+            content: manifest.to_bytes().into(),
+        };
+        let registry = &self.context.registry;
+        registry.put_manifest(&permits, new, now).await.unwrap();
+    }
+
+    async fn delete(&self, tag: &str) {
+        let now = self.context.now();
+        let permits = DeletePermits {
+            delete: permit::<Delete>(Role::Maintainer, Some("shop/web"), now),
+            evidence: None,
+        };
+        let tag: Tag = tag.parse().unwrap();
+        let registry = &self.context.registry;
+        registry
+            .delete_manifest(&permits, &oci::Reference::Tag(tag), now)
+            .await
+            .unwrap();
+    }
+
+    /// Does all that is due, and answers the list of releases with its version.
+    async fn released(&self) -> (i64, Vec<String>) {
+        self.monitor.drain().await.unwrap();
+        let role = RoleName::releases();
+        let permit = permit::<Pull>(Role::Reader, Some("shop/web"), self.context.now());
+        let gun = Gun::parse(GUN).unwrap();
+        let registry = &self.context.registry;
+        let file = registry.trust_file(&permit, &gun, &role, Wanted::Current);
+        let Some(file) = file.await.unwrap() else {
+            return (0, Vec::new());
+        };
+        let signed = Signed::<Targets>::parse(&role, file.content).unwrap();
+        let targets = signed.content();
+        (targets.version, targets.targets.keys().cloned().collect())
+    }
+}
+
+fn list(version: i64, tags: &[&str]) -> (i64, Vec<String>) {
+    (version, tags.iter().map(|tag| (*tag).to_owned()).collect())
+}
+
+#[tokio::test]
+async fn tags_come_and_go_with_what_the_gates_say() {
+    let world = World::new().await;
+    world.apply(POLICY).await;
+    world.init().await;
+    assert_eq!(world.released().await, list(0, &[]));
+    world.push("1", b"no layer at all").await;
+    assert_eq!(world.released().await, list(1, &["1"]));
+    assert_eq!(world.released().await, list(1, &["1"]), "nothing new");
+    world.push("2", b"another").await;
+    let both = world.released().await;
+    assert_eq!(both, list(2, &["1", "2"]));
+    // Until the new image was taken apart, nobody knows.
+    world.push("2", b"moved").await;
+    let (version, moved) = world.released().await;
+    assert!(version > both.0);
+    assert_eq!(moved, both.1);
+    world.delete("1").await;
+    assert_eq!(world.released().await, list(version + 1, &["2"]));
+    // The exception is taken back.
+    let (without, _) = POLICY.split_once("exceptions:").unwrap();
+    world.apply(without).await;
+    assert_eq!(world.released().await, list(version + 2, &[]));
+    world.apply(POLICY).await;
+    assert_eq!(world.released().await, list(version + 3, &["2"]));
+}
+
+#[tokio::test]
+async fn time_alone_takes_a_tag_back() {
+    let world = World::new().await;
+    world.apply(POLICY).await;
+    world.init().await;
+    world.push("1", b"no layer at all").await;
+    assert_eq!(world.released().await, list(1, &["1"]));
+    world.pass(23 * HOUR);
+    assert_eq!(world.released().await, list(1, &["1"]), "not yet");
+    world.pass(HOUR);
+    assert_eq!(world.released().await, list(2, &[]));
+}
+
+#[tokio::test]
+async fn without_a_gate_that_enforces_nothing_is_released() {
+    let world = World::new().await;
+    world
+        .apply(&POLICY.replace("require: [scan]", "require: [scan], mode: warn"))
+        .await;
+    world.init().await;
+    world.push("1", b"no layer at all").await;
+    assert_eq!(world.released().await, list(0, &[]));
+    world.apply(POLICY).await;
+    assert_eq!(world.released().await, list(1, &["1"]));
+}
+
+#[tokio::test]
+async fn what_was_released_stays_when_no_policy_covers_it_any_more() {
+    let world = World::new().await;
+    world.apply(POLICY).await;
+    world.init().await;
+    world.push("1", b"no layer at all").await;
+    assert_eq!(world.released().await, list(1, &["1"]));
+    let now = world.context.now();
+    let security = permit::<ManagePolicy>(Role::Security, None, now);
+    policies::remove(&world.context.store, &security, "shop", now)
+        .await
+        .unwrap();
+    world.delete("1").await;
+    assert_eq!(world.released().await, list(1, &["1"]));
+}
+
+#[tokio::test]
+async fn a_job_that_runs_twice_or_for_nothing_changes_nothing() {
+    let world = World::new().await;
+    world.apply(POLICY).await;
+    world.init().await;
+    world.push("1", b"no layer at all").await;
+    assert_eq!(world.released().await, list(1, &["1"]));
+    for repository in ["shop/web", "shop/none"] {
+        let payload = Repository {
+            repository: repository.parse().unwrap(),
+        };
+        for _ in 0..2 {
+            release(&world.context, &payload).await.unwrap();
+        }
+    }
+    assert_eq!(world.released().await, list(1, &["1"]));
+}

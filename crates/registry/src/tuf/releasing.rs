@@ -1,0 +1,166 @@
+//! What is released: a tag stands in `targets/releases`, and docker pulls it with content trust, exactly while every gate that a policy
+//! names for that lets its image pass. The gates are asked as they are for a pull, and the file is written only where the answer is
+//! another one. Deliberately no part for whoever publishes: nobody but this writes the file.
+
+use std::collections::BTreeMap;
+
+use oci::{Digest, RepositoryName};
+use policy::Outcome as Answer;
+use store::decisions::{self, GateName};
+use store::tuf::{self, Files, Outcome};
+use store::{Standing, Store, System, Writer};
+use trust::tuf::managed;
+use trust::tuf::{FileMeta, Gun, author};
+
+use super::{TRIES_MAX, aside};
+use crate::Registry;
+use crate::error::{Error, Result};
+
+/// Tags that are looked at in one piece.
+const PAGE: u32 = 1_000;
+
+impl Registry {
+    /// Lists anew what is released in each trust repository of a repository. Answers until when time alone changes nothing about it.
+    ///
+    /// # Errors
+    /// What is stored cannot be read or signed; the store's failures.
+    pub async fn release_tags(
+        &self,
+        system: System,
+        repository: &RepositoryName,
+        now: i64,
+    ) -> Result<Option<i64>> {
+        let guns = tuf::guns(&self.store, repository).await?;
+        let standing = store::standing(&self.store).await?;
+        // Where no policy covers the repository any more, what was released last stays.
+        let mut policies = standing.policies.iter();
+        if guns.is_empty() || !policies.any(|policy| policy.covers(repository)) {
+            return Ok(None);
+        }
+        // Whatever changes an answer from here on asks for the list once more.
+        let mut gates = Gates {
+            store: &self.store,
+            repository,
+            names: gates(&standing, repository),
+            now,
+            said: BTreeMap::new(),
+            holds_until: None,
+        };
+        let allowed = gates.allowed().await?;
+        for gun in &guns {
+            let writer = Writer::System(system, repository);
+            self.release(&writer, gun, repository, &allowed, now)
+                .await?;
+        }
+        Ok(gates.holds_until)
+    }
+
+    async fn release(
+        &self,
+        writer: &Writer<'_>,
+        gun: &Gun,
+        repository: &RepositoryName,
+        tags: &BTreeMap<String, FileMeta>,
+        now: i64,
+    ) -> Result<()> {
+        let _turn = self.turns.take(gun).await;
+        for _ in 0..TRIES_MAX {
+            let state = tuf::state(&self.store, gun, repository, Files::Above(&[])).await?;
+            let Some(state) = state.filter(|state| state.covered_by().is_some()) else {
+                return Ok(());
+            };
+            let (of, tags) = (gun.clone(), tags.clone());
+            let (state, accepted) = aside(move || {
+                let accepted = managed::release(&of, &state.current, &state.held, tags, now);
+                (state, accepted)
+            })
+            .await?;
+            let accepted = accepted.map_err(|refusal| Error::Update(Box::new(refusal)))?;
+            let Some(accepted) = accepted else {
+                return Ok(());
+            };
+            let stored = tuf::publish(&self.store, writer, gun, &state, accepted, now);
+            if stored.await? == Outcome::Stored {
+                return Ok(());
+            }
+        }
+        Err(Error::Store(store::Error::Unavailable {
+            what: "the trust repository",
+            why: "too many publish to it at once".to_owned(),
+        }))
+    }
+}
+
+/// The gates of a repository, and what they said so far.
+struct Gates<'a> {
+    store: &'a Store,
+    repository: &'a RepositoryName,
+    names: Vec<GateName>,
+    now: i64,
+    said: BTreeMap<Digest, bool>,
+    /// The first instant at which time alone may have them say something else.
+    holds_until: Option<i64>,
+}
+
+impl Gates<'_> {
+    /// The tags whose images every gate for content trust lets pass. Without such a gate there is nobody to say so, and nothing is released.
+    async fn allowed(&mut self) -> Result<BTreeMap<String, FileMeta>> {
+        let (mut allowed, mut after) = (BTreeMap::new(), String::new());
+        while !self.names.is_empty() {
+            let tagged = tuf::tagged(self.store, self.repository, &after, PAGE).await?;
+            for one in &tagged {
+                if let Some(sha256) = one.sha256
+                    && self.let_pass(&one.digest).await?
+                {
+                    allowed.insert(one.tag.clone(), author::image(sha256, one.length));
+                }
+            }
+            match tagged.into_iter().next_back() {
+                Some(last) => after = last.tag,
+                None => break,
+            }
+        }
+        Ok(allowed)
+    }
+
+    async fn let_pass(&mut self, digest: &Digest) -> Result<bool> {
+        if let Some(said) = self.said.get(digest) {
+            return Ok(*said);
+        }
+        let (store, repository) = (self.store, self.repository);
+        let decided =
+            decisions::decide_each(store, repository, digest, &self.names, self.now).await;
+        let decided = match decided {
+            Ok(decided) => decided,
+            // It was deleted meanwhile, and its tags with it.
+            Err(store::Error::NotFound {
+                kind: "manifest", ..
+            }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let until = decided.iter().map(|decision| decision.holds_until);
+        self.holds_until = until.fold(self.holds_until, earlier);
+        let pass = decided.iter().all(|one| one.outcome == Answer::Allow);
+        self.said.insert(digest.clone(), pass);
+        Ok(pass)
+    }
+}
+
+/// The gates that all policies of a repository name for content trust.
+fn gates(standing: &Standing, repository: &RepositoryName) -> Vec<GateName> {
+    let covering = standing.policies.iter();
+    let covering = covering.filter(|policy| policy.covers(repository));
+    covering
+        .flat_map(|policy| {
+            let gates = policy.content_trust_gates();
+            gates.map(|gate| GateName::new(&policy.name, gate))
+        })
+        .collect()
+}
+
+fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

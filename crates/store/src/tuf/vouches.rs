@@ -1,0 +1,361 @@
+//! What signers vouch for in trust repositories, kept as evidence of format `notary`: written with the update that brings it, withdrawn
+//! with the one that takes the entry, its delegation or its key away. The file that was signed stays among the files; the evidence says
+//! where in it. Deliberately no judgement: whether it counts is the gate's affair.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oci::{Digest, RepositoryName};
+use policy::{PrincipalId, Verdict};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+use trust::tuf::managed::{self, FORMAT, Vouch};
+use trust::tuf::publish::{Accepted, Current, Uploaded};
+use trust::tuf::{Gun, RoleName, Targets};
+use trust::{KeyId, PublicKey};
+
+use super::{Row, State};
+use crate::batch;
+use crate::db::{RowExt, Tx};
+use crate::error::{Error, Result};
+use crate::evidence::{self, NewEvidence};
+
+/// Where a signature stands: what is kept as the raw bytes of such evidence.
+#[derive(Debug, Serialize, Deserialize)]
+struct Place {
+    gun: String,
+    role: String,
+    version: i64,
+    tag: String,
+    /// The registered key.
+    key: KeyId,
+    /// The SHA-256 of the signed text.
+    signed: String,
+}
+
+/// What an update says on behalf of signers.
+#[derive(Debug, Default)]
+pub(super) struct Spoken {
+    /// What the files of `targets` and delegations that came list.
+    listed: BTreeMap<RoleName, Targets>,
+    messages: Vec<Message>,
+    /// What they vouch for; none where no policy covers the repository.
+    said: Option<Vec<Said>>,
+}
+
+/// A delegation's file by its signed text.
+#[derive(Debug)]
+struct Message {
+    role: RoleName,
+    sha256: String,
+    key: String,
+}
+
+#[derive(Debug)]
+struct Said {
+    role: RoleName,
+    tag: String,
+    /// The file.
+    carrier: Digest,
+    evidence: NewEvidence,
+}
+
+impl Spoken {
+    pub(super) fn of(gun: &Gun, repository: &RepositoryName, accepted: &Accepted) -> Result<Self> {
+        let mut spoken = Self::default();
+        for uploaded in accepted.uploaded() {
+            let role = &uploaded.file.role;
+            let Some(targets) = &uploaded.targets else {
+                continue;
+            };
+            spoken.listed.insert(role.clone(), targets.clone());
+            if *role != RoleName::Targets {
+                spoken.messages.extend(messages(uploaded));
+            }
+        }
+        if let Some(vouches) = accepted.vouches() {
+            let said: Result<Vec<Said>> = vouches
+                .iter()
+                .filter_map(|vouch| {
+                    let mut uploaded = accepted.uploaded().iter();
+                    let uploaded = uploaded.find(|one| one.file.role == vouch.role)?;
+                    Some(said(gun, repository, uploaded, vouch))
+                })
+                .collect();
+            spoken.said = Some(said?);
+        }
+        Ok(spoken)
+    }
+
+    /// For the account: who vouches for what.
+    pub(super) fn detail(&self) -> Value {
+        let said = self.said.iter().flatten();
+        said.map(|said| {
+            json!({
+                "role": said.role.as_str(), "tag": said.tag, "digest": said.evidence.attached_to,
+                "key_id": said.evidence.key,
+            })
+        })
+        .collect()
+    }
+
+    /// Notes the signed texts. Answers the first role whose file was published before, where that is refused.
+    pub(super) async fn note_messages(&self, tx: &mut Tx, now: i64) -> Result<Option<RoleName>> {
+        for message in &self.messages {
+            let noted = sqlx::query(
+                "INSERT INTO trust_messages (message, key_id, first_at) VALUES ($1, $2, $3) ON CONFLICT (message, key_id) DO NOTHING",
+            )
+            .bind(message.sha256.as_str())
+            .bind(message.key.as_str())
+            .bind(now)
+            .execute(tx.conn())
+            .await?;
+            if noted.rows_affected() == 0 && self.said.is_some() {
+                return Ok(Some(message.role.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Withdraws what does not stand any more, then keeps what is new. `after` are all files as the update leaves them. Answers how many
+    /// pieces were withdrawn.
+    pub(super) async fn write(
+        &self,
+        tx: &mut Tx,
+        state: &State,
+        after: &Current,
+        by: Option<PrincipalId>,
+        now: i64,
+    ) -> Result<usize> {
+        let mut withdrawn = 0;
+        if state.has_vouches && !self.listed.is_empty() {
+            for evidence in self.ended(tx, state, after).await? {
+                withdraw(tx, state.repository_id, evidence, now).await?;
+                withdrawn += 1;
+            }
+        }
+        for said in self.said.iter().flatten() {
+            keep(tx, state, said, by, now).await?;
+        }
+        Ok(withdrawn)
+    }
+
+    /// What was vouched for and is not any more: the entry is gone or another one, or its signer's key is not delegated to.
+    async fn ended(&self, tx: &mut Tx, state: &State, after: &Current) -> Result<BTreeSet<i64>> {
+        let read = |files| managed::delegated(files).map_err(Error::corrupt("trust_files.content"));
+        let (before, delegated) = (read(&state.current)?, read(after)?);
+        let mut standing = Vec::new();
+        if before == delegated {
+            for role in self.listed.keys() {
+                standing.extend(of_role(tx, state.id, role).await?);
+            }
+        } else {
+            standing = of_all(tx, state.id).await?;
+        }
+        let stands = |vouched: &Vouched| {
+            let keys = delegated.get(&vouched.role);
+            keys.is_some_and(|keys| keys.contains(&vouched.key)) && self.still_lists(vouched)
+        };
+        let ended = standing.iter().filter(|vouched| !stands(vouched));
+        Ok(ended.map(|vouched| vouched.evidence).collect())
+    }
+
+    fn still_lists(&self, vouched: &Vouched) -> bool {
+        let Some(targets) = self.listed.get(&vouched.role) else {
+            return true;
+        };
+        let file = targets.targets.get(&vouched.tag);
+        let sha256 = file.and_then(|file| file.sha256_hex());
+        sha256.is_some_and(|sha256| sha256 == vouched.image.hex())
+    }
+}
+
+/// Something that stands.
+struct Vouched {
+    evidence: i64,
+    role: RoleName,
+    tag: String,
+    image: Digest,
+    key: KeyId,
+}
+
+const VOUCHED: &str = "SELECT v.evidence_id, v.role, v.tag, e.subject, e.key_id FROM trust_vouches v \
+     JOIN evidence e ON e.id = v.evidence_id WHERE v.trust_id = $1";
+
+async fn of_all(tx: &mut Tx, trust_id: i64) -> Result<Vec<Vouched>> {
+    let rows = sqlx::query(VOUCHED)
+        .bind(trust_id)
+        .fetch_all(tx.conn())
+        .await?;
+    rows.iter().map(vouched).collect()
+}
+
+async fn of_role(tx: &mut Tx, trust_id: i64, role: &RoleName) -> Result<Vec<Vouched>> {
+    let rows = batch::query(format!("{VOUCHED} AND v.role = $2"))
+        .bind(trust_id)
+        .bind(role.to_string())
+        .fetch_all(tx.conn())
+        .await?;
+    rows.iter().map(vouched).collect()
+}
+
+fn vouched(row: &AnyRow) -> Result<Vouched> {
+    Ok(Vouched {
+        evidence: row.int("evidence_id")?,
+        role: row.parsed("role")?,
+        tag: row.text("tag")?,
+        image: row.digest("subject")?,
+        key: row.parsed("key_id")?,
+    })
+}
+
+/// By the bare key: in a certificate it has another id.
+fn messages(uploaded: &Uploaded) -> impl Iterator<Item = Message> {
+    let keys = uploaded.signers.iter();
+    keys.map(|key| Message {
+        role: uploaded.file.role.clone(),
+        sha256: hex::encode(uploaded.message_sha256),
+        key: key
+            .canonical_id()
+            .unwrap_or_else(|| key.id().clone())
+            .to_string(),
+    })
+}
+
+async fn keep(
+    tx: &mut Tx,
+    state: &State,
+    said: &Said,
+    by: Option<PrincipalId>,
+    now: i64,
+) -> Result<()> {
+    let evidence = std::slice::from_ref(&said.evidence);
+    let id = state.repository_id;
+    evidence::attach(tx, id, &said.carrier, evidence, by, now).await?;
+    sqlx::query(
+        "INSERT INTO trust_vouches (evidence_id, trust_id, role, tag) \
+         SELECT id, $4, $5, $6 FROM evidence WHERE repository_id = $1 AND attached_to = $2 AND fingerprint = $3 \
+         ON CONFLICT (evidence_id) DO NOTHING",
+    )
+    .bind(id)
+    .bind(said.evidence.attached_to.as_str())
+    .bind(said.evidence.fingerprint().as_str())
+    .bind(state.id)
+    .bind(said.role.to_string())
+    .bind(said.tag.as_str())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+fn said(
+    gun: &Gun,
+    repository: &RepositoryName,
+    uploaded: &Uploaded,
+    vouch: &Vouch,
+) -> Result<Said> {
+    let place = Place {
+        gun: gun.to_string(),
+        role: vouch.role.to_string(),
+        version: uploaded.file.version,
+        tag: vouch.tag.clone(),
+        key: vouch.key.clone(),
+        signed: hex::encode(uploaded.message_sha256),
+    };
+    let image = digest(&vouch.sha256)?;
+    let raw = serde_json::to_vec(&place).map_err(Error::corrupt("evidence.raw"))?;
+    Ok(Said {
+        role: vouch.role.clone(),
+        tag: vouch.tag.clone(),
+        carrier: digest(&uploaded.file.sha256)?,
+        evidence: NewEvidence {
+            attached_to: image.clone(),
+            format: FORMAT.to_owned(),
+            subject: Some(image),
+            stage: vouch.stage().map(str::to_owned),
+            named_repository: Some(repository.to_string()),
+            key: Some(vouch.key.clone()),
+            key_hint: None,
+            verdict: Verdict::Verified,
+            raw,
+            signature: None,
+        },
+    })
+}
+
+fn digest(sha256: &[u8; 32]) -> Result<Digest> {
+    let text = format!("sha256:{}", hex::encode(sha256));
+    Digest::parse(&text).map_err(Error::corrupt("trust_files.sha256"))
+}
+
+/// Whether anything is vouched for in a trust repository.
+pub(super) async fn are_there(conn: &mut AnyConnection, trust_id: i64) -> Result<bool> {
+    let row = sqlx::query("SELECT role FROM trust_vouches WHERE trust_id = $1 LIMIT 1")
+        .bind(trust_id)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Withdraws all that was vouched for in a trust repository; answers how many pieces.
+pub(super) async fn withdraw_all(tx: &mut Tx, trust: &Row, now: i64) -> Result<usize> {
+    let rows = sqlx::query("SELECT evidence_id FROM trust_vouches WHERE trust_id = $1")
+        .bind(trust.id)
+        .fetch_all(tx.conn())
+        .await?;
+    for row in &rows {
+        withdraw(tx, trust.repository_id, row.int("evidence_id")?, now).await?;
+    }
+    Ok(rows.len())
+}
+
+async fn withdraw(tx: &mut Tx, repository_id: i64, evidence: i64, now: i64) -> Result<()> {
+    sqlx::query("DELETE FROM trust_vouches WHERE evidence_id = $1")
+        .bind(evidence)
+        .execute(tx.conn())
+        .await?;
+    evidence::withdraw_one(tx, repository_id, evidence, now).await?;
+    Ok(())
+}
+
+/// Reads a piece of such evidence again, from its raw bytes and the file that they name: whether this key signed that the file's role
+/// says so of this digest, for this stage, in this repository.
+pub(crate) async fn read_again(
+    conn: &mut AnyConnection,
+    raw: &[u8],
+    key: &PublicKey,
+    claim: &Claimed<'_>,
+) -> Result<bool> {
+    let Ok(place) = serde_json::from_slice::<Place>(raw) else {
+        return Ok(false);
+    };
+    let row = sqlx::query(
+        "SELECT f.content, r.name FROM trust_repositories t JOIN repositories r ON r.id = t.repository_id \
+         JOIN trust_files f ON f.trust_id = t.id WHERE t.gun = $1 AND f.role = $2 AND f.version = $3",
+    )
+    .bind(place.gun.as_str())
+    .bind(place.role.as_str())
+    .bind(place.version)
+    .fetch_optional(conn)
+    .await?;
+    let (Some(row), Ok(role)) = (row, RoleName::parse(&place.role)) else {
+        return Ok(false);
+    };
+    let content = row.bytes("content")?;
+    let listed = managed::listed_and_signed(&role, &content, &place.tag, key);
+    let listed = listed.map(|sha256| digest(&sha256)).transpose()?;
+    Ok(
+        listed.is_some_and(|listed| Some(listed.as_str()) == claim.subject)
+            && managed::stage_of(&role) == claim.stage
+            && Some(row.text("name")?.as_str()) == claim.repository,
+    )
+}
+
+/// What the columns say that was signed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claimed<'a> {
+    pub(crate) subject: Option<&'a str>,
+    pub(crate) stage: Option<&'a str>,
+    pub(crate) repository: Option<&'a str>,
+}

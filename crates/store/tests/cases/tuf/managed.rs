@@ -1,0 +1,587 @@
+//! Managed trust repositories: what signers vouch for is evidence with the update that brings it, and no evidence with the one that takes it;
+//! the list of releases is asked for by whatever may change it.
+
+use policy::verb::{Attach, DeleteEvidence, ManageKeys};
+use policy::{Code, Decision, Outcome as Answer, PrincipalId};
+use store::catalogue::{Deleter, delete_tag};
+use store::tuf::{self, Files, KeyRole, Outcome, RELEASE_TAGS, State};
+use store::{Store, System, Writer, audit, evidence, jobs, signing_keys};
+use testkit::trust_repository::DAY;
+use trust::tuf::managed::{self, Fault, Rules};
+use trust::tuf::publish::{self, Refusal};
+use trust::tuf::{FileMeta, Key, RoleName, author};
+use trust::{Algorithm, KeyId, PrivateKey};
+
+use super::publisher::{GUN, Publisher, REPOSITORY, Update};
+use crate::cases::audit::verify;
+use crate::cases::world::{ADMIN, World, register, repository_id};
+use crate::fixture::{Image, NOW, name, permit, push_at, server_permit, tag};
+
+const POLICY: &str = "
+version: 1
+repositories: ['shop/**']
+stages:
+  review: {signers: [{team: qa}], threshold: 2}
+gates:
+  production: {holds-for: [{team: hosts}], require: [review]}
+";
+
+/// A shop whose policy covers a trust repository, which its owner has just initialised.
+struct Shop {
+    world: World,
+    publisher: Publisher,
+    /// Later with each update, so that no two say the same.
+    now: i64,
+}
+
+impl Shop {
+    async fn open() -> Shop {
+        let world = World::new().await;
+        world.apply(POLICY).await;
+        let mut publisher = Publisher::begin_managed(world.store(), GUN).await;
+        let first = publisher.repository.first_managed_files();
+        let now = NOW;
+        assert_eq!(post(&publisher, first, now).await, Ok(Outcome::Stored));
+        publisher.follow().await;
+        Shop {
+            world,
+            publisher,
+            now,
+        }
+    }
+
+    fn store(&self) -> &Store {
+        self.world.store()
+    }
+
+    /// Sends an update that must be taken.
+    async fn must(&mut self, update: Update) {
+        let outcome = post(&self.publisher, update, self.now).await;
+        assert_eq!(outcome, Ok(Outcome::Stored));
+        self.publisher.follow().await;
+        self.now += 1_000;
+        self.publisher.repository.now = self.now;
+    }
+
+    /// A registered key of somebody.
+    async fn key(&mut self, owner: PrincipalId) -> Key {
+        let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+        register(self.store(), owner, &key, &["shop/**"], NOW)
+            .await
+            .unwrap();
+        self.publisher.repository.bring(key)
+    }
+
+    /// A signer with a delegation of their own.
+    async fn signer(&mut self, role: &str, owner: PrincipalId) -> KeyId {
+        let key = self.key(owner).await;
+        let keys = std::slice::from_ref(&key);
+        let update = self.publisher.repository.delegating_to(role, keys);
+        self.must(vec![update]).await;
+        key.to_public_key().unwrap().id().clone()
+    }
+
+    async fn sign(&mut self, role: &str, tag: &str, image: &Image) {
+        let file = self.publisher.repository.signing(role, tag, &image.content);
+        self.must(vec![file]).await;
+    }
+
+    async fn push(&self, tags: &[&str], seed: &str) -> Image {
+        let image = Image::new(seed);
+        push_at(self.store(), REPOSITORY, tags, &image, self.now).await;
+        image
+    }
+
+    async fn decide(&self, image: &Image) -> Decision {
+        self.world.decide(image, "production", self.now).await
+    }
+
+    async fn evidence(&self, image: &Image) -> Vec<policy::Evidence> {
+        let id = repository_id(self.store(), &name(REPOSITORY)).await;
+        evidence::for_image(self.store(), id, &image.digest)
+            .await
+            .unwrap()
+    }
+
+    /// How many pieces of evidence stand, and how many are withdrawn.
+    async fn standing(&self, image: &Image) -> (usize, usize) {
+        let all = self.evidence(image).await;
+        let withdrawn = all.iter().filter(|one| one.withdrawn).count();
+        (all.len() - withdrawn, withdrawn)
+    }
+
+    /// Whether the list of releases is to be written anew; nobody asks for it after that.
+    async fn is_release_asked_for(&self) -> bool {
+        let job = jobs::claim(self.store(), &[RELEASE_TAGS], i64::MAX - 60_000, 60_000)
+            .await
+            .unwrap();
+        let Some(job) = job else { return false };
+        assert_eq!(job.payload["repository"], REPOSITORY);
+        jobs::finish(self.store(), &job).await.unwrap()
+    }
+}
+
+/// Judges an update as the server does where a policy covers the repository, and sends it.
+async fn post(publisher: &Publisher, update: Update, now: i64) -> Result<Outcome, Refusal> {
+    let roles: Vec<RoleName> = update.iter().map(|(role, _)| role.clone()).collect();
+    let state = publisher.state(Files::Update(&roles)).await;
+    judged(publisher, &state, update, now).await
+}
+
+async fn judged(
+    publisher: &Publisher,
+    state: &State,
+    update: Update,
+    now: i64,
+) -> Result<Outcome, Refusal> {
+    let (gun, current, held) = (&publisher.gun, &state.current, &state.held);
+    let accepted = publish::validate(gun, update, current, held, now)?;
+    let accepted = match state.covered_by() {
+        None => accepted,
+        Some(standing) => {
+            let directory = &standing.directory;
+            let rules = Rules {
+                is_stage: &|stage| stage == "review",
+                owner: &|key| {
+                    let key = directory.keys.get(key)?;
+                    Some(directory.describe(key.principal))
+                },
+            };
+            managed::admit(gun, accepted, current, held, &rules, now)?
+        }
+    };
+    let permit = permit::<Attach>(ADMIN, REPOSITORY);
+    let writer = Writer::Attach(&permit);
+    let stored = tuf::publish(&publisher.store, &writer, gun, state, accepted, now);
+    Ok(stored.await.unwrap())
+}
+
+#[tokio::test]
+async fn what_signers_vouch_for_counts_like_any_signature() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1"], "web").await;
+    let maria = shop.signer("targets/maria", shop.world.maria).await;
+    shop.signer("targets/jonas", shop.world.jonas).await;
+    assert_eq!(shop.decide(&image).await.outcome, Answer::Deny);
+    shop.sign("targets/maria", "1", &image).await;
+    assert_eq!(shop.decide(&image).await.outcome, Answer::Deny);
+    let signed_at = shop.now;
+    shop.sign("targets/jonas", "1", &image).await;
+    let decision = shop.decide(&image).await;
+    assert_eq!(decision.outcome, Answer::Allow, "{}", decision.sentence());
+    let counted = &decision.stage("review").unwrap().counted;
+    assert_eq!(counted.len(), 2);
+    assert_eq!(counted[0].format, "notary");
+    assert_eq!(counted[0].key, maria.to_string());
+    assert_eq!(counted[1].stored_at, signed_at);
+
+    let one = &shop.evidence(&image).await[0];
+    assert_eq!(one.repository.as_deref(), Some(REPOSITORY));
+    assert_eq!((one.stage.as_deref(), one.withdrawn), (None, false));
+    let rows = audit::rows(shop.store(), 0, 1_000).await.unwrap();
+    let row = rows.iter().rfind(|row| row.act == "trust.publish").unwrap();
+    let vouches = &row.detail["vouches"][0];
+    assert_eq!(vouches["role"], "targets/jonas");
+    assert_eq!(vouches["digest"], image.digest.as_str());
+}
+
+#[tokio::test]
+async fn one_signer_in_two_delegations_is_one_signer() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1"], "web").await;
+    shop.signer("targets/maria", shop.world.maria).await;
+    shop.signer("targets/other", shop.world.maria).await;
+    for role in ["targets/maria", "targets/other"] {
+        shop.sign(role, "1", &image).await;
+    }
+    let decision = shop.decide(&image).await;
+    assert_eq!(decision.outcome, Answer::Deny);
+    let codes: Vec<Code> = decision.reasons().map(|reason| reason.code).collect();
+    assert!(codes.contains(&Code::SamePrincipal), "{codes:?}");
+    assert_eq!(shop.standing(&image).await, (2, 0));
+}
+
+#[tokio::test]
+async fn a_stage_that_is_named_is_for_its_signers() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1"], "web").await;
+    let stranger = shop.world.ci;
+    shop.signer("targets/review", stranger).await;
+    shop.signer("targets/review/ci", stranger).await;
+    shop.sign("targets/review/ci", "1", &image).await;
+    let one = &shop.evidence(&image).await[0];
+    assert_eq!(one.stage.as_deref(), Some("review"));
+    let decision = shop.decide(&image).await;
+    let codes: Vec<Code> = decision.reasons().map(|reason| reason.code).collect();
+    assert!(codes.contains(&Code::NotASigner), "{codes:?}");
+}
+
+#[tokio::test]
+async fn an_entry_that_goes_or_changes_takes_its_evidence_along() {
+    let mut shop = Shop::open().await;
+    let (image, other) = (
+        shop.push(&["1"], "web").await,
+        shop.push(&["2"], "api").await,
+    );
+    shop.signer("targets/maria", shop.world.maria).await;
+    shop.sign("targets/maria", "1", &image).await;
+    shop.sign("targets/maria", "2", &image).await;
+    assert_eq!(shop.standing(&image).await, (2, 0));
+    // Tag 2 is another image now: of what was said about the first, tag 1 is left.
+    shop.sign("targets/maria", "2", &other).await;
+    assert_eq!(shop.standing(&image).await, (1, 1));
+    assert_eq!(shop.standing(&other).await, (1, 0));
+    let back = shop
+        .publisher
+        .repository
+        .next_targets("targets/maria", |targets| {
+            targets.targets.remove("1");
+        });
+    shop.must(vec![back]).await;
+    assert_eq!(shop.standing(&image).await, (0, 2));
+    assert_eq!(shop.standing(&other).await, (1, 0));
+    // Signed anew it is a new signature, with a time of its own.
+    let again_at = shop.now;
+    shop.sign("targets/maria", "1", &image).await;
+    assert_eq!(shop.standing(&image).await, (1, 2));
+    let evidence = shop.evidence(&image).await;
+    let stands = evidence.iter().find(|one| !one.withdrawn).unwrap();
+    assert_eq!(stands.stored_at, again_at);
+}
+
+#[tokio::test]
+async fn a_delegation_or_key_that_goes_takes_its_evidence_along() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1"], "web").await;
+    let keys = [
+        shop.key(shop.world.maria).await,
+        shop.key(shop.world.maria).await,
+    ];
+    let update = shop
+        .publisher
+        .repository
+        .delegating_to("targets/maria", &keys);
+    shop.must(vec![update]).await;
+    shop.signer("targets/jonas", shop.world.jonas).await;
+    shop.sign("targets/maria", "1", &image).await;
+    shop.sign("targets/jonas", "1", &image).await;
+    assert_eq!(shop.standing(&image).await, (3, 0), "each key a piece");
+    let update = shop
+        .publisher
+        .repository
+        .delegating_to("targets/maria", &keys[..1]);
+    shop.must(vec![update]).await;
+    assert_eq!(shop.standing(&image).await, (2, 1));
+    assert_eq!(shop.decide(&image).await.outcome, Answer::Allow);
+    let update = shop
+        .publisher
+        .repository
+        .next_targets("targets", |targets| {
+            let jonas = "targets/jonas".parse().unwrap();
+            targets.delegations.remove_role(&jonas);
+        });
+    shop.must(vec![update]).await;
+    assert_eq!(shop.standing(&image).await, (1, 2));
+    assert_eq!(shop.decide(&image).await.outcome, Answer::Deny);
+    tuf::delete(
+        shop.store(),
+        &permit::<DeleteEvidence>(ADMIN, REPOSITORY),
+        &shop.publisher.gun,
+        shop.now,
+    )
+    .await
+    .unwrap();
+    assert_eq!(shop.standing(&image).await, (0, 3));
+}
+
+#[tokio::test]
+async fn evidence_outlives_the_policy_as_long_as_it_stands() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1"], "web").await;
+    shop.signer("targets/maria", shop.world.maria).await;
+    shop.sign("targets/maria", "1", &image).await;
+    let (store, security) = (shop.store().clone(), server_permit(ADMIN));
+    store::policies::remove(&store, &security, "shop", NOW)
+        .await
+        .unwrap();
+    // Nothing new is heard, and what is taken back is gone.
+    shop.sign("targets/maria", "2", &image).await;
+    assert_eq!(shop.standing(&image).await, (1, 0));
+    let back = shop
+        .publisher
+        .repository
+        .next_targets("targets/maria", |targets| {
+            targets.targets.clear();
+        });
+    shop.must(vec![back]).await;
+    assert_eq!(shop.standing(&image).await, (0, 1));
+}
+
+#[tokio::test]
+async fn a_plain_repository_vouches_for_nothing() {
+    let world = World::new().await;
+    let image = Image::new("web");
+    world.fixture.push(REPOSITORY, &["1"], &image).await;
+    let mut publisher = Publisher::begin(world.store(), GUN).await;
+    publisher.first().await;
+    let key = publisher.key();
+    publisher.delegate("targets/maria", &key).await;
+    let file = publisher
+        .repository
+        .signing("targets/maria", "1", &image.content);
+    publisher.must(vec![file]).await;
+    let id = repository_id(world.store(), &name(REPOSITORY)).await;
+    let found = evidence::for_image(world.store(), id, &image.digest).await;
+    assert_eq!(found.unwrap(), []);
+    let job = jobs::claim(world.store(), &[RELEASE_TAGS], i64::MAX - 60_000, 60_000).await;
+    assert_eq!(job.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_file_that_was_signed_for_another_repository_or_role_signs_nothing_here() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1"], "web").await;
+    let key = shop.key(shop.world.maria).await;
+    let keys = std::slice::from_ref(&key);
+    // She is a signer in a repository that no policy covers, under the same role and with the same key.
+    let mut elsewhere = Publisher::begin(shop.store(), "localhost/shop/web").await;
+    elsewhere
+        .repository
+        .bring_all_of(&shop.publisher.repository);
+    elsewhere.first().await;
+    elsewhere.delegate("targets/maria", &key).await;
+    let theirs = elsewhere
+        .repository
+        .signing("targets/maria", "1", &image.content);
+    elsewhere.must(vec![theirs.clone()]).await;
+    for role in ["targets/maria", "targets/twice"] {
+        let update = shop.publisher.repository.delegating_to(role, keys);
+        shop.must(vec![update]).await;
+    }
+    let outcome = post(&shop.publisher, vec![theirs.clone()], shop.now).await;
+    let role: RoleName = "targets/maria".parse().unwrap();
+    assert_eq!(outcome, Ok(Outcome::Known(role.clone())));
+    // The same in other clothes: white space around it, and another signature over it.
+    let value: serde_json::Value = serde_json::from_slice(&theirs.1).unwrap();
+    let signed = shop
+        .publisher
+        .repository
+        .sign_raw(value["signed"].clone(), keys);
+    let pretty =
+        serde_json::to_vec_pretty(&serde_json::from_slice::<serde_json::Value>(&signed).unwrap());
+    let dressed = vec![(role.clone(), pretty.unwrap())];
+    let outcome = post(&shop.publisher, dressed, shop.now).await;
+    assert_eq!(outcome, Ok(Outcome::Known(role.clone())));
+    assert_eq!(shop.standing(&image).await, (0, 0));
+    assert_eq!(
+        shop.publisher
+            .file("targets/maria", tuf::Wanted::Current)
+            .await,
+        None
+    );
+
+    // Her own file here, sent for her other role.
+    let own = shop
+        .publisher
+        .repository
+        .signing("targets/maria", "1", &image.content);
+    shop.must(vec![own.clone()]).await;
+    let twice: RoleName = "targets/twice".parse().unwrap();
+    let outcome = post(&shop.publisher, vec![(twice.clone(), own.1)], shop.now).await;
+    assert_eq!(outcome, Ok(Outcome::Known(twice.clone())));
+    assert_eq!(shop.standing(&image).await, (1, 0));
+    let said = Refusal::NotManaged {
+        fault: Fault::Known(twice),
+        next: managed::Next::Sign(shop.publisher.gun.clone()),
+    };
+    assert!(said.to_string().contains("sign anew"), "{said}");
+}
+
+#[tokio::test]
+async fn what_may_change_the_list_of_releases_asks_for_it() {
+    let mut shop = Shop::open().await;
+    assert!(shop.is_release_asked_for().await, "the first update");
+    let image = shop.push(&["1"], "web").await;
+    assert!(shop.is_release_asked_for().await, "a new tag");
+    shop.push(&["1"], "web").await;
+    assert!(!shop.is_release_asked_for().await, "the same again");
+    shop.signer("targets/maria", shop.world.maria).await;
+    assert!(shop.is_release_asked_for().await, "an update");
+    shop.decide(&image).await;
+    assert!(shop.is_release_asked_for().await, "a first decision");
+    shop.decide(&image).await;
+    assert!(!shop.is_release_asked_for().await, "the same decision");
+    shop.signer("targets/jonas", shop.world.jonas).await;
+    for role in ["targets/maria", "targets/jonas"] {
+        shop.sign(role, "1", &image).await;
+    }
+    assert!(shop.is_release_asked_for().await);
+    shop.decide(&image).await;
+    assert!(shop.is_release_asked_for().await, "another decision");
+    shop.world.apply(&format!("{POLICY}# once more\n")).await;
+    assert!(shop.is_release_asked_for().await, "a policy");
+    let delete = permit(ADMIN, REPOSITORY);
+    delete_tag(shop.store(), &Deleter::Image(&delete), &tag("1"), NOW)
+        .await
+        .unwrap();
+    assert!(shop.is_release_asked_for().await, "a tag that goes");
+    // Another repository's tags are not this one's.
+    let other = Image::new("other");
+    shop.world.fixture.push("shop/other", &["1"], &other).await;
+    assert!(!shop.is_release_asked_for().await);
+}
+
+#[tokio::test]
+async fn the_list_of_releases_is_stored_with_an_account_of_it() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1", "2"], "web").await;
+    let repository = name(REPOSITORY);
+    let tagged = tuf::tagged(shop.store(), &repository, "", 10)
+        .await
+        .unwrap();
+    let tags: Vec<&str> = tagged.iter().map(|one| one.tag.as_str()).collect();
+    assert_eq!(tags, ["1", "2"]);
+    assert_eq!(tagged[0].length, image.content.len() as u64);
+    let entry = |one: &tuf::Tagged| author::image(one.sha256.unwrap(), one.length);
+    let sha256 = FileMeta::of(&image.content).hashes.sha256;
+    assert_eq!(tagged[0].sha256, sha256);
+    assert_eq!(
+        tuf::guns(shop.store(), &repository).await.unwrap(),
+        [shop.publisher.gun.clone()]
+    );
+
+    shop.is_release_asked_for().await;
+    for listed in [&tagged[..], &tagged[1..]] {
+        let state = shop.publisher.state(Files::Above(&[])).await;
+        let tags = listed.iter().map(|one| (one.tag.clone(), entry(one)));
+        let (gun, current, held) = (&shop.publisher.gun, &state.current, &state.held);
+        let accepted = managed::release(gun, current, held, tags.collect(), shop.now);
+        let writer = Writer::System(System::job(RELEASE_TAGS), &repository);
+        let accepted = accepted.unwrap().unwrap();
+        let stored = tuf::publish(shop.store(), &writer, gun, &state, accepted, shop.now);
+        assert_eq!(stored.await.unwrap(), Outcome::Stored);
+    }
+    assert!(
+        !shop.is_release_asked_for().await,
+        "its own writing asks for nothing"
+    );
+    let believed = shop.publisher.believed().await;
+    assert!(believed.target("1").is_none() && believed.target("2").is_some());
+    let rows = audit::rows(shop.store(), 0, 1_000).await.unwrap();
+    let rows: Vec<_> = rows
+        .iter()
+        .filter(|row| row.act == "trust.release")
+        .collect();
+    assert_eq!(rows.len(), 2);
+    let hex = image.digest.hex();
+    assert_eq!(
+        rows[0].detail["released"],
+        serde_json::json!({"1": hex, "2": hex})
+    );
+    assert_eq!(rows[1].detail["ended"], serde_json::json!(["1"]));
+    assert_eq!(rows[1].actor, format!("system:{RELEASE_TAGS}"));
+    shop.publisher.follow().await;
+    let due = tuf::due(shop.store(), NOW + 3 * 365 * DAY, 10)
+        .await
+        .unwrap();
+    assert_eq!(due.len(), 1);
+}
+
+#[tokio::test]
+async fn rules_that_changed_meanwhile_have_an_update_judged_again() {
+    let mut shop = Shop::open().await;
+    let key = shop.key(shop.world.maria).await;
+    let update = || {
+        let keys = std::slice::from_ref(&key);
+        vec![
+            shop.publisher
+                .repository
+                .delegating_to("targets/maria", keys),
+        ]
+    };
+    let state = shop
+        .publisher
+        .state(Files::Update(&[RoleName::Targets]))
+        .await;
+    shop.world.apply(&format!("{POLICY}# once more\n")).await;
+    let outcome = judged(&shop.publisher, &state, update(), shop.now).await;
+    assert_eq!(outcome, Ok(Outcome::Moved));
+    let state = shop
+        .publisher
+        .state(Files::Update(&[RoleName::Targets]))
+        .await;
+    let id = key.to_public_key().unwrap().id().clone();
+    let security = server_permit::<ManageKeys>(ADMIN);
+    signing_keys::revoke(shop.store(), &security, &id, shop.now)
+        .await
+        .unwrap();
+    let outcome = judged(&shop.publisher, &state, update(), shop.now).await;
+    assert_eq!(outcome, Ok(Outcome::Moved));
+    let update = update();
+    shop.must(update).await;
+}
+
+#[tokio::test]
+async fn the_key_for_releases_is_the_same_until_targets_delegates_to_the_next() {
+    let mut shop = Shop::open().await;
+    let (store, gun) = (shop.store().clone(), shop.publisher.gun.clone());
+    let signer = permit::<Attach>(ADMIN, REPOSITORY);
+    let maintainer = permit::<DeleteEvidence>(ADMIN, REPOSITORY);
+    let offered = async || {
+        tuf::offered_key(&store, &signer, &gun, KeyRole::Releases, NOW)
+            .await
+            .unwrap()
+    };
+    let first = offered().await;
+    assert_eq!(
+        shop.publisher.repository.keys_of("targets/releases"),
+        [first.clone()]
+    );
+    let next = tuf::next_key(&store, &maintainer, &gun, KeyRole::Releases, NOW + 1);
+    let next = next.await.unwrap();
+    assert_ne!(next, first);
+    assert_eq!(offered().await, first, "not yet");
+    shop.publisher.repository.held.releases.push(next.clone());
+    let update = shop.publisher.repository.managing_files();
+    shop.must(update).await;
+    assert_eq!(offered().await, next);
+    shop.publisher.believed().await;
+}
+
+#[tokio::test]
+async fn a_vouch_made_up_in_the_database_is_named() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1"], "web").await;
+    let own = shop.signer("targets/maria", shop.world.maria).await;
+    let other = shop.signer("targets/jonas", shop.world.jonas).await;
+    shop.sign("targets/maria", "1", &image).await;
+    audit::seal(shop.store(), shop.now).await.unwrap();
+    let fixture = &shop.world.fixture;
+    let report = verify(fixture).await;
+    assert!(report.is_intact(), "{report:#?}");
+    for (edit, undo) in [
+        ("stage = 'review'".to_owned(), "stage = NULL".to_owned()),
+        (
+            format!("subject = 'sha256:{}'", "0".repeat(64)),
+            format!("subject = '{}'", image.digest),
+        ),
+        (
+            "named_repository = 'shop/api'".to_owned(),
+            format!("named_repository = '{REPOSITORY}'"),
+        ),
+        (format!("key_id = '{other}'"), format!("key_id = '{own}'")),
+    ] {
+        let change = async |set: &str| {
+            let text = format!("UPDATE evidence SET {set}");
+            fixture.edit(&text).await
+        };
+        assert_eq!(change(&edit).await, 1, "{edit}");
+        let report = verify(fixture).await;
+        assert!(!report.is_intact(), "{edit}");
+        change(&undo).await;
+        assert!(verify(fixture).await.is_intact(), "{undo}");
+    }
+    let changed = "UPDATE trust_files SET content = (SELECT content FROM trust_files WHERE role = 'root' LIMIT 1) WHERE role = 'targets/maria'";
+    fixture.edit(&changed.to_owned()).await;
+    assert!(!verify(fixture).await.is_intact());
+}

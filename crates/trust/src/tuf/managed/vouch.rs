@@ -1,0 +1,127 @@
+//! What an update vouches for: each new entry of a signer's file, once for each key that signed the file. Also how a stored file is read
+//! again for one of them. Deliberately no judgement of what such a signature counts for.
+
+use super::entries::Entries;
+use super::fault::Fault;
+use super::form::{Rules, bare};
+use crate::key::{KeyId, PublicKey};
+use crate::tuf::key::Key;
+use crate::tuf::material::Material;
+use crate::tuf::metadata::Targets;
+use crate::tuf::publish::{Accepted, Current, Refusal, Uploaded, stored};
+use crate::tuf::role::RoleName;
+use crate::tuf::signed::Signed;
+
+/// What evidence of this format is called.
+pub const FORMAT: &str = "notary";
+/// The most entries that one file vouches for at once: docker brings one.
+pub const VOUCHES_MAX: usize = 1_000;
+
+/// One key's word for one image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vouch {
+    /// The delegation whose file lists it.
+    pub role: RoleName,
+    /// The tag under which it is listed.
+    pub tag: String,
+    /// The SHA-256 of the image's manifest or index.
+    pub sha256: [u8; 32],
+    /// The registered key that signed the file.
+    pub key: KeyId,
+}
+
+impl Vouch {
+    /// The stage that the delegation names.
+    #[must_use]
+    pub fn stage(&self) -> Option<&str> {
+        stage_of(&self.role)
+    }
+}
+
+/// The stage that a delegation names: `ci` for `targets/ci/alice`, none for `targets/alice`.
+#[must_use]
+pub fn stage_of(role: &RoleName) -> Option<&str> {
+    let mut parts = role.as_str().split('/').skip(1);
+    let (first, second) = (parts.next()?, parts.next());
+    second.map(|_| first)
+}
+
+/// What the files of an update vouch for, against the versions before them.
+pub(super) fn vouches(
+    accepted: &Accepted,
+    current: &Current,
+    rules: &Rules<'_>,
+    refused: &dyn Fn(Fault) -> Refusal,
+) -> Result<Vec<Vouch>, Refusal> {
+    let mut vouches = Vec::new();
+    for uploaded in accepted.uploaded() {
+        let role = &uploaded.file.role;
+        if !matches!(role, RoleName::Delegation(_)) {
+            continue;
+        }
+        let before: Option<Targets> = stored(role, current)?;
+        let entries = Entries::between(before.as_ref(), uploaded.targets.as_ref());
+        let count = entries.vouched().count();
+        if count > VOUCHES_MAX {
+            return Err(refused(Fault::TooMany {
+                role: role.clone(),
+                entries: count,
+            }));
+        }
+        let keys = registered(uploaded, rules);
+        for (tag, file) in entries.vouched() {
+            // Docker finds images by this hash and no other.
+            let Some(sha256) = file.hashes.sha256 else {
+                continue;
+            };
+            vouches.extend(keys.iter().map(|key| Vouch {
+                role: role.clone(),
+                tag: tag.to_owned(),
+                sha256,
+                key: key.clone(),
+            }));
+        }
+    }
+    Ok(vouches)
+}
+
+fn registered(uploaded: &Uploaded, rules: &Rules<'_>) -> Vec<KeyId> {
+    let keys = uploaded.signers.iter().filter_map(bare);
+    keys.filter(|key| (rules.owner)(key).is_some()).collect()
+}
+
+/// What a stored file lists under a tag, if this key signed the file: for whoever reads kept evidence again.
+#[must_use]
+pub fn listed_and_signed(
+    role: &RoleName,
+    bytes: &[u8],
+    tag: &str,
+    key: &PublicKey,
+) -> Option<[u8; 32]> {
+    let signed: Signed<Targets> = Signed::parse(role, bytes.to_vec()).ok()?;
+    let material = Material::of(&Key::from(key))?;
+    let mut signatures = signed.signatures().iter();
+    let is_signed = signatures.any(|signature| {
+        material.has_signed(signed.message(), &signature.method, &signature.bytes)
+    });
+    let file = signed.content().targets.get(tag)?;
+    file.hashes.sha256.filter(|_| is_signed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_named_between_targets_and_the_signer() {
+        for (role, stage) in [
+            ("targets", None),
+            ("root", None),
+            ("targets/alice", None),
+            ("targets/ci/alice", Some("ci")),
+            ("targets/ci/a/b", Some("ci")),
+        ] {
+            assert_eq!(stage_of(&role.parse().unwrap()), stage, "{role}");
+        }
+    }
+}
