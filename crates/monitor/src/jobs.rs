@@ -1,7 +1,7 @@
 //! Everything that happens by itself, as two tables: jobs that something asks for, and rounds that come by the clock.
 
 use crate::{
-    Context, Error, Result, collecting, deciding, delivering, indexing, matching, renewing,
+    Context, Error, Result, collecting, deciding, delivering, indexing, matching, renewing, warning,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,6 +20,8 @@ pub enum Job {
     DecideAll,
     /// A new signing key: look again at signatures that no key was known for. Asked for by the registration.
     ReverifyEvidence,
+    /// A trust repository of which a part is about to end: tell it. Asked for by whoever publishes, for the time when it comes near.
+    WarnTrust,
 }
 
 impl Job {
@@ -30,6 +32,7 @@ impl Job {
         Self::Decide,
         Self::DecideAll,
         Self::ReverifyEvidence,
+        Self::WarnTrust,
     ];
 
     /// The kind's name in the queue.
@@ -41,6 +44,7 @@ impl Job {
             Self::Decide => "decide",
             Self::DecideAll => "decide-all",
             Self::ReverifyEvidence => "reverify-evidence",
+            Self::WarnTrust => store::tuf::WARN_TRUST,
         }
     }
 
@@ -61,6 +65,7 @@ impl Job {
                 registry::reverify(&context.store, context.now()).await?;
                 Ok(())
             }
+            Self::WarnTrust => warning::warn(context, &self.read(payload)?).await,
         }
     }
 

@@ -10,7 +10,7 @@ use trust::tuf::publish::{self, Accepted, Current, File};
 use trust::tuf::{Gun, RoleName, Root, Signed, Snapshot};
 
 use super::changes::{self, ChangeKind};
-use super::{KeyRole, State, keys};
+use super::{KeyRole, State, ending, keys};
 use crate::db::{Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::{Store, Writer, audit};
@@ -126,6 +126,7 @@ impl<'a> Update<'a> {
             .execute(tx.conn())
             .await?;
         }
+        ending::watch(tx, self.gun, self.repository, self.files, now).await?;
         let timestamp = self
             .files
             .iter()
