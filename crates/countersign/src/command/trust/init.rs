@@ -53,7 +53,7 @@ impl Init {
         let (root_key, whence) = self.root_key(&mut pen)?;
         let (targets_key, targets_path) = pen.make(Purpose::Targets)?;
         let update = update(&mut pen, &repository, &root_key, &targets_key, &servers)?;
-        repository.publish(&update).await?;
+        repository.publish_first(&update).await?;
         let form = if self.plain { "plain" } else { "managed" };
         output::line(format!(
             "{} has a {form} trust repository.",
@@ -80,19 +80,15 @@ impl Init {
 
     async fn require_nothing(&self, repository: &Repository) -> Result<()> {
         let gun = repository.gun();
-        if !self.again && repository.is_remembered()? && repository.read().await?.is_none() {
+        if repository.is_published().await? {
+            bail!("`{gun}` has trust data already; see `countersign trust status {gun}`");
+        }
+        if !self.again && repository.is_remembered()? {
             bail!(
                 "this machine knows a root of `{gun}`, and the server has none: if it was deleted on purpose, say `--again`"
             );
         }
-        if self.again {
-            repository.forget()?;
-        }
-        if repository.read().await?.is_some() {
-            bail!("`{gun}` has trust data already; see `countersign trust status {gun}`");
-        }
-        // What docker remembers is of a repository that is not there any more.
-        repository.forget()
+        Ok(())
     }
 
     async fn servers(&self, repository: &Repository) -> Result<Servers> {

@@ -6,7 +6,7 @@ use crate::output;
 use anyhow::{Context, Result, anyhow, bail};
 use client::{Client, ClientOptions};
 use oci::{ImageReference, RepositoryName};
-use trust::tuf::client::{Anchor, Believed, Client as Reader, Remembered};
+use trust::tuf::client::{Anchor, Believed, Client as Reader, Remembered, UNKNOWN_BYTES_MAX};
 use trust::tuf::{Gun, Key, RELEASES, RoleName, Root, Targets};
 
 /// Files by role, signed.
@@ -112,8 +112,11 @@ impl Repository {
         Ok(self.memory.load()?.root.is_some())
     }
 
-    pub(super) fn forget(&self) -> Result<()> {
-        self.memory.forget()
+    /// Whether the server has a root of it, whatever it is worth.
+    pub(super) async fn is_published(&self) -> Result<bool> {
+        let gun = self.gun.as_str();
+        let root = self.client.trust_file(gun, "root.json", UNKNOWN_BYTES_MAX);
+        Ok(root.await?.is_some())
     }
 
     /// The server's key for a role; none where it signs no such role.
@@ -136,13 +139,29 @@ impl Repository {
 
     /// Publishes an update, and reads what the server serves after it.
     pub(super) async fn publish(&self, update: &Update) -> Result<Believed> {
+        self.send(update).await?;
+        let read = self.read().await?;
+        read.context("the server has taken the update and serves nothing")
+    }
+
+    /// The same for the first update: whatever docker may remember of another one, its root is the one to believe.
+    pub(super) async fn publish_first(&self, update: &Update) -> Result<Believed> {
+        self.send(update).await?;
+        let root = update.iter().find(|(role, _)| *role == RoleName::Root);
+        self.memory.save(&Remembered {
+            root: root.map(|(_, bytes)| bytes.clone()),
+            ..Remembered::default()
+        })?;
+        let read = self.read().await?;
+        read.context("the server has taken the update and serves nothing")
+    }
+
+    async fn send(&self, update: &Update) -> Result<()> {
         let files: Vec<(&str, &[u8])> = update
             .iter()
             .map(|(role, bytes)| (role.as_str(), bytes.as_slice()))
             .collect();
-        self.client.publish_trust(self.gun.as_str(), &files).await?;
-        let read = self.read().await?;
-        read.context("the server has taken the update and serves nothing")
+        Ok(self.client.publish_trust(self.gun.as_str(), &files).await?)
     }
 
     /// Deletes everything, here and there.
