@@ -57,7 +57,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Policy(policy::Policy),
     /// Docker Content Trust without docker: begin, look at, change and hand over trust repositories.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = trust::WHEN_A_KEY_IS_LOST)]
     Trust(trust::Trust),
     /// People.
     #[command(subcommand)]

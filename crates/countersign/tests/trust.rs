@@ -86,6 +86,10 @@ impl<'a> Person<'a> {
     fn registers(&self, key: &Path, scope: &str) {
         let mut command = self.server.as_person(self.home());
         command
+            .env(
+                "DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE",
+                docker::PASSPHRASE,
+            )
             .args(["--server", &self.url, "key", "register", "--key"])
             .arg(key)
             .args(["--name", "laptop", "--scope", scope])

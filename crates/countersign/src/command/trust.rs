@@ -24,6 +24,17 @@ use anyhow::Result;
 use clap::Subcommand;
 use trust::tuf::Problem;
 
+/// What to do about keys, in short; docs/content-trust.md says more.
+pub(crate) const WHEN_A_KEY_IS_LOST: &str = "When a key is lost or stolen (REPO is the repository as its images are called):\n  \
+    a signer's, stolen   countersign key revoke ID, then: countersign trust signer remove NAME REPO\n  \
+    a signer's, lost     countersign trust signer remove NAME REPO, then: countersign trust signer add NAME --key NEW.pub REPO\n  \
+    targets              countersign trust rotate targets REPO                    (needs the root key)\n  \
+    root, stolen         countersign trust rotate root REPO, before the thief does; then rotate targets\n  \
+    root, lost           countersign trust delete REPO --yes, then trust init REPO; every client has to forget the old root\n  \
+    one of the server's  countersign trust rotate timestamp REPO, rotate snapshot REPO\n\n\
+    Examples:\n  countersign trust init registry.example:5000/shop/web\n  \
+    countersign trust status registry.example:5000/shop/web";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Trust {
     /// Begin a trust repository: make its keys and publish its first files.

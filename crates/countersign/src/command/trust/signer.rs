@@ -26,6 +26,9 @@ pub(crate) enum Signer {
     /// Let somebody sign no more; what they have signed counts no more.
     Remove(Remove),
     /// List signers, whose keys they sign with, and what they have signed.
+    #[command(
+        after_help = "Example:\n  countersign trust signer list registry.example:5000/shop/web"
+    )]
     List {
         /// The repository, as its images are called, without a tag.
         repository: ImageReference,

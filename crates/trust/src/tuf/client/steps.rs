@@ -72,7 +72,7 @@ impl Client {
 
     fn first_root(&mut self, bytes: Vec<u8>) -> Result<(), Problem> {
         let signed = Signed::parse(&RoleName::Root, bytes)?;
-        let root = verify::root(&self.gun, signed, None, Some(self.now))?;
+        let root = verify::root(&self.gun, signed, None, self.certificates_at())?;
         if let Some(pinned) = &self.pinned {
             let is_pinned = |id: KeyId| pinned.contains(&id);
             let mut signers = root.signers().iter();
@@ -112,8 +112,8 @@ impl Client {
     /// TUF 5.3.10: the newest root holds now, and so does a certificate of one of its keys.
     fn end_roots(&mut self) -> Result<(), Problem> {
         let root = self.trusted_root()?;
-        let now = (!self.takes_ended).then_some(self.now);
-        verify::root(&self.gun, root.signed().clone(), None, now)?;
+        let certificates_at = self.certificates_at();
+        verify::root(&self.gun, root.signed().clone(), None, certificates_at)?;
         self.not_ended(&RoleName::Root, root.content().expires)?;
         let root = root.content().clone();
         self.remembered.forget_if_moved(None, &root);
@@ -291,6 +291,11 @@ impl Client {
             role => self.remembered.targets.get(role),
         };
         bytes.filter(|bytes| file.matches(bytes)).cloned()
+    }
+
+    /// When certificates have to hold; at no time, where what has ended is taken.
+    fn certificates_at(&self) -> Option<i64> {
+        (!self.takes_ended).then_some(self.now)
     }
 
     fn not_ended(&self, role: &RoleName, expires: i64) -> Result<(), Problem> {

@@ -3,7 +3,6 @@
 use crate::command::trust::ending::Ending;
 use crate::command::trust::form::ServerKeys;
 use crate::command::trust::keyring::Keyring;
-use crate::command::trust::pen;
 use crate::command::trust::registered::Registered;
 use serde::Serialize;
 use trust::tuf::client::Believed;
