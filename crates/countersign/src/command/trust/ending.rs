@@ -1,10 +1,13 @@
 //! How near an end is, for people who look. The server tells the same as events, without being asked.
 
 use crate::output;
+use trust::tuf::RoleName;
 
 const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
 /// From when an end is near.
 const SOON_MILLISECONDS: i64 = 30 * DAY_MILLISECONDS;
+/// The same for a timestamp, which lasts for 14 days, and which the server signs again with 7 to go.
+const TIMESTAMP_SOON_MILLISECONDS: i64 = 6 * DAY_MILLISECONDS;
 
 /// How near an end is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,11 +19,15 @@ pub(super) enum Ending {
 }
 
 impl Ending {
-    /// Both in milliseconds since the epoch.
-    pub(super) fn of(end: i64, now: i64) -> Self {
+    /// The end of a role's file; both in milliseconds since the epoch.
+    pub(super) fn of(role: &RoleName, end: i64, now: i64) -> Self {
+        let soon = match role {
+            RoleName::Timestamp => TIMESTAMP_SOON_MILLISECONDS,
+            _ => SOON_MILLISECONDS,
+        };
         match end.saturating_sub(now) {
             left if left < 0 => Self::Ended,
-            left if left < SOON_MILLISECONDS => Self::Soon(left / DAY_MILLISECONDS),
+            left if left < soon => Self::Soon(left / DAY_MILLISECONDS),
             _ => Self::Far,
         }
     }
@@ -45,11 +52,6 @@ impl Ending {
     }
 }
 
-/// An end, for people.
-pub(super) fn shown(end: i64, now: i64) -> String {
-    Ending::of(end, now).shown(end)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,15 +59,19 @@ mod tests {
     #[test]
     fn an_end_is_near_for_a_month() {
         let now = 1_795_608_000_000;
-        for (days, expected) in [
-            (400, Ending::Far),
-            (30, Ending::Far),
-            (29, Ending::Soon(29)),
-            (0, Ending::Soon(0)),
-            (-1, Ending::Ended),
+        let (targets, timestamp) = (RoleName::Targets, RoleName::Timestamp);
+        for (role, days, expected) in [
+            (&targets, 400, Ending::Far),
+            (&targets, 30, Ending::Far),
+            (&targets, 29, Ending::Soon(29)),
+            (&targets, 0, Ending::Soon(0)),
+            (&targets, -1, Ending::Ended),
+            (&timestamp, 7, Ending::Far),
+            (&timestamp, 5, Ending::Soon(5)),
         ] {
-            assert_eq!(Ending::of(now + days * DAY_MILLISECONDS, now), expected);
+            let end = now + days * DAY_MILLISECONDS;
+            assert_eq!(Ending::of(role, end, now), expected, "{role} {days}");
         }
-        assert!(shown(now - 1, now).ends_with("(ENDED)"));
+        assert!(Ending::Ended.shown(now).ends_with("(ENDED)"));
     }
 }

@@ -4,6 +4,7 @@
 use super::keyring::{KeyFlags, Keyring, Purpose};
 use super::pen::{self, Pen};
 use super::repository::{Repository, Update};
+use super::status;
 use crate::command::key::files;
 use crate::context::ServerFlags;
 use crate::output;
@@ -69,10 +70,18 @@ impl Init {
             targets_path.display()
         ));
         output::line("Keep a copy of the root key offline: nobody can make it again.");
-        if !self.plain {
-            let gun = repository.gun();
-            output::line(format!(
-                "  next: countersign trust signer add NAME --key NAME.pub {gun}"
+        if self.plain {
+            return Ok(());
+        }
+        let gun = repository.gun();
+        output::line(format!(
+            "  next: countersign trust signer add NAME --key NAME.pub {gun}"
+        ));
+        let covering = status::covering(&repository).await?;
+        if covering.is_some_and(|names| names.is_empty()) {
+            output::note(format!(
+                "note: no policy covers {}, and until one does nothing is released",
+                repository.name()
             ));
         }
         Ok(())

@@ -161,7 +161,14 @@ impl Repository {
             .iter()
             .map(|(role, bytes)| (role.as_str(), bytes.as_slice()))
             .collect();
-        Ok(self.client.publish_trust(self.gun.as_str(), &files).await?)
+        let sent = self.client.publish_trust(self.gun.as_str(), &files).await;
+        sent.map_err(|error| match wants_snapshot(&error) {
+            true => anyhow!(error).context(format!(
+                "its owner signs the snapshot of `{0}` so far: hand it to the server first, with `countersign trust rotate snapshot {0}`",
+                self.gun
+            )),
+            false => error.into(),
+        })
     }
 
     /// Deletes everything, here and there.
@@ -227,4 +234,11 @@ fn read_key(role: &str, bytes: &[u8]) -> Result<Key> {
     key.to_public_key()
         .with_context(|| format!("the server's {role} key"))?;
     Ok(key)
+}
+
+/// Whether an update was refused because the server cannot sign the snapshot after it.
+fn wants_snapshot(error: &client::Error) -> bool {
+    let detail = error.refused().and_then(|refused| refused.detail.as_ref());
+    let missing = detail.and_then(|detail| detail.get("Error")?.get("Missing"));
+    missing.is_some_and(|missing| missing == RoleName::Snapshot.as_str())
 }

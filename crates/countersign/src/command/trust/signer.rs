@@ -108,6 +108,14 @@ impl Add {
             &repository,
             &Missing::of(root, targets, &server_keys(&repository).await?),
         )?;
+        if targets.delegations.role(&role).is_some() {
+            bail!(
+                "{} signs in `{}` already: `countersign trust signer remove {}` first",
+                self.name,
+                repository.gun(),
+                self.name
+            );
+        }
         let whose = self.require_registered(&repository, &public).await?;
         let key = Key::from(&public);
         let mut next = author::next(&RoleName::Targets, targets.clone(), repository.now());

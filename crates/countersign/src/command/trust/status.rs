@@ -2,7 +2,6 @@
 
 mod shown;
 
-use super::ending;
 use super::form::{Missing, ServerKeys};
 use super::keyring::{KeyFlags, Keyring};
 use super::registered::Registered;
@@ -92,7 +91,7 @@ fn is_refusal(error: &anyhow::Error) -> bool {
 }
 
 /// The policies that cover the repository, where the caller may see policies.
-async fn covering(repository: &Repository) -> Result<Option<Vec<String>>> {
+pub(super) async fn covering(repository: &Repository) -> Result<Option<Vec<String>>> {
     let policies = match repository.client().policies().await {
         Ok(policies) => policies,
         Err(error) if error.refused().is_some() => return Ok(None),
@@ -120,7 +119,7 @@ impl Shown {
             [
                 role.role.clone(),
                 role.version.to_string(),
-                ending::shown(role.ends_at, now),
+                role.end_in_words(now),
                 role.keys_in_words(),
             ]
         });
@@ -135,7 +134,7 @@ impl Shown {
             released.collect(),
             "docker pulls no tag of it with content trust",
         );
-        for advice in self.advice(now) {
+        for advice in self.advice() {
             output::line("");
             output::line(advice);
         }
@@ -143,20 +142,14 @@ impl Shown {
 
     pub(super) fn print_signers(&self, now: i64) {
         let signers = self.signers.iter().map(|signer| {
-            let known = signer.version.is_some();
+            let version = signer.version.map(|version| version.to_string());
             [
                 signer.name.clone(),
                 signer.whose(),
                 signer.keys_in_words(),
-                signer
-                    .version
-                    .map_or_else(|| "-".to_owned(), |v| v.to_string()),
+                version.unwrap_or_else(|| "-".to_owned()),
                 signer.tags.to_string(),
-                match (signer.ends_at, &signer.problem) {
-                    (_, Some(problem)) => problem.clone(),
-                    (Some(end), None) => ending::shown(end, now),
-                    (None, None) => if known { "-" } else { "nothing signed yet" }.to_owned(),
-                },
+                signer.end_in_words(now),
             ]
         });
         output::table(

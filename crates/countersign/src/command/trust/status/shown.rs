@@ -134,7 +134,7 @@ pub(super) fn roles(believed: &Believed, sources: &Sources<'_>) -> Vec<Role> {
     let listed = files.into_iter().map(|(role, version, ends_at)| Role {
         version,
         ends_at,
-        warning: Ending::of(ends_at, sources.now).word(),
+        warning: Ending::of(&role, ends_at, sources.now).word(),
         threshold: root.role(&role).map_or(1, |keys| keys.threshold),
         keys: root
             .keys_of(&role)
@@ -200,7 +200,7 @@ fn signer(
         keys,
         version: file.map(Content::version),
         ends_at: file.map(Content::expires),
-        warning: file.and_then(|file| Ending::of(file.expires, sources.now).word()),
+        warning: file.and_then(|file| Ending::of(&role.name, file.expires, sources.now).word()),
         problem: problem.map(|(_, problem)| problem.to_string()),
         tags: file.map_or(0, |file| file.targets.len()),
     }
@@ -254,6 +254,11 @@ impl Form {
 }
 
 impl Role {
+    /// The end, for people.
+    pub(super) fn end_in_words(&self, now: i64) -> String {
+        in_words(&self.role, self.ends_at, now)
+    }
+
     pub(super) fn keys_in_words(&self) -> String {
         let shown = self.keys.iter().map(|key| {
             let held_by = key
@@ -274,6 +279,15 @@ impl Signer {
         with_threshold(shown.collect(), self.threshold)
     }
 
+    /// The end, for people, or why there is none to speak of.
+    pub(super) fn end_in_words(&self, now: i64) -> String {
+        match (&self.problem, self.ends_at) {
+            (Some(problem), _) => problem.clone(),
+            (None, Some(end)) => in_words(&self.role, end, now),
+            (None, None) => "nothing signed yet".to_owned(),
+        }
+    }
+
     /// Whose the keys are, each once.
     pub(super) fn whose(&self) -> String {
         let mut names: Vec<&str> = self
@@ -288,21 +302,18 @@ impl Signer {
 
 impl Status {
     /// What somebody should do.
-    pub(super) fn advice(&self, now: i64) -> Vec<String> {
+    pub(super) fn advice(&self) -> Vec<String> {
         let gun = &self.gun;
         let mut advice = Vec::new();
-        for role in &self.roles {
-            let next = match (Ending::of(role.ends_at, now), role.role.as_str()) {
-                (Ending::Far, _) | (_, "timestamp") => continue,
-                (_, role @ ("root" | "targets")) => {
-                    format!("countersign trust rotate {role} {gun}")
+        for role in self.roles.iter().filter(|role| role.warning.is_some()) {
+            advice.push(match role.role.as_str() {
+                "timestamp" => {
+                    "the server has not signed its timestamp again: look into its log".to_owned()
                 }
-                (_, _) => format!("countersign trust rotate snapshot {gun}"),
-            };
-            advice.push(format!(
-                "{} ends soon or has ended.\n  next: {next}",
-                role.role
-            ));
+                name => format!(
+                    "{name} ends soon or has ended.\n  next: countersign trust rotate {name} {gun}"
+                ),
+            });
         }
         let ending = self
             .signers
@@ -321,6 +332,11 @@ impl Status {
         }
         advice
     }
+}
+
+fn in_words(role: &str, end: i64, now: i64) -> String {
+    let role = role.parse().unwrap_or(RoleName::Targets);
+    Ending::of(&role, end, now).shown(end)
 }
 
 fn with_threshold(keys: Vec<String>, threshold: u32) -> String {

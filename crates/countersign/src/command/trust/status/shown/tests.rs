@@ -86,11 +86,11 @@ fn what_ends_is_followed_by_what_to_do() {
     repository.delegate("targets/alice", &[alice], 1);
     repository.publish("targets/alice", "1", b"an image");
     let none = ServerKeys::default();
-    let early = status(&repository, &none, START).advice(START);
+    let early = status(&repository, &none, START).advice();
     assert_eq!(early.len(), 1, "{early:?}");
     assert!(early[0].contains("countersign trust manage registry.example/shop/web"));
     let late = START + 3 * 365 * DAY - 10 * DAY;
-    let late = status(&repository, &none, late).advice(late).join("\n");
+    let late = status(&repository, &none, late).advice().join("\n");
     for part in [
         "rotate targets",
         "rotate snapshot",
