@@ -52,8 +52,17 @@ impl Init {
         let servers = self.servers(&repository).await?;
         let mut pen = Pen::new(Keyring::new(&KeyFlags::default())?)?;
         let (root_key, whence) = self.root_key(&mut pen)?;
+        let signer = pen.signer(&root_key).context("the root key is not open")?;
+        // docker takes a root key in a certificate for the repository only.
+        let root_key = author::root_key(repository.gun(), signer, repository.now())?;
         let (targets_key, targets_path) = pen.make(Purpose::Targets)?;
-        let update = update(&mut pen, &repository, &root_key, &targets_key, &servers)?;
+        let update = update(
+            &mut pen,
+            &root_key,
+            &targets_key,
+            &servers,
+            repository.now(),
+        )?;
         repository.publish_first(&update).await?;
         let form = if self.plain { "plain" } else { "managed" };
         output::line(format!(
@@ -153,18 +162,14 @@ impl Init {
 
 fn update(
     pen: &mut Pen,
-    repository: &Repository,
     root_key: &Key,
     targets_key: &Key,
     servers: &Servers,
+    now: i64,
 ) -> Result<Update> {
-    let now = repository.now();
-    let signer = pen.signer(root_key).context("the root key is not open")?;
-    // docker takes a root key in a certificate for the repository only.
-    let root_key = author::root_key(repository.gun(), signer, now)?;
     let root = author::first_root(
         &BaseKeys {
-            root: &[root_key],
+            root: std::slice::from_ref(root_key),
             targets: std::slice::from_ref(targets_key),
             snapshot: std::slice::from_ref(&servers.snapshot),
             timestamp: std::slice::from_ref(&servers.timestamp),

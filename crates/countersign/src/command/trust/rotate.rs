@@ -17,8 +17,10 @@ use trust::tuf::{Gun, Key, RoleName, Root, author};
 pub(crate) enum Rotate {
     /// Replace a root key: it is stolen, or about to end. The old root key signs the new root.
     #[command(
-        after_help = "Docker's clients follow by themselves. The root key may be shared by several repositories: rotate it in each of them.\n\n\
-        Example:\n  countersign trust rotate root registry.example:5000/shop/web"
+        after_help = "Docker's clients follow by themselves. A root key may be shared by several repositories: rotate it in each of them, in the \
+        first to a key that is made, in the others to the same one with `--new-key`.\n\n\
+        Examples:\n  countersign trust rotate root registry.example:5000/shop/web\n  \
+        countersign trust rotate root --new-key ~/.config/countersign/trust/root/ID.key registry.example:5000/shop/tools"
     )]
     Root(Owners),
     /// Replace a targets key: it is lost or stolen. The root key signs that.
