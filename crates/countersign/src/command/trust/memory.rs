@@ -20,11 +20,29 @@ pub(super) struct Memory {
     path: PathBuf,
 }
 
+/// What was believed, the last time that everything was, and the newest root, which may have come since.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) newest_root: Option<Vec<u8>>,
+    pub(super) remembered: Remembered,
+}
+
+impl Known {
+    /// Everything of one moment.
+    pub(super) fn all(remembered: Remembered) -> Self {
+        Self {
+            newest_root: remembered.root.clone(),
+            remembered,
+        }
+    }
+}
+
 /// The file: each file of the repository in base64.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Kept {
     gun: String,
+    newest_root: Option<String>,
     root: Option<String>,
     timestamp: Option<String>,
     snapshot: Option<String>,
@@ -51,11 +69,11 @@ impl Memory {
     }
 
     /// What was believed; nothing where there is no file.
-    pub(super) fn load(&self) -> Result<Remembered> {
+    pub(super) fn load(&self) -> Result<Known> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Remembered::default());
+                return Ok(Known::default());
             }
             Err(error) => {
                 return Err(error)
@@ -70,27 +88,32 @@ impl Memory {
         })
     }
 
-    fn read(&self, bytes: &[u8]) -> Result<Remembered> {
+    fn read(&self, bytes: &[u8]) -> Result<Known> {
         let kept: Kept = serde_json::from_slice(bytes)?;
         let decoded = |text: Option<String>| text.map(|text| STANDARD.decode(text)).transpose();
         let mut targets = BTreeMap::new();
         for (role, text) in kept.targets {
             targets.insert(role.parse::<RoleName>()?, STANDARD.decode(text)?);
         }
-        Ok(Remembered {
-            root: decoded(kept.root)?,
-            timestamp: decoded(kept.timestamp)?,
-            snapshot: decoded(kept.snapshot)?,
-            targets,
+        Ok(Known {
+            newest_root: decoded(kept.newest_root)?,
+            remembered: Remembered {
+                root: decoded(kept.root)?,
+                timestamp: decoded(kept.timestamp)?,
+                snapshot: decoded(kept.snapshot)?,
+                targets,
+            },
         })
     }
 
     /// Writes the file whole, then renames it into place.
-    pub(super) fn save(&self, remembered: &Remembered) -> Result<()> {
+    pub(super) fn save(&self, known: &Known) -> Result<()> {
+        let remembered = &known.remembered;
         let encoded = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| STANDARD.encode(bytes));
         let targets = remembered.targets.iter();
         let kept = Kept {
             gun: self.gun.to_string(),
+            newest_root: encoded(&known.newest_root),
             root: encoded(&remembered.root),
             timestamp: encoded(&remembered.timestamp),
             snapshot: encoded(&remembered.snapshot),
@@ -139,20 +162,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let gun = Gun::parse("registry.example:5000/shop/web").unwrap();
         let memory = Memory::at(&folder.path().join("known"), &gun);
-        assert_eq!(memory.load().unwrap(), Remembered::default());
+        assert_eq!(memory.load().unwrap(), Known::default());
         let alice: RoleName = "targets/alice".parse().unwrap();
-        let remembered = Remembered {
+        let mut known = Known::all(Remembered {
             root: Some(b"root".to_vec()),
             timestamp: None,
             snapshot: Some(vec![0, 255]),
             targets: BTreeMap::from([(alice, b"{}".to_vec())]),
-        };
-        memory.save(&remembered).unwrap();
-        assert_eq!(memory.load().unwrap(), remembered);
+        });
+        assert_eq!(known.newest_root.as_deref(), Some(&b"root"[..]));
+        known.newest_root = Some(b"another root".to_vec());
+        memory.save(&known).unwrap();
+        assert_eq!(memory.load().unwrap(), known);
         fs::write(memory.path(), "{").unwrap();
         assert!(memory.load().unwrap_err().to_string().contains("damaged"));
         memory.forget().unwrap();
         memory.forget().unwrap();
-        assert_eq!(memory.load().unwrap(), Remembered::default());
+        assert_eq!(memory.load().unwrap(), Known::default());
     }
 }

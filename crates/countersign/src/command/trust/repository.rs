@@ -1,6 +1,6 @@
 //! One trust repository at its server: read, verified and remembered; the server's keys; updates.
 
-use super::memory::Memory;
+use super::memory::{Known, Memory};
 use crate::context::ServerFlags;
 use crate::output;
 use anyhow::{Context, Result, anyhow, bail};
@@ -71,10 +71,10 @@ impl Repository {
     /// # Errors
     /// A [`trust::tuf::Problem`] where it is not believed.
     pub(super) async fn read(&self) -> Result<Option<Believed>> {
-        let remembered = self.memory.load()?;
-        let anchor = self.anchor(&remembered);
+        let known = self.memory.load()?;
+        let anchor = self.anchor(&known);
         let is_first = matches!(anchor, Anchor::FirstUse);
-        let reader = Reader::new(self.gun.clone(), anchor, remembered, self.now);
+        let reader = Reader::new(self.gun.clone(), anchor, known.remembered, self.now);
         let mut reader = reader.with_context(|| self.disbelief())?.with_ended();
         while let Some(fetch) = reader.next() {
             let gun = self.gun.as_str();
@@ -95,7 +95,7 @@ impl Repository {
         if is_first {
             self.say_first_use(&believed);
         }
-        self.memory.save(&believed.remember())?;
+        self.memory.save(&Known::all(believed.remember()))?;
         Ok(Some(believed))
     }
 
@@ -109,7 +109,7 @@ impl Repository {
 
     /// Whether this machine has believed a root of it.
     pub(super) fn is_remembered(&self) -> Result<bool> {
-        Ok(self.memory.load()?.root.is_some())
+        Ok(self.memory.load()?.newest_root.is_some())
     }
 
     /// Whether the server has a root of it, whatever it is worth.
@@ -148,9 +148,9 @@ impl Repository {
     pub(super) async fn publish_first(&self, update: &Update) -> Result<Believed> {
         self.send(update).await?;
         let root = update.iter().find(|(role, _)| *role == RoleName::Root);
-        self.memory.save(&Remembered {
-            root: root.map(|(_, bytes)| bytes.clone()),
-            ..Remembered::default()
+        self.memory.save(&Known {
+            newest_root: root.map(|(_, bytes)| bytes.clone()),
+            remembered: Remembered::default(),
         })?;
         let read = self.read().await?;
         read.context("the server has taken the update and serves nothing")
@@ -177,9 +177,9 @@ impl Repository {
         self.memory.forget()
     }
 
-    fn anchor(&self, remembered: &Remembered) -> Anchor {
-        let known = remembered.root.clone();
-        match known.or_else(|| self.memory.root_of_docker()) {
+    fn anchor(&self, known: &Known) -> Anchor {
+        let root = known.newest_root.clone();
+        match root.or_else(|| self.memory.root_of_docker()) {
             Some(root) => Anchor::Root(root),
             None => Anchor::FirstUse,
         }
@@ -187,11 +187,11 @@ impl Repository {
 
     /// A rotation is not forgotten because of what came after it.
     fn keep_root(&self, reader: &Reader) -> Result<()> {
-        let mut remembered = self.memory.load()?;
+        let mut known = self.memory.load()?;
         // A first root is worth nothing alone.
-        if let (Some(_), Some(root)) = (&remembered.root, reader.root()) {
-            remembered.root = Some(root.bytes().to_vec());
-            self.memory.save(&remembered)?;
+        if let (Some(_), Some(root)) = (&known.newest_root, reader.root()) {
+            known.newest_root = Some(root.bytes().to_vec());
+            self.memory.save(&known)?;
         }
         Ok(())
     }
