@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use trust::tuf::client::{Remembered, UNKNOWN_BYTES_MAX};
-use trust::tuf::{Gun, RoleName};
+use trust::tuf::client::Remembered;
+use trust::tuf::{Gun, METADATA_BYTES_MAX, RoleName};
 
 /// The place for one repository.
 #[derive(Debug)]
@@ -148,9 +148,14 @@ impl Memory {
         let path = folder.join(self.gun.as_str()).join("metadata/root.json");
         let mut bytes = Vec::new();
         let file = fs::File::open(path).ok()?;
-        file.take(UNKNOWN_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+        file.take(bytes_max()).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }
+}
+
+/// Nothing longer is a file of a trust repository.
+pub(super) fn bytes_max() -> u64 {
+    u64::try_from(METADATA_BYTES_MAX).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! One trust repository at its server: read, verified and remembered; the server's keys; updates.
 
-use super::memory::{Known, Memory};
+use super::memory::{self, Known, Memory};
 use crate::context::ServerFlags;
 use crate::output;
 use anyhow::{Context, Result, anyhow, bail};
 use client::{Client, ClientOptions};
 use oci::{ImageReference, RepositoryName};
-use trust::tuf::client::{Anchor, Believed, Client as Reader, Remembered, UNKNOWN_BYTES_MAX};
+use trust::tuf::client::{Anchor, Believed, Client as Reader, Remembered};
 use trust::tuf::{Gun, Key, RELEASES, RoleName, Root, Targets};
 
 /// Files by role, signed.
@@ -115,7 +115,7 @@ impl Repository {
     /// Whether the server has a root of it, whatever it is worth.
     pub(super) async fn is_published(&self) -> Result<bool> {
         let gun = self.gun.as_str();
-        let root = self.client.trust_file(gun, "root.json", UNKNOWN_BYTES_MAX);
+        let root = self.client.trust_file(gun, "root.json", memory::bytes_max());
         Ok(root.await?.is_some())
     }
 
