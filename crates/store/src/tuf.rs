@@ -19,6 +19,7 @@ mod ending;
 mod file;
 mod keys;
 mod publish;
+mod room;
 mod state;
 
 pub use changes::{Change, ChangeKind, Changes, Start, changes};

@@ -26,7 +26,7 @@ impl Ending {
             _ => SOON_MILLISECONDS,
         };
         match end.saturating_sub(now) {
-            left if left < 0 => Self::Ended,
+            left if left <= 0 => Self::Ended,
             left if left < soon => Self::Soon(left / DAY_MILLISECONDS),
             _ => Self::Far,
         }
@@ -64,7 +64,8 @@ mod tests {
             (&targets, 400, Ending::Far),
             (&targets, 30, Ending::Far),
             (&targets, 29, Ending::Soon(29)),
-            (&targets, 0, Ending::Soon(0)),
+            (&targets, 1, Ending::Soon(1)),
+            (&targets, 0, Ending::Ended),
             (&targets, -1, Ending::Ended),
             (&timestamp, 7, Ending::Far),
             (&timestamp, 5, Ending::Soon(5)),

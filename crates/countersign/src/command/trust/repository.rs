@@ -115,7 +115,9 @@ impl Repository {
     /// Whether the server has a root of it, whatever it is worth.
     pub(super) async fn is_published(&self) -> Result<bool> {
         let gun = self.gun.as_str();
-        let root = self.client.trust_file(gun, "root.json", memory::bytes_max());
+        let root = self
+            .client
+            .trust_file(gun, "root.json", memory::bytes_max());
         Ok(root.await?.is_some())
     }
 
