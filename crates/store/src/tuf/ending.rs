@@ -71,7 +71,7 @@ struct End {
 /// The files that readers are given, and how each ends.
 fn ends(state: &State) -> Result<BTreeMap<RoleName, End>> {
     let mut ends = BTreeMap::new();
-    for role in state.listed.iter().filter(|role| is_watched(role)) {
+    for role in state.listed.keys().filter(|role| is_watched(role)) {
         if let Some(bytes) = state.current.file(role) {
             ends.insert(role.clone(), end(role, bytes)?);
         }
