@@ -9,6 +9,7 @@ mod redirect;
 mod referrers;
 mod tags;
 mod tokens;
+mod trust;
 mod upload;
 
 use http::StatusCode;

@@ -10,6 +10,8 @@ pub(crate) const SBOM_BYTES_MAX: u64 = 512 << 20;
 pub(crate) const REFUSAL_BYTES_MAX: u64 = 4 << 20;
 /// The largest answer of a token service.
 pub(crate) const TOKEN_BYTES_MAX: u64 = 1 << 20;
+/// The largest public key of a trust repository.
+pub(crate) const TRUST_KEY_BYTES_MAX: u64 = 64 << 10;
 /// The largest list of tags or referrers on one page.
 pub(crate) const LIST_BYTES_MAX: u64 = 8 << 20;
 /// The longest chain of pages that is followed for one list.

@@ -230,8 +230,16 @@ fn read_refusal(status: StatusCode, body: &[u8]) -> Refused {
             refused.message = clean(&first.message);
         }
         refused.detail = first.detail.filter(|detail| !detail.is_null());
+        if let Some(reason) = refused.detail.as_ref().and_then(trust_reason) {
+            refused.message = clean(reason);
+        }
     }
     refused
+}
+
+/// Where trust servers say why they refuse an update, for clients that show nothing else.
+fn trust_reason(detail: &Value) -> Option<&str> {
+    detail.get("Error")?.get("Msg")?.as_str()
 }
 
 /// distribution-spec "Error Codes".

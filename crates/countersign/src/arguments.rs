@@ -2,7 +2,7 @@
 
 use crate::command::{
     account, advisories, affected, audit, backup, check, demo, events, gate, gc, grant, key, login,
-    policy, sbom, scan, serve, sign, stock, team, token, webhook,
+    policy, sbom, scan, serve, sign, stock, team, token, trust, webhook,
 };
 use crate::context::ServerFlags;
 use crate::output::ColourChoice;
@@ -56,6 +56,9 @@ pub(crate) enum Command {
     /// Check, test, apply and show policies.
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Docker Content Trust without docker: begin, look at, change and hand over trust repositories.
+    #[command(subcommand, after_help = trust::WHEN_A_KEY_IS_LOST)]
+    Trust(trust::Trust),
     /// People.
     #[command(subcommand)]
     User(account::User),

@@ -21,6 +21,7 @@ pub(crate) mod sign;
 pub(crate) mod stock;
 pub(crate) mod team;
 pub(crate) mod token;
+pub(crate) mod trust;
 pub(crate) mod webhook;
 
 use crate::arguments::{Arguments, Command};
@@ -44,6 +45,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Sign(command) => command.run(server).await,
         Command::Gate(command) => command.run(server).await,
         Command::Policy(command) => command.run(server).await,
+        Command::Trust(command) => command.run(server).await,
         Command::User(command) => command.run(server).await,
         Command::Robot(command) => command.run(server).await,
         Command::Team(command) => command.run(server).await,

@@ -195,7 +195,8 @@ pub(crate) fn normal(address: &str) -> String {
     address.trim_end_matches('/').to_owned()
 }
 
-fn folder() -> Result<PathBuf> {
+/// Where this person's log-ins are kept, and what else belongs to them and not to a server.
+pub(crate) fn folder() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os("COUNTERSIGN_CONFIG_DIR") {
         return Ok(PathBuf::from(folder));
     }
@@ -210,12 +211,19 @@ fn folder() -> Result<PathBuf> {
     }
 }
 
+/// Where docker keeps what is this person's.
+pub(crate) fn docker_folder() -> Option<PathBuf> {
+    match (std::env::var_os("DOCKER_CONFIG"), std::env::var_os("HOME")) {
+        (Some(folder), _) => Some(PathBuf::from(folder)),
+        (None, Some(home)) => Some(Path::new(&home).join(".docker")),
+        (None, None) => None,
+    }
+}
+
 /// What `docker login` keeps for a host, where it keeps it in its own file (credential helpers are not asked).
 fn docker_login(host: &str) -> Result<Option<Credentials>> {
-    let folder = match (std::env::var_os("DOCKER_CONFIG"), std::env::var_os("HOME")) {
-        (Some(folder), _) => PathBuf::from(folder),
-        (None, Some(home)) => Path::new(&home).join(".docker"),
-        (None, None) => return Ok(None),
+    let Some(folder) = docker_folder() else {
+        return Ok(None);
     };
     let Ok(file) = fs::File::open(folder.join("config.json")) else {
         return Ok(None);

@@ -39,7 +39,7 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 /// An error and its causes in one line, without saying the same thing twice.
-fn describe(error: &anyhow::Error) -> String {
+pub(crate) fn describe(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();

@@ -2,7 +2,7 @@
 
 use crate::{
     Context, Error, Result, collecting, deciding, delivering, indexing, matching, releasing,
-    renewing,
+    renewing, warning,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -23,6 +23,8 @@ pub enum Job {
     ReverifyEvidence,
     /// A tag, decision, policy or trust repository that changed: list anew what docker pulls with content trust. Asked for by the change.
     ReleaseTags,
+    /// A trust repository of which a part is about to end: tell it. Asked for by whoever publishes, for the time when it comes near.
+    WarnTrust,
 }
 
 impl Job {
@@ -34,6 +36,7 @@ impl Job {
         Self::DecideAll,
         Self::ReverifyEvidence,
         Self::ReleaseTags,
+        Self::WarnTrust,
     ];
 
     /// The kind's name in the queue.
@@ -46,6 +49,7 @@ impl Job {
             Self::DecideAll => "decide-all",
             Self::ReverifyEvidence => "reverify-evidence",
             Self::ReleaseTags => store::tuf::RELEASE_TAGS,
+            Self::WarnTrust => store::tuf::WARN_TRUST,
         }
     }
 
@@ -67,6 +71,7 @@ impl Job {
                 Ok(())
             }
             Self::ReleaseTags => releasing::release(context, &self.read(payload)?).await,
+            Self::WarnTrust => warning::warn(context, &self.read(payload)?).await,
         }
     }
 

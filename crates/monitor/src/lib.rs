@@ -17,6 +17,7 @@ mod renewing;
 mod runner;
 mod stages;
 mod turns;
+mod warning;
 
 use registry::Registry;
 use scanner::Limits;

@@ -35,4 +35,4 @@ pub(crate) async fn renew_due(context: &Context) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -18,6 +18,8 @@ pub use deliveries::{
 pub use events::{Event, events, newest_sequence};
 pub use webhooks::{Webhook, create_webhook, delete_webhook, set_webhook_active, webhooks};
 
+/// Hexadecimal digits of an event's id.
+const ID_DIGITS: usize = 32;
 /// The most events one call reads.
 pub const EVENTS_MAX: u32 = 1_000;
 
@@ -65,6 +67,28 @@ pub(crate) async fn emit(tx: &mut Tx, event: NewEvent<'_>, now: i64) -> Result<(
         data: event.data.to_string(),
         happened_at: now,
     });
+    Ok(())
+}
+
+/// Tells an event, unless one of the same name was told before. The name stands for what it tells, and becomes its id.
+pub(crate) async fn emit_once(
+    tx: &mut Tx,
+    name: &str,
+    event: NewEvent<'_>,
+    now: i64,
+) -> Result<()> {
+    let named = Digest::sha256(format!("{}\n{name}", event.kind).as_bytes());
+    let id = format!("evt_{}", named.hex().get(..ID_DIGITS).unwrap_or_default());
+    let told = sqlx::query("SELECT id FROM events WHERE id = $1")
+        .bind(id.as_str())
+        .fetch_optional(tx.conn())
+        .await?;
+    if told.is_none() {
+        emit(tx, event, now).await?;
+        if let Some(last) = tx.events.last_mut() {
+            last.id = id;
+        }
+    }
     Ok(())
 }
 

@@ -25,6 +25,11 @@ pub enum Fault {
         /// What `Retry-After` says.
         retry_after_seconds: u64,
     },
+    /// The proxy answers 200 with this body by itself, in the place of a service that does not know the question.
+    Instead {
+        /// The body.
+        body: &'static str,
+    },
     /// Both connections end after so many bytes of the request's body were passed on.
     CutRequest {
         /// Bytes of the body that pass.

@@ -1,6 +1,6 @@
 //! Trust repositories: The Update Framework as Docker Content Trust speaks it (Notary v1), for both sides. [`publish`] is what a
 //! server accepts and signs, [`managed`] what it asks for besides where gates decide what is released, [`client`] what a reader
-//! believes, [`author`] what a publisher writes. All of it is a
+//! believes, [`author`] what a publisher writes, [`keyfile`] what docker and notary keep a publisher's keys in. All of it is a
 //! workflow without I/O: bytes and the time come in, values go out. Deliberately no routes, no storage and no policy.
 //!
 //! The dialect is older than TUF 1.0 and differs from it: `_type` is capitalised, there is no `spec_version`, hashes are
@@ -13,6 +13,7 @@ pub mod client;
 mod fields;
 mod gun;
 mod key;
+pub mod keyfile;
 pub mod managed;
 mod material;
 mod metadata;

@@ -15,4 +15,5 @@ mod push;
 mod referrers;
 mod server;
 mod tls;
+mod trust;
 mod webhooks;

@@ -39,7 +39,7 @@ pub(crate) enum Key {
         countersign key register --proof proof.json --name laptop --scope 'shop/**' --user anna"
     )]
     Challenge {
-        /// The public key's file.
+        /// The public key's file, also one of `docker trust key generate`.
         #[arg(long, value_name = "FILE")]
         public: PathBuf,
         /// Whose key it is to be.
@@ -51,7 +51,7 @@ pub(crate) enum Key {
         after_help = "Example:\n  countersign key prove --key maria.key challenge.json > proof.json"
     )]
     Prove {
-        /// The private key's file.
+        /// The private key's file, also one of docker's in `~/.docker/trust/private`.
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
         /// What `countersign key challenge` printed.
@@ -116,9 +116,7 @@ impl Key {
         match self {
             Self::Generate { name, algorithm } => generate(&name, algorithm)?,
             Self::Challenge { public, principal } => {
-                let pem = fs::read_to_string(&public).with_context(|| {
-                    format!("cannot read the public key `{}`", public.display())
-                })?;
+                let pem = files::public(&public)?.to_pem();
                 output::json(&possession::ask(&server.client()?, &pem, &principal).await?)?;
             }
             Self::Prove { key, challenge } => prove(&key, &challenge)?,

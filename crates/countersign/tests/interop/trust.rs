@@ -6,6 +6,7 @@ mod crash;
 mod docker;
 mod managed;
 mod notary;
+mod owner;
 mod side;
 
 use self::side::Side;
@@ -69,4 +70,9 @@ fn two_publishers_at_once_end_alike_at_both() {
 #[test]
 fn a_client_reads_its_cache_while_the_server_is_away() {
     compared(notary::server_away);
+}
+
+#[test]
+fn an_owner_goes_on_without_notary_and_notary_follows() {
+    owner::goes_on_without_notary(&Side::countersign());
 }

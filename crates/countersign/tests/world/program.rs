@@ -7,7 +7,7 @@ use client::api::tokens::NewToken;
 use client::{Client, ClientOptions, Credentials};
 use oci::{Descriptor, Digest, ImageManifest, Manifest, media};
 use secrecy::SecretString;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -137,6 +137,11 @@ impl Server {
         &self.data
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
     /// Its address.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -149,6 +154,17 @@ impl Server {
             .env("COUNTERSIGN_CONFIG_DIR", self.data.with_extension("login"))
             .args(arguments);
         command.output().unwrap()
+    }
+
+    /// The program as somebody runs it who has a home of their own, and one password for all their keys.
+    pub(crate) fn as_person(&self, home: &Path) -> Command {
+        let mut command = command();
+        command
+            .env("HOME", home)
+            .env("DOCKER_CONFIG", home.join("docker"))
+            .env("COUNTERSIGN_CONFIG_DIR", home.join("config"))
+            .env("COUNTERSIGN_KEY_PASSWORD", "a password for keys");
+        command
     }
 
     fn log(&self) -> String {

@@ -11,12 +11,13 @@ use policy::{
 };
 use registry::{KeyRole, Registry, Wanted};
 use scanner::Limits;
+use store::tuf::Files;
 use store::{Options, Store};
 use tempfile::TempDir;
 use testkit::trust_repository::{DAY, START, TrustRepository};
 use tokio_util::sync::CancellationToken;
 use trust::tuf::publish::Held;
-use trust::tuf::{Gun, RoleName, Signed, Timestamp};
+use trust::tuf::{Gun, RoleName, Signed, Snapshot, Timestamp};
 
 use super::*;
 use crate::jobs::Round;
@@ -24,13 +25,14 @@ use crate::runner::go_round;
 
 const HOUR: i64 = 60 * 60 * 1_000;
 
-struct World {
-    context: Context,
+/// A server with a clock of its own.
+pub(crate) struct World {
+    pub(crate) context: Context,
     now: Arc<AtomicI64>,
     folder: TempDir,
 }
 
-fn permit<V: Verb>(repository: &str, now: i64) -> Permit<V> {
+pub(crate) fn permit<V: Verb>(repository: &str, now: i64) -> Permit<V> {
     let id = PrincipalId(1);
     let mut directory = Directory::default();
     let person = Principal {
@@ -66,7 +68,7 @@ fn context(store: Store, now: crate::Now) -> Context {
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&Options::embedded(folder.path()))
@@ -82,7 +84,7 @@ impl World {
         }
     }
 
-    fn pass(&self, milliseconds: i64) {
+    pub(crate) fn pass(&self, milliseconds: i64) {
         self.now.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
@@ -94,7 +96,12 @@ impl World {
     }
 
     /// Publishes a first root and targets.
-    async fn publish(&self, repository: &str) -> Gun {
+    pub(crate) async fn publish(&self, repository: &str) -> Gun {
+        self.begin(repository).await.gun().clone()
+    }
+
+    /// The same, and answers who may publish more.
+    pub(crate) async fn begin(&self, repository: &str) -> TrustRepository {
         let gun = format!("registry.example/{repository}");
         let mut owner = TrustRepository::empty(&gun);
         let gun = Gun::parse(&gun).unwrap();
@@ -113,7 +120,28 @@ impl World {
             .publish_trust(&permit, &gun, update, now)
             .await
             .unwrap();
-        gun
+        self.follow(&mut owner).await;
+        owner
+    }
+
+    /// Tells a publisher what is served now.
+    pub(crate) async fn follow(&self, owner: &mut TrustRepository) {
+        let (_, repository) = owner.gun().as_str().split_once('/').unwrap();
+        let repository = repository.parse().unwrap();
+        let state = tuf::state(&self.context.store, owner.gun(), &repository, Files::All);
+        let current = state.await.unwrap().unwrap().current;
+        let served = |role: RoleName| {
+            let bytes = current.file(&role).unwrap().to_vec();
+            (role, bytes)
+        };
+        let (_, snapshot) = served(RoleName::Snapshot);
+        let snapshot: Signed<Snapshot> = Signed::parse(&RoleName::Snapshot, snapshot).unwrap();
+        let listed = snapshot.content().meta.keys().cloned();
+        owner.follow(
+            listed
+                .chain([RoleName::Snapshot, RoleName::Timestamp])
+                .map(served),
+        );
     }
 
     async fn timestamp(&self, gun: &Gun) -> Timestamp {

@@ -12,7 +12,7 @@ use trust::tuf::{Gun, RoleName, Root, Signed, Snapshot, Targets};
 
 use super::changes::{self, ChangeKind};
 use super::vouches::Spoken;
-use super::{KeyRole, State, keys, releases};
+use super::{KeyRole, State, ending, keys, releases};
 use crate::db::{Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::{Store, Writer, audit};
@@ -137,6 +137,7 @@ impl<'a> Update<'a> {
         if state.covered_by().is_some() && !self.signed_by.is_empty() {
             releases::ask(tx, state.repository_id, now).await?;
         }
+        ending::watch(tx, self.gun, self.repository, self.files, now).await?;
         if let Some(timestamp) = self.file(&RoleName::Timestamp) {
             let kind = ChangeKind::Update {
                 version: timestamp.version,

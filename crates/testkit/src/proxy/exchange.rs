@@ -41,13 +41,17 @@ pub(super) async fn exchange(
     if !plan.delay.is_zero() {
         tokio::time::sleep(plan.delay).await;
     }
-    if let Some(Fault::Busy {
-        retry_after_seconds,
-    }) = plan.fault
-    {
+    let own = match plan.fault {
+        Some(Fault::Busy {
+            retry_after_seconds,
+        }) => Some(busy(retry_after_seconds)),
+        Some(Fault::Instead { body }) => Some(Response::new(whole(body))),
+        _ => None,
+    };
+    if let Some(answer) = own {
         // Read to its end, so that the connection goes on with the next request.
         let _ = request.into_body().collect().await;
-        return busy(retry_after_seconds);
+        return answer;
     }
     match pass(shared, request, &plan, &cut).await {
         Ok(answer) => answer,
@@ -84,11 +88,15 @@ async fn pass(
 }
 
 fn busy(retry_after_seconds: u64) -> Response<Passed> {
-    let body = Full::new(Bytes::from_static(SLOW_DOWN.as_bytes()));
-    let mut answer = Response::new(body.map_err(|never| match never {}).boxed_unsync());
+    let mut answer = Response::new(whole(SLOW_DOWN));
     *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let headers = answer.headers_mut();
     headers.insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     answer
+}
+
+fn whole(body: &'static str) -> Passed {
+    let body = Full::new(Bytes::from_static(body.as_bytes()));
+    body.map_err(|never| match never {}).boxed_unsync()
 }

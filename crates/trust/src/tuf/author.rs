@@ -42,6 +42,9 @@ use crate::private::Signer;
 
 pub use certificate::{CertificateError, root_key};
 
+/// The path that every tag begins with.
+const EVERYTHING: &str = "";
+
 /// The keys of the four base roles.
 #[derive(Debug, Clone, Copy)]
 pub struct BaseKeys<'a> {
@@ -117,6 +120,22 @@ pub fn timestamp(previous: Option<Timestamp>, snapshot: &[u8], now: i64) -> Time
         expires: end(&RoleName::Timestamp, now),
         snapshot: FileMeta::of(snapshot),
     }
+}
+
+/// Makes `targets` what it is in a managed repository: it lists nothing itself, and leaves `targets/releases` to this key of the server
+/// alone. Other delegations stay as they are.
+pub fn hand_over_releases(targets: &mut Targets, releases: &RoleName, key: &Key) {
+    targets.targets.clear();
+    let keys = std::slice::from_ref(key);
+    let delegations = &mut targets.delegations;
+    delegations.set_role(releases.clone(), keys, 1, &[EVERYTHING]);
+}
+
+/// Delegates every tag to a signer, whose one key is enough.
+pub fn delegate(targets: &mut Targets, role: &RoleName, key: &Key) {
+    let keys = std::slice::from_ref(key);
+    let delegations = &mut targets.delegations;
+    delegations.set_role(role.clone(), keys, 1, &[EVERYTHING]);
 }
 
 /// When a file of a role ends that is made now: as docker and notary have it, after 10 years for `root`, 3 for `targets`, delegations

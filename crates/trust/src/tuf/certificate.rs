@@ -26,6 +26,13 @@ pub(super) fn first_public_key(public: &[u8]) -> Option<Vec<u8>> {
     Some(certificate.public_key().raw.to_vec())
 }
 
+/// When the key's own certificate ends, in milliseconds since 1970.
+pub(super) fn end(public: &[u8]) -> Option<i64> {
+    let first = blocks(public)?.into_iter().next()?;
+    let seconds = read(&first)?.validity().not_after.timestamp();
+    seconds.checked_mul(1000)
+}
+
 /// Whether a key may be a root key of a repository. `now` is left out for roots that were believed before: their certificates may
 /// have ended since.
 pub(super) fn check_root_key(

@@ -58,6 +58,7 @@ pub struct Fetch {
 pub struct Client {
     gun: Gun,
     now: i64,
+    takes_ended: bool,
     remembered: Remembered,
     pinned: Option<BTreeSet<KeyId>>,
     root: Option<Trusted<Root>>,
@@ -113,6 +114,7 @@ impl Client {
         Ok(Self {
             gun,
             now,
+            takes_ended: false,
             remembered,
             pinned,
             root,
@@ -125,6 +127,14 @@ impl Client {
             disregarded: Vec::new(),
             step,
         })
+    }
+
+    /// Takes files that have ended as well: for an owner who is about to put others in their place, and for whoever asks what has ended.
+    /// Nothing that was read so may decide about an image.
+    #[must_use]
+    pub fn with_ended(mut self) -> Self {
+        self.takes_ended = true;
+        self
     }
 
     /// What to fetch now. `None`: nothing more is needed, or something was refused.

@@ -16,6 +16,10 @@ use super::problem::Problem;
 use crate::encoding::to_base64;
 use crate::excerpt::excerpt;
 use crate::key::{Algorithm, KeyError, PublicKey};
+use crate::strict;
+
+/// The largest key that is read by itself, in bytes.
+const KEY_BYTES_MAX: usize = 64 * 1024;
 
 /// A public key of a trust repository.
 #[derive(Clone, PartialEq, Eq)]
@@ -77,6 +81,22 @@ impl Key {
             Some(Material::Own(key)) => Ok(key),
             _ => Err(KeyError::Unsupported),
         }
+    }
+
+    /// Reads a key as `GET …/timestamp.key` answers it.
+    ///
+    /// # Errors
+    /// It is not JSON that everybody reads alike, or not a public key.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Problem> {
+        let value: Value = strict::parse(bytes, KEY_BYTES_MAX)?;
+        Self::read(&value, "key")
+    }
+
+    /// When the certificate around the key ends, in milliseconds since 1970; a bare key does not end.
+    #[must_use]
+    pub fn certificate_end(&self) -> Option<i64> {
+        let is_certificate = self.keytype.is_certificate();
+        is_certificate.then(|| certificate::end(&self.public))?
     }
 
     /// Reads a key as metadata and `GET …/timestamp.key` write it.

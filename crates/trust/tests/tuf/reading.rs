@@ -3,7 +3,7 @@
 use testkit::trust_repository::{DAY, Mirror, Reader, START, TrustRepository};
 use trust::Algorithm;
 use trust::tuf::client::{Anchor, Client, Remembered};
-use trust::tuf::{FileMeta, Problem, RoleName};
+use trust::tuf::{FileMeta, Problem, RoleName, author};
 
 const GUN: &str = "registry.example/shop/web";
 
@@ -306,4 +306,75 @@ fn what_was_kept_by_mistake_does_no_harm() {
         client.feed(mirror.answer(&fetch.path)).unwrap();
     }
     client.finish().unwrap();
+}
+
+#[test]
+fn only_an_owner_reads_what_has_ended() {
+    let mut repository = TrustRepository::new(GUN);
+    repository.publish("targets", "1.4", b"an image");
+    let mirror = Mirror::of(&repository);
+    // Everything has ended by then, the root and its certificate as well.
+    let late = START + 11 * 365 * DAY;
+    let read = |with_ended: bool| {
+        let (gun, none) = (repository.gun().clone(), Remembered::default());
+        let mut client = Client::new(gun, Anchor::FirstUse, none, late).unwrap();
+        if with_ended {
+            client = client.with_ended();
+        }
+        while let Some(fetch) = client.next() {
+            client.feed(mirror.answer(&fetch.path))?;
+        }
+        client.finish()
+    };
+    assert!(matches!(read(false), Err(Problem::RootKeys { .. })));
+    let believed = read(true).unwrap();
+    assert_eq!(believed.roles()[0].targets().targets.len(), 1);
+
+    // What is not signed as it must be is refused all the same.
+    let mut thief = TrustRepository::new(GUN);
+    thief.publish("targets", "1.4", b"another image");
+    let lie = thief.current().file(&RoleName::Timestamp).unwrap().to_vec();
+    let mirror = mirror.clone().replacing("timestamp.json", lie);
+    let none = Remembered::default();
+    let client = Client::new(repository.gun().clone(), Anchor::FirstUse, none, late);
+    let mut client = client.unwrap().with_ended();
+    let mut fed = Ok(());
+    while let (Ok(()), Some(fetch)) = (&fed, client.next()) {
+        fed = client.feed(mirror.answer(&fetch.path));
+    }
+    assert!(matches!(fed, Err(Problem::Threshold { .. })), "{fed:?}");
+}
+
+#[test]
+fn a_root_ends_with_the_certificates_of_its_keys() {
+    let mut repository = TrustRepository::new(GUN);
+    let first = repository.root();
+    assert_eq!(first.ends(), first.expires);
+    repository.now += 100 * DAY;
+    repository.rotate_server_key(&RoleName::Timestamp);
+    let second = repository.root();
+    assert_eq!(second.expires, first.expires + 100 * DAY);
+    assert_eq!(second.ends(), first.ends(), "its key's certificate is old");
+    repository.rotate_root_key();
+    assert_eq!(repository.root().ends(), second.expires);
+}
+
+#[test]
+fn a_managed_repository_lists_nothing_itself() {
+    let mut repository = TrustRepository::new(GUN);
+    let [server, alice, bob] = [(); 3].map(|()| repository.new_key(Algorithm::EcdsaP256));
+    repository.delegate("targets/releases", &[alice.clone(), bob.clone()], 1);
+    repository.delegate("targets/alice", &[alice.clone()], 1);
+    repository.publish("targets", "1.4", b"an image");
+    let releases: RoleName = "targets/releases".parse().unwrap();
+    let file = repository.next_targets("targets", |targets| {
+        author::hand_over_releases(targets, &releases, &server);
+        author::delegate(targets, &"targets/bob".parse().unwrap(), &bob);
+    });
+    repository.post(vec![file]).unwrap();
+    let targets = repository.targets("targets");
+    assert!(targets.targets.is_empty());
+    assert_eq!(repository.keys_of("targets/releases"), [server]);
+    assert_eq!(repository.keys_of("targets/alice"), [alice]);
+    assert_eq!(repository.keys_of("targets/bob"), [bob]);
 }

@@ -1,5 +1,6 @@
-//! Key files: a private key sealed with a password in the form that cosign reads and writes, and its public half beside it. The
-//! password comes from the environment or is asked for; it is never an argument, which other users of the machine could see.
+//! Key files: a private key sealed with a password in the form that cosign reads and writes, and its public half beside it. Those that
+//! docker and notary wrote are read as well. The password comes from the environment or is asked for; it is never an argument, which
+//! other users of the machine could see.
 
 use crate::command::login::ask_password;
 use anyhow::{Context, Result, bail};
@@ -7,10 +8,24 @@ use secrecy::SecretString;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use trust::{Algorithm, KeyId, PrivateKey, Signer as _, keyfile};
+use trust::tuf::keyfile::{self as docker, KeyFile};
+use trust::{Algorithm, KeyId, PrivateKey, PublicKey, Signer as _, keyfile};
 
 /// Variables that hold a key file's password: ours, and cosign's.
 const PASSWORD_VARIABLES: [&str; 2] = ["COUNTERSIGN_KEY_PASSWORD", "COSIGN_PASSWORD"];
+/// The same for files that docker and notary wrote.
+const ROOT_VARIABLES: [&str; 2] = [
+    "DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE",
+    "NOTARY_ROOT_PASSPHRASE",
+];
+const TARGETS_VARIABLES: [&str; 2] = [
+    "DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE",
+    "NOTARY_TARGETS_PASSPHRASE",
+];
+const SIGNER_VARIABLES: [&str; 2] = [
+    "DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE",
+    "NOTARY_DELEGATION_PASSPHRASE",
+];
 
 /// A new pair of files.
 pub(crate) struct Made {
@@ -33,7 +48,7 @@ pub(crate) fn generate(name: &Path, algorithm: Algorithm) -> Result<Made> {
             );
         }
     }
-    let password = new_password()?;
+    let password = new_password("the new key")?;
     let key = PrivateKey::generate(algorithm)?;
     write(&private, &key, &password)?;
     fs::write(&public, key.public_key().to_pem())
@@ -64,34 +79,71 @@ pub(crate) fn write(path: &Path, key: &PrivateKey, password: &SecretString) -> R
         .mode(0o600)
         .open(path)
         .with_context(failed)?;
-    file.write_all(sealed.as_bytes()).with_context(failed)
+    file.write_all(sealed.as_bytes()).with_context(failed)?;
+    // Whatever names this key from now on must not outlive it.
+    file.sync_all().with_context(failed)
 }
 
 /// Opens a private key's file with the password of the environment, or asks for it.
 pub(crate) fn open(path: &Path) -> Result<PrivateKey> {
+    open_as(path, &path.display().to_string())
+}
+
+/// The same, and says what the key is for where it asks.
+pub(crate) fn open_as(path: &Path, what: &str) -> Result<PrivateKey> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the key `{}`", path.display()))?;
-    let password = match password_from_environment() {
-        Some(password) => password,
-        None => ask_password(&path.display().to_string())?,
+    let opened = match KeyFile::is_one(&text) {
+        true => open_dockers(&text, what),
+        false => {
+            let password = password(&PASSWORD_VARIABLES, what)?;
+            keyfile::open(&text, &password).map_err(anyhow::Error::from)
+        }
     };
-    keyfile::open(&text, &password)
-        .with_context(|| format!("cannot open the key `{}`", path.display()))
+    opened.with_context(|| format!("cannot open the key `{}`", path.display()))
 }
 
-fn password_from_environment() -> Option<SecretString> {
-    PASSWORD_VARIABLES
-        .iter()
-        .find_map(|name| std::env::var(name).ok())
-        .map(SecretString::from)
+/// Reads a public key's file, also one with the signer's name as a header, as docker writes it.
+pub(crate) fn public(path: &Path) -> Result<PublicKey> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the public key `{}`", path.display()))?;
+    docker::public_key(&text)
+        .with_context(|| format!("cannot read the public key `{}`", path.display()))
 }
 
-fn new_password() -> Result<SecretString> {
-    if let Some(password) = password_from_environment() {
+fn open_dockers(text: &str, what: &str) -> Result<PrivateKey> {
+    let file = KeyFile::parse(text)?;
+    if !file.is_sealed() {
+        return Ok(file.open(&SecretString::from(String::new()))?);
+    }
+    let variables = match file.role() {
+        Some("root") => ROOT_VARIABLES,
+        Some("targets") => TARGETS_VARIABLES,
+        _ => SIGNER_VARIABLES,
+    };
+    let variables = [variables, PASSWORD_VARIABLES].concat();
+    Ok(file.open(&password(&variables, what)?)?)
+}
+
+fn password(variables: &[&str], what: &str) -> Result<SecretString> {
+    match from_environment(variables) {
+        Some(password) => Ok(password),
+        None => ask_password(what),
+    }
+}
+
+fn from_environment(variables: &[&str]) -> Option<SecretString> {
+    let set = variables.iter().find_map(|name| std::env::var(name).ok());
+    set.map(SecretString::from)
+}
+
+/// The password for a key that is about to be made.
+pub(crate) fn new_password(of: &str) -> Result<SecretString> {
+    if let Some(password) = from_environment(&PASSWORD_VARIABLES) {
         return Ok(password);
     }
     let [variable, _] = PASSWORD_VARIABLES;
-    let first = rpassword::prompt_password("Password for the new key: ")
+    let first = rpassword::prompt_password(format!("Password for {of}: "))
         .with_context(|| format!("cannot ask for a password; set {variable}"))?;
     let second = rpassword::prompt_password("Once more: ")?;
     if first != second {
@@ -114,6 +166,28 @@ mod tests {
             with_ending(Path::new("release-1.2"), "pub"),
             Path::new("release-1.2.pub")
         );
+    }
+
+    #[test]
+    fn files_of_docker_are_opened_as_well() {
+        use base64::Engine;
+        use base64::engine::general_purpose::STANDARD;
+        use secrecy::ExposeSecret;
+        let folder = tempfile::tempdir().unwrap();
+        let [private, public_file] =
+            ["alice.key", "alice.pub"].map(|name| folder.path().join(name));
+        let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+        let der = key.to_pkcs8_der().unwrap();
+        let body = STANDARD.encode(der.expose_secret());
+        let text = format!(
+            "-----BEGIN PRIVATE KEY-----\nrole: alice\n\n{body}\n-----END PRIVATE KEY-----\n"
+        );
+        fs::write(&private, text).unwrap();
+        let pem = key.public_key().to_pem();
+        fs::write(&public_file, pem.replacen('\n', "\nrole: alice\n\n", 1)).unwrap();
+        let opened = open(&private).unwrap();
+        assert_eq!(opened.public_key(), key.public_key());
+        assert_eq!(&public(&public_file).unwrap(), key.public_key());
     }
 
     #[test]

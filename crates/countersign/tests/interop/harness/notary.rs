@@ -99,6 +99,9 @@ pub(crate) struct Notary {
 }
 
 impl Notary {
+    /// The passphrase of every key.
+    pub(crate) const PASSPHRASE: &str = PASSPHRASE;
+
     /// A client without any keys.
     pub(crate) fn new(
         url: &str,

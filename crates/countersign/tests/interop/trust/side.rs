@@ -140,6 +140,11 @@ impl Side {
         )
     }
 
+    /// The command line as `admin`.
+    pub(super) fn cli<const N: usize>(&self, words: [&str; N]) -> Program {
+        self.admin.cli(words)
+    }
+
     /// Asks the trust server for something.
     pub(super) fn ask(&self, path: &str) -> Answer {
         let request = curl(&format!("{}{path}", self.trust_url()));

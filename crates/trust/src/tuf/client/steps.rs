@@ -74,7 +74,7 @@ impl Client {
 
     fn first_root(&mut self, bytes: Vec<u8>) -> Result<(), Problem> {
         let signed = Signed::parse(&RoleName::Root, bytes)?;
-        let root = verify::root(&self.gun, signed, None, Some(self.now))?;
+        let root = verify::root(&self.gun, signed, None, self.certificates_at())?;
         if let Some(pinned) = &self.pinned {
             let is_pinned = |id: KeyId| pinned.contains(&id);
             let mut signers = root.signers().iter();
@@ -114,8 +114,9 @@ impl Client {
     /// TUF 5.3.10: the newest root holds now, and so does a certificate of one of its keys.
     fn end_roots(&mut self) -> Result<(), Problem> {
         let root = self.trusted_root()?;
-        verify::root(&self.gun, root.signed().clone(), None, Some(self.now))?;
-        verify::not_expired(&RoleName::Root, root.content().expires, self.now)?;
+        let certificates_at = self.certificates_at();
+        verify::root(&self.gun, root.signed().clone(), None, certificates_at)?;
+        self.not_ended(&RoleName::Root, root.content().expires)?;
         let root = root.content().clone();
         self.remembered.forget_if_moved(None, &root);
         self.step = Step::Timestamp;
@@ -128,7 +129,7 @@ impl Client {
         let root = self.trusted_root()?.content();
         let timestamp = verify::base(&role, root, Signed::parse(&role, bytes)?)?;
         not_older(&role, &timestamp, self.remembered.timestamp(root))?;
-        verify::not_expired(&role, timestamp.content().expires, self.now)?;
+        self.not_ended(&role, timestamp.content().expires)?;
         self.timestamp = Some(timestamp);
         self.step = Step::Snapshot;
         Ok(())
@@ -144,7 +145,7 @@ impl Client {
         let known = self.remembered.snapshot(root.content());
         let listed_before = known.as_ref().map(|known| known.content().meta.clone());
         not_older(&role, &snapshot, known)?;
-        verify::not_expired(&role, snapshot.content().expires, self.now)?;
+        self.not_ended(&role, snapshot.content().expires)?;
         let listed = snapshot.content().meta.get(&RoleName::Root);
         if !listed.is_some_and(|file| file.matches(root.bytes())) {
             return Err(Problem::Hash {
@@ -203,7 +204,7 @@ impl Client {
         };
         let known = self.remembered.targets(role, root, delegating);
         not_older(role, &targets, known)?;
-        verify::not_expired(role, targets.content().expires, self.now)?;
+        self.not_ended(role, targets.content().expires)?;
         Ok(targets)
     }
 
@@ -295,6 +296,18 @@ impl Client {
             role => self.remembered.targets.get(role),
         };
         bytes.filter(|bytes| file.matches(bytes)).cloned()
+    }
+
+    /// When certificates have to hold; at no time, where what has ended is taken.
+    fn certificates_at(&self) -> Option<i64> {
+        (!self.takes_ended).then_some(self.now)
+    }
+
+    fn not_ended(&self, role: &RoleName, expires: i64) -> Result<(), Problem> {
+        if self.takes_ended {
+            return Ok(());
+        }
+        verify::not_expired(role, expires, self.now)
     }
 
     fn trusted_root(&self) -> Result<&Trusted<Root>, Problem> {

@@ -91,3 +91,19 @@ fn an_id_has_64_small_digits() {
         assert!(KeyId::parse(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_key_by_itself_reads_back() {
+    let key = Key::from(
+        PrivateKey::generate(Algorithm::Ed25519)
+            .unwrap()
+            .public_key(),
+    );
+    let text = key.to_json().to_string();
+    assert_eq!(Key::from_json(text.as_bytes()), Ok(key.clone()));
+    assert_eq!(key.certificate_end(), None);
+    let private = text.replace("null", r#""AAAA""#);
+    assert!(Key::from_json(private.as_bytes()).is_err());
+    assert!(Key::from_json(b"{}").is_err());
+    assert!(Key::from_json(&[b' '; KEY_BYTES_MAX + 1]).is_err());
+}

@@ -68,6 +68,18 @@ impl Root {
         root.threshold
     }
 
+    /// When readers refuse it, in milliseconds since 1970: at its own end, or when so many of its root keys' certificates have ended that
+    /// the others are too few.
+    #[must_use]
+    pub fn ends(&self) -> i64 {
+        let certificates = self.keys_of(&RoleName::Root);
+        let mut ends: Vec<i64> = certificates.filter_map(Key::certificate_end).collect();
+        ends.sort_unstable_by(|a, b| b.cmp(a));
+        let last_needed = usize::try_from(self.threshold()).unwrap_or(usize::MAX);
+        let last_needed = last_needed.checked_sub(1).and_then(|at| ends.get(at));
+        last_needed.map_or(self.expires, |end| self.expires.min(*end))
+    }
+
     /// The keys of a base role.
     pub fn keys_of(&self, role: &RoleName) -> impl Iterator<Item = &Key> {
         let ids = self.role(role).map(|role| role.keyids.iter());
