@@ -3,10 +3,14 @@
 
 use crate::error::{Error, Refusal, Result};
 use oci::{Digest, ErrorCode, RepositoryName, Shape};
+use policy::decision::{SENTENCE_BYTES_MAX, within};
 use policy::gate::{self, Hold};
 use policy::{Decision, Outcome, Who};
 use store::decisions::{self, GateName};
 use store::{Standing, Store};
+
+/// The longest message, however many gates refuse, in bytes: docker prints all of it.
+const MESSAGE_BYTES_MAX: usize = 2 * SENTENCE_BYTES_MAX;
 
 /// What a gate let pass.
 #[derive(Debug, Default)]
@@ -125,13 +129,8 @@ fn refused_by(decisions: Vec<Decision>) -> Error {
     let not_ready = decisions
         .iter()
         .all(|decision| decision.outcome == Outcome::NotReady);
-    let message = decisions
-        .iter()
-        .map(Decision::sentence)
-        .collect::<Vec<_>>()
-        .join(" ");
     Error::Refused(Box::new(Refusal {
-        message,
+        message: within(&decisions, MESSAGE_BYTES_MAX),
         decisions,
         not_ready,
     }))

@@ -156,6 +156,8 @@ fn read(row: &AnyRow) -> Result<Evidence> {
         stage: row.opt_text("stage")?,
         repository: row.opt_text("named_repository")?,
         stored_at: row.int("stored_at")?,
+        // None of the formats that are kept says until when it holds.
+        expires_at: None,
         verdict: read_verdict(row)?,
         withdrawn: row.opt_int("withdrawn_at")?.is_some(),
     })
@@ -167,6 +169,7 @@ fn read_verdict(row: &AnyRow) -> Result<Verdict> {
         UNKNOWN_KEY => Verdict::UnknownKey,
         BAD_SIGNATURE => Verdict::BadSignature,
         UNREADABLE => Verdict::Unreadable(row.opt_text("why")?.unwrap_or_default()),
+        NOT_READ => Verdict::NotRead,
         other => {
             return Err(Error::Corrupt {
                 what: "evidence.verdict".to_owned(),
@@ -182,13 +185,14 @@ fn verdict_name(verdict: &Verdict) -> &'static str {
         Verdict::UnknownKey => UNKNOWN_KEY,
         Verdict::BadSignature => BAD_SIGNATURE,
         Verdict::Unreadable(_) => UNREADABLE,
+        Verdict::NotRead => NOT_READ,
     }
 }
 
 fn why(verdict: &Verdict) -> Option<&str> {
     match verdict {
         Verdict::Unreadable(why) => Some(why),
-        Verdict::Verified | Verdict::UnknownKey | Verdict::BadSignature => None,
+        Verdict::Verified | Verdict::UnknownKey | Verdict::BadSignature | Verdict::NotRead => None,
     }
 }
 
@@ -196,3 +200,4 @@ const VERIFIED: &str = "verified";
 const UNKNOWN_KEY: &str = "unknown-key";
 const BAD_SIGNATURE: &str = "bad-signature";
 const UNREADABLE: &str = "unreadable";
+const NOT_READ: &str = "format-not-read";
