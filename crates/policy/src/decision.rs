@@ -10,7 +10,7 @@ use oci::{Digest, RepositoryName};
 use serde::{Deserialize, Serialize};
 
 pub use self::node::{Candidate, Mark, Node, NodeKind, TreeLine};
-pub use self::sentence::{SENTENCE_BYTES_MAX, within};
+pub use self::sentence::{SENTENCE_BYTES_MAX, message, within};
 use crate::file::Mode;
 use crate::principal::{Kind, PrincipalId};
 use crate::reason::{Class, Code};

@@ -3,14 +3,10 @@
 
 use crate::error::{Error, Refusal, Result};
 use oci::{Digest, ErrorCode, RepositoryName, Shape};
-use policy::decision::{SENTENCE_BYTES_MAX, within};
 use policy::gate::{self, Hold};
 use policy::{Decision, Outcome, Who};
 use store::decisions::{self, GateName};
 use store::{Standing, Store};
-
-/// The longest message, however many gates refuse, in bytes: docker prints all of it.
-const MESSAGE_BYTES_MAX: usize = 2 * SENTENCE_BYTES_MAX;
 
 /// What a gate let pass.
 #[derive(Debug, Default)]
@@ -130,7 +126,7 @@ fn refused_by(decisions: Vec<Decision>) -> Error {
         .iter()
         .all(|decision| decision.outcome == Outcome::NotReady);
     Error::Refused(Box::new(Refusal {
-        message: within(&decisions, MESSAGE_BYTES_MAX),
+        message: policy::decision::message(&decisions),
         decisions,
         not_ready,
     }))

@@ -10,6 +10,9 @@ use crate::reason::Class;
 /// The longest sentence of one answer, in bytes as they stand in JSON.
 pub const SENTENCE_BYTES_MAX: usize = 640;
 
+/// How many of several answers are given their whole length.
+const SENTENCES_MAX: usize = 2;
+
 /// The least that one of several answers gets, in bytes.
 const SHARE_BYTES_MIN: usize = 400;
 
@@ -18,6 +21,13 @@ const COMMAND_CHARACTERS_MAX: usize = 200;
 
 /// How many characters of a repository's name are shown.
 const NAME_CHARACTERS_MAX: usize = 100;
+
+/// The answers of all gates that say no, in one line as docker prints it.
+#[must_use]
+pub fn message(decisions: &[Decision]) -> String {
+    let sentences = decisions.len().clamp(1, SENTENCES_MAX);
+    within(decisions, SENTENCE_BYTES_MAX * sentences)
+}
 
 /// Several answers of gates in one line of at most `bytes_max` bytes, as they stand in JSON. One that has no place in it
 /// is counted, with the command that shows it.
@@ -109,16 +119,16 @@ impl Verification {
     /// The answer in one line of at most [`SENTENCE_BYTES_MAX`] bytes.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let policy = match self.policy.is_empty() {
-            true => String::new(),
-            false => format!(" as policy {} asks", self.policy),
+        let what = match self.policy.is_empty() {
+            true => "verified".to_owned(),
+            false => format!("signed as policy {} asks", self.policy),
         };
         let (word, pieces, tail) = match self.verified {
             true => ("is", met(&self.rules), until(self.holds_until)),
             false => ("is not", missing(&self.rules), next(&self.rules)),
         };
         let line = Line {
-            head: format!("{} {word} signed{policy}", self.image()),
+            head: format!("{} {word} {what}", self.image()),
             pieces,
             tail,
             whole: command(&format!(
@@ -182,21 +192,36 @@ enum Rank {
 }
 
 impl Line {
-    /// Takes as many reasons as there is room for: of every rule one, then the others.
-    fn within(&self, bytes_max: usize) -> String {
+    fn within(mut self, bytes_max: usize) -> String {
+        if let Some(text) = self.fitting(bytes_max) {
+            return text;
+        }
+        // A whole reason is worth more than the step after it.
+        self.tail.clear();
+        if let Some(text) = self.fitting(bytes_max) {
+            return text;
+        }
+        let first = self.pieces.first().map(|piece| piece.text.as_str());
+        let text = format!("{}: {}", self.head, first.unwrap_or_default());
+        cut_bytes(&text, bytes_max)
+    }
+
+    /// The line with as many reasons as there is room for, of every rule one before any other; `None` where there is no
+    /// room for one.
+    fn fitting(&self, bytes_max: usize) -> Option<String> {
         let mut by_rank: Vec<&Piece> = self.pieces.iter().collect();
         by_rank.sort_by_key(|piece| piece.rank);
-        let mut taken: Vec<&Piece> = Vec::new();
-        for piece in by_rank {
-            taken.push(piece);
-            if bytes(&self.with(&taken)) > bytes_max {
-                taken.pop();
+        let mut text = None;
+        for count in 1..=by_rank.len() {
+            let line = self.with(by_rank.get(..count)?);
+            if bytes(&line) > bytes_max {
                 break;
             }
+            text = Some(line);
         }
-        match self.pieces.first() {
-            Some(first) if taken.is_empty() => self.with_some_of(first, bytes_max),
-            _ => cut_bytes(&self.with(&taken), bytes_max),
+        match by_rank.is_empty() {
+            true => Some(self.with(&[])).filter(|line| bytes(line) <= bytes_max),
+            false => text,
         }
     }
 
@@ -225,18 +250,6 @@ impl Line {
         }
         text.push_str(&self.tail);
         text
-    }
-
-    /// Where there is no room for a single reason, as much of the first as there is room for.
-    fn with_some_of(&self, first: &Piece, bytes_max: usize) -> String {
-        let around = bytes(&format!("{}: …{}", self.head, self.tail));
-        let tail = match around < bytes_max {
-            true => self.tail.as_str(),
-            false => "",
-        };
-        let around = bytes(&format!("{}: {tail}", self.head));
-        let text = cut_bytes(&first.text, bytes_max.saturating_sub(around));
-        cut_bytes(&format!("{}: {text}{tail}", self.head), bytes_max)
     }
 }
 

@@ -121,16 +121,19 @@ pub fn verify_alone(facts: &Facts, directory: &Directory, now: i64) -> Verificat
                 }
             }
             Alone::Rejected { code, message } => {
-                rejected.push(exhibits::rejection(&court, evidence, "", code, message));
+                rejected.push(exhibits::rejection(
+                    &court, evidence, "STAGE", code, message,
+                ));
             }
         }
     }
-    let mut names: Vec<String> = rule
-        .counted
-        .iter()
-        .map(|counted| format!("{} {}", counted.kind, counted.name))
-        .collect();
-    names.dedup();
+    let mut names: Vec<String> = Vec::new();
+    for counted in &rule.counted {
+        let name = format!("{} {}", counted.kind, counted.name);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     rule.satisfied = !names.is_empty();
     rule.summary = if names.is_empty() {
         let message = "nobody whose key is registered has signed it".to_owned();
@@ -155,11 +158,8 @@ pub fn verify_alone(facts: &Facts, directory: &Directory, now: i64) -> Verificat
 fn automatic(facts: &Facts, name: &str) -> (RuleResult, Completed) {
     let recorded_at = facts.stage_records.get(name).copied();
     let summary = match recorded_at {
-        Some(at) => format!(
-            "its limits held at {}; a gate says whether they do now",
-            words::instant(at)
-        ),
-        None => "its limits have not held yet".to_owned(),
+        Some(at) => format!("recorded at {}, when its limits held", words::instant(at)),
+        None => "not recorded: its limits have not held yet".to_owned(),
     };
     let rule = RuleResult {
         satisfied: recorded_at.is_some(),

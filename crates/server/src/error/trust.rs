@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_gates_reasons_are_cut_to_what_clients_read_at_a_whole_reason() {
-        let name = format!("shop/{}", "w".repeat(90));
+        let name = format!("shop/{}", "w".repeat(60));
         let digest = oci::Digest::sha256(b"image");
         let decision = policy::gate::no_policy(&name.parse().unwrap(), &digest, 0);
         let refusal = |count: usize| registry::Refusal {

@@ -7,7 +7,7 @@ use crate::error::{ApiError, ApiResult, shown};
 use crate::view;
 use axum::Json;
 use client::api::gate::{GateAnswer, Outcome};
-use policy::decision::{Mark, Node, NodeKind, SENTENCE_BYTES_MAX, within};
+use policy::decision::{Mark, Node, NodeKind, message};
 use policy::gate::{self as gates, Hold};
 use policy::verb::Pull;
 use policy::{Ceiling, Decision, Policy, Who};
@@ -200,7 +200,7 @@ fn answer(said: Said) -> ApiResult<GateAnswer> {
     let explanation: Vec<Node> = decisions.iter().map(Decision::explain).collect();
     Ok(GateAnswer {
         outcome: on_the_wire(outcome),
-        sentence: within(&speaking, SENTENCE_BYTES_MAX * speaking.len().max(1)),
+        sentence: message(&speaking),
         tree: view::tree(&explanation),
         explanation: view::values(&explanation)?,
         decisions: view::values(&decisions)?,
