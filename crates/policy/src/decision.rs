@@ -2,6 +2,7 @@
 //!
 //! It is made by `gate::evaluate` and only carried and shown elsewhere; it is never a `bool`. DESIGN §2, §4, §7.
 
+mod line;
 mod node;
 mod sentence;
 mod tree;

@@ -94,6 +94,27 @@ pub(crate) async fn of_image(
     rows.iter().map(read).collect()
 }
 
+/// What is attached to the manifests that an index lists: it does not cover the index, and people who signed one of these
+/// ask why.
+pub(crate) async fn of_children(
+    conn: &mut AnyConnection,
+    repository_id: i64,
+    index: &Digest,
+) -> Result<Vec<Evidence>> {
+    let rows = sqlx::query(
+        "SELECT id, attached_to, manifest, format, subject, stage, named_repository, key_id, key_hint, verdict, why, \
+         stored_at, withdrawn_at FROM evidence WHERE repository_id = $1 AND withdrawn_at IS NULL AND attached_to IN (\
+           SELECT digest FROM manifest_references WHERE repository_id = $1 AND manifest = $2 AND kind = 'child') \
+         ORDER BY CASE WHEN verdict = 'verified' THEN 0 ELSE 1 END, stored_at, id LIMIT $3",
+    )
+    .bind(repository_id)
+    .bind(index.as_str())
+    .bind(OF_IMAGE_MAX)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
 /// Keeps what was read from a manifest. Evidence that is there already keeps its first time and is no longer withdrawn.
 pub(crate) async fn attach(
     tx: &mut Tx,

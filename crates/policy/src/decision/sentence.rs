@@ -3,6 +3,7 @@
 //! It must stand alone, so it names the image, the gate, what is missing and the next step. It is cut at whole reasons:
 //! what has no place in it is counted, with the command that shows it. All details are in the tree (`node.rs`).
 
+use super::line::{Line, Piece, Rank, bytes, counted, cut, cut_bytes};
 use super::{Decision, Outcome, Reason, RuleResult};
 use crate::gate::{Verification, instant};
 use crate::reason::Class;
@@ -162,97 +163,6 @@ fn command(text: &str) -> String {
     }
 }
 
-/// What a line is made of.
-struct Line {
-    head: String,
-    pieces: Vec<Piece>,
-    /// What stands at the end, with what parts it from the rest.
-    tail: String,
-    /// The command that shows what is left out.
-    whole: String,
-}
-
-/// One reason.
-struct Piece {
-    /// The place of its rule.
-    rule: usize,
-    /// What goes first where there is no room for all.
-    rank: Rank,
-    text: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    /// What a rule comes to.
-    Rule,
-    /// What else is wrong with it.
-    More,
-    /// A signature that does not count for it.
-    Candidate,
-}
-
-impl Line {
-    fn within(mut self, bytes_max: usize) -> String {
-        if let Some(text) = self.fitting(bytes_max) {
-            return text;
-        }
-        // A whole reason is worth more than the step after it.
-        self.tail.clear();
-        if let Some(text) = self.fitting(bytes_max) {
-            return text;
-        }
-        let first = self.pieces.first().map(|piece| piece.text.as_str());
-        let text = format!("{}: {}", self.head, first.unwrap_or_default());
-        cut_bytes(&text, bytes_max)
-    }
-
-    /// The line with as many reasons as there is room for, of every rule one before any other; `None` where there is no
-    /// room for one.
-    fn fitting(&self, bytes_max: usize) -> Option<String> {
-        let mut by_rank: Vec<&Piece> = self.pieces.iter().collect();
-        by_rank.sort_by_key(|piece| piece.rank);
-        let mut text = None;
-        for count in 1..=by_rank.len() {
-            let line = self.with(by_rank.get(..count)?);
-            if bytes(&line) > bytes_max {
-                break;
-            }
-            text = Some(line);
-        }
-        match by_rank.is_empty() {
-            true => Some(self.with(&[])).filter(|line| bytes(line) <= bytes_max),
-            false => text,
-        }
-    }
-
-    /// The line with these reasons, each beside those of its rule.
-    fn with(&self, taken: &[&Piece]) -> String {
-        let mut sorted: Vec<&Piece> = taken.to_vec();
-        sorted.sort_by_key(|piece| (piece.rule, piece.rank));
-        let mut text = self.head.clone();
-        let mut before: Option<&Piece> = None;
-        for piece in sorted {
-            text.push_str(match before {
-                None => ": ",
-                Some(before) if before.rule != piece.rule => "; ",
-                Some(before) if before.rank != piece.rank && piece.rank == Rank::Candidate => {
-                    ", not counted: "
-                }
-                Some(_) => ", ",
-            });
-            text.push_str(&piece.text);
-            before = Some(piece);
-        }
-        let left_out = self.pieces.len().saturating_sub(taken.len());
-        if left_out > 0 {
-            let more = counted(left_out, "more reason", "more reasons");
-            text.push_str(&format!("; {more}: {}", self.whole));
-        }
-        text.push_str(&self.tail);
-        text
-    }
-}
-
 /// What is missing, and who signed without counting.
 fn missing(rules: &[RuleResult]) -> Vec<Piece> {
     let mut pieces = Vec::new();
@@ -354,52 +264,4 @@ fn until(holds_until: Option<i64>) -> String {
         Some(at) => format!("; this holds until {}", instant(at)),
         None => String::new(),
     }
-}
-
-fn counted(number: usize, singular: &str, plural: &str) -> String {
-    format!("{number} {}", if number == 1 { singular } else { plural })
-}
-
-/// How long a text is in JSON.
-fn bytes(text: &str) -> usize {
-    text.chars().map(bytes_of).sum()
-}
-
-/// RFC 8259 7
-fn bytes_of(character: char) -> usize {
-    match character {
-        '"' | '\\' | '\u{8}' | '\u{c}' | '\n' | '\r' | '\t' => 2,
-        '\0'..='\u{1f}' => 6,
-        _ => character.len_utf8(),
-    }
-}
-
-fn cut(text: &str, characters_max: usize) -> String {
-    if text.chars().nth(characters_max).is_none() {
-        return text.to_owned();
-    }
-    let start: String = text
-        .chars()
-        .take(characters_max.saturating_sub(1))
-        .collect();
-    format!("{start}…")
-}
-
-/// As much of a text as has room.
-fn cut_bytes(text: &str, bytes_max: usize) -> String {
-    if bytes(text) <= bytes_max {
-        return text.to_owned();
-    }
-    let Some(mut room) = bytes_max.checked_sub('…'.len_utf8()) else {
-        return String::new();
-    };
-    let fits = |character: &char| match room.checked_sub(bytes_of(*character)) {
-        Some(left) => {
-            room = left;
-            true
-        }
-        None => false,
-    };
-    let start: String = text.chars().take_while(fits).collect();
-    format!("{start}…")
 }

@@ -4,7 +4,7 @@
 //! counts".
 
 use super::{Court, words};
-use crate::facts::{Evidence, Verdict};
+use crate::facts::{Evidence, Facts, Target, Verdict};
 use crate::file::Stage;
 use crate::principal::{PrincipalId, SigningKey};
 use crate::reason::Code;
@@ -241,7 +241,11 @@ fn refused(
     let is_here =
         evidence.attached_to == facts.digest || facts.listed_by.contains(&evidence.attached_to);
     if !is_here || evidence.subject != evidence.attached_to {
-        let message = format!("the signature of {who} is about {}", evidence.subject);
+        let message = format!(
+            "the signature of {who} is about {}{}",
+            evidence.subject,
+            of_an_image(facts, evidence)
+        );
         return Some((Code::OtherDigest, message));
     }
     if let Some(refused) = refused_key(court, key, who) {
@@ -256,6 +260,20 @@ fn refused(
         let message = format!("the signature of {who} is for repository {named}");
         (Code::OtherRepository, message)
     })
+}
+
+/// What to add where somebody has signed an image of the index instead of the index.
+fn of_an_image(facts: &Facts, evidence: &Evidence) -> &'static str {
+    match &facts.subject {
+        Target::Index(children)
+            if children.iter().any(|child| {
+                child.digest == evidence.attached_to && child.digest == evidence.subject
+            }) =>
+        {
+            ", which this index lists: it covers that image, and not the index"
+        }
+        _ => "",
+    }
 }
 
 /// What is wrong with a key and whoever holds it, whatever it signed.

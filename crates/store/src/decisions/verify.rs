@@ -2,15 +2,17 @@
 //! time from one state, and neither kept nor told.
 
 use oci::{Digest, RepositoryName};
+use policy::Target;
 use policy::gate::{self, Verification};
 
 use super::{gather, kept};
 use crate::accounts::directory_in;
 use crate::error::Result;
-use crate::{Store, policies, snapshot};
+use crate::{Store, evidence, policies, snapshot};
 
 /// What they come to by each policy that has signed stages for the repository: all of these, or those named. Where no
-/// policy has any, and none is named, each signature is judged by itself.
+/// policy has any, and none is named, each signature is judged by itself. Of an index the signatures on its images are
+/// judged too, so that it is said why they do not cover it.
 ///
 /// # Errors
 /// `NotFound` when the repository does not hold the manifest.
@@ -27,6 +29,10 @@ pub async fn verify(
     let (_, policies) = policies::current_in(store, &mut snapshot).await?;
     let mut gathered =
         gather::gather(&mut snapshot, kept.repository_id, repository, digest).await?;
+    if matches!(gathered.facts.subject, Target::Index(_)) {
+        let of_images = evidence::of_children(&mut snapshot, kept.repository_id, digest).await?;
+        gathered.facts.evidence.extend(of_images);
+    }
     snapshot.commit().await?;
     let asking: Vec<_> = policies
         .iter()

@@ -177,6 +177,16 @@ async fn a_signature_of_an_index_covers_its_images_and_not_the_other_way_round()
     };
     world.sign(&one, "ci", &ci, NOW + 1).await;
     assert_eq!(outcomes(NOW + 2).await, [true, false, false, false]);
+    let [told] = verify(&world, &index, &[], NOW + 2)
+        .await
+        .try_into()
+        .unwrap();
+    assert_eq!(
+        codes(&told.rules[0]),
+        [Code::StageNotSigned, Code::OtherDigest],
+        "{}",
+        told.explain().tree()
+    );
     world.sign(&index, "ci", &ci, NOW + 3).await;
     assert_eq!(outcomes(NOW + 4).await, [true, true, true, false]);
     world.sign(&outer, "ci", &ci, NOW + 5).await;
