@@ -85,10 +85,13 @@ pub(super) fn for_no_stage(
         let message = format!("{who} is not a signer of any stage");
         return (Code::NotASigner, message);
     };
-    let message = format!(
-        "the signature of {who} is for stage {}, for which nobody signs",
-        words::quoted(named)
-    );
+    let signed = court.policy.stages.get(named);
+    let unknown = match signed.is_none_or(Stage::is_automatic) {
+        true => ", for which nobody signs",
+        false => "",
+    };
+    let named = words::quoted(named);
+    let message = format!("the signature of {who} is for stage {named}{unknown}");
     (Code::OtherStage, message)
 }
 

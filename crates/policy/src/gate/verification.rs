@@ -175,19 +175,21 @@ fn others(court: &mut Court<'_>, rules: &[RuleResult]) -> Vec<Reason> {
     let refused = refused.filter_map(|reason| Some(reason.candidate.as_ref()?.evidence));
     let counted = rules.iter().flat_map(|rule| &rule.counted);
     let spoken_of: BTreeSet<i64> = counted.map(|it| it.evidence).chain(refused).collect();
-    let evidence = in_order(&court.facts.evidence);
-    let silent = evidence
-        .into_iter()
-        .filter(|evidence| !spoken_of.contains(&evidence.id));
-    let reasons: Vec<Reason> = silent
-        .map(|evidence| {
-            let (code, message) = match candidates::alone(court, evidence) {
-                Alone::Rejected { code, message } => (code, message),
-                Alone::Signs(key) => candidates::for_no_stage(court, evidence, key),
-            };
-            exhibits::rejection(court, evidence, "STAGE", code, message)
-        })
-        .collect();
+    let mut reasons = Vec::new();
+    for evidence in in_order(&court.facts.evidence) {
+        if spoken_of.contains(&evidence.id) {
+            continue;
+        }
+        let (code, message) = match candidates::alone(court, evidence) {
+            Alone::Rejected { code, message } => (code, message),
+            Alone::Signs(key) => candidates::for_no_stage(court, evidence, key),
+        };
+        let reason = exhibits::rejection(court, evidence, "STAGE", code, message);
+        reasons.push(reason);
+        if let Some(end) = evidence.expires_at {
+            court.horizon.may_change_at(end);
+        }
+    }
     bounded(court, reasons)
 }
 
