@@ -221,7 +221,7 @@ struct Found {
 
 /// What became of reading it.
 enum Said {
-    Read(Reading),
+    Read(Box<Reading>),
     /// Nothing reads this format.
     Unread(&'static str),
 }
@@ -230,7 +230,7 @@ fn unreadable(raw: Vec<u8>, why: String) -> Found {
     Found {
         raw,
         signature: None,
-        said: Said::Read(Reading::Unreadable { why }),
+        said: Said::Read(Box::new(Reading::Unreadable { why })),
     }
 }
 
@@ -246,7 +246,7 @@ fn judge(raw: Vec<u8>, signature: Option<String>, keys: &[PublicKey]) -> Option<
         Some(Found {
             raw,
             signature,
-            said: Said::Read(reading),
+            said: Said::Read(Box::new(reading)),
         })
     }
 }
