@@ -2,7 +2,7 @@
 
 use crate::command::{
     account, advisories, affected, audit, backup, check, demo, events, gate, gc, grant, key, login,
-    policy, sbom, scan, serve, sign, stock, team, token, trust, webhook,
+    policy, sbom, scan, serve, sign, stock, team, token, trust, verify, webhook,
 };
 use crate::context::ServerFlags;
 use crate::output::ColourChoice;
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Key(key::Key),
     /// Sign an image for a stage.
     Sign(sign::Sign),
+    /// Say whose signatures stand behind images, and why others do not count.
+    Verify(verify::Verify),
     /// Ask a gate whether an image may pass, and why not.
     Gate(gate::Gate),
     /// Check, test, apply and show policies.

@@ -22,6 +22,7 @@ pub(crate) mod stock;
 pub(crate) mod team;
 pub(crate) mod token;
 pub(crate) mod trust;
+pub(crate) mod verify;
 pub(crate) mod webhook;
 
 use crate::arguments::{Arguments, Command};
@@ -43,6 +44,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Affected(command) => command.run(server).await,
         Command::Key(command) => command.run(server).await,
         Command::Sign(command) => command.run(server).await,
+        Command::Verify(command) => command.run(server).await,
         Command::Gate(command) => command.run(server).await,
         Command::Policy(command) => command.run(server).await,
         Command::Trust(command) => command.run(server).await,

@@ -2,14 +2,16 @@
 //!
 //! It is made by `gate::evaluate` and only carried and shown elsewhere; it is never a `bool`. DESIGN §2, §4, §7.
 
+mod line;
+mod node;
 mod sentence;
 mod tree;
 
 use oci::{Digest, RepositoryName};
 use serde::{Deserialize, Serialize};
 
-pub use self::sentence::SENTENCE_CHARACTERS_MAX;
-pub use self::tree::{Mark, TreeLine};
+pub use self::node::{Candidate, Mark, Node, NodeKind, TreeLine};
+pub use self::sentence::{SENTENCE_BYTES_MAX, message, within};
 use crate::file::Mode;
 use crate::principal::{Kind, PrincipalId};
 use crate::reason::{Class, Code};
@@ -232,6 +234,9 @@ pub struct Counted {
     pub format: String,
     /// When its bytes were first stored, in milliseconds since the epoch.
     pub stored_at: i64,
+    /// The first instant at which it no longer counts, where there is one, in milliseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts_until: Option<i64>,
 }
 
 /// An exception that was applied.

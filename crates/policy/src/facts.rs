@@ -147,7 +147,8 @@ pub struct AdvisoryState {
     pub snapshot: String,
 }
 
-/// A signature or attestation, as it was found when it arrived.
+/// A signature or attestation, as it was found when it arrived. A format is a reader that fills this in; whether it counts
+/// is judged by these fields alone, and [`Evidence::format`] is for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// Its row number.
@@ -170,6 +171,8 @@ pub struct Evidence {
     pub repository: Option<String>,
     /// When this server first stored its bytes, in milliseconds since the epoch.
     pub stored_at: i64,
+    /// The first instant at which it no longer holds, where what was signed names one, in milliseconds since the epoch.
+    pub expires_at: Option<i64>,
     /// What the check of the signature gave.
     pub verdict: Verdict,
     /// Whether it was deleted since.
@@ -187,4 +190,6 @@ pub enum Verdict {
     BadSignature,
     /// The bytes could not be read; why.
     Unreadable(String),
+    /// It is a signature in a format that is known by name only: nobody has checked it.
+    NotRead,
 }

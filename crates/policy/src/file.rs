@@ -63,6 +63,8 @@ pub struct Stage {
     pub threshold: usize,
     /// The stages that must be complete before a signature counts.
     pub after: Vec<String>,
+    /// How long after it was stored a signature counts, in milliseconds; `None` for ever.
+    pub fresh_milliseconds: Option<i64>,
     /// Whether the author of the image may not sign: who first pushed it, and the signers of `ci`.
     pub except_author: bool,
     /// The limits of an automatic stage.
@@ -317,6 +319,19 @@ impl Exception {
 }
 
 impl Policy {
+    /// One that asks for nothing and covers nothing, for what is judged without a policy.
+    pub(crate) fn empty() -> Self {
+        Policy {
+            name: String::new(),
+            digest: String::new(),
+            repositories: Vec::new(),
+            ungated: Vec::new(),
+            stages: BTreeMap::new(),
+            gates: BTreeMap::new(),
+            exceptions: Vec::new(),
+        }
+    }
+
     /// Whether it covers this repository.
     #[must_use]
     pub fn covers(&self, repository: &RepositoryName) -> bool {

@@ -1,9 +1,13 @@
 //! May this image pass? [`evaluate`] answers for one gate, [`hold`] says which gates hold a caller.
 //!
-//! A pure function of facts, policy, directory and time: it gathers nothing, verifies nothing and caches nothing.
+//! [`verify`] says whose signatures stand behind an image, whatever a gate asks.
+//!
+//! Pure functions of facts, policy, directory and time: they gather nothing, check no signature and cache nothing.
 //! DESIGN §3 "Who is held by a gate", "What counts", §6.
 
 mod candidates;
+mod ends;
+mod exhibits;
 mod hold;
 mod horizon;
 mod image;
@@ -12,6 +16,7 @@ mod limits;
 mod refusals;
 mod signed;
 mod turn;
+mod verification;
 mod words;
 
 use std::collections::BTreeMap;
@@ -28,6 +33,7 @@ pub use self::hold::{Hold, hold, is_held};
 pub use self::refusals::no_policy;
 #[cfg(test)]
 pub(crate) use self::tests::world as testing;
+pub use self::verification::{Verification, asks_for_signatures, verify, verify_alone};
 pub(crate) use self::words::instant;
 
 /// How many reasons of one rule are given; the counts in the summary are of all.
@@ -78,16 +84,7 @@ pub fn evaluate(
     if facts.subject == Target::Evidence {
         return refusals::evidence_is_readable(facts, policy, gate, found.mode, now);
     }
-    let mut court = Court {
-        facts,
-        policy,
-        gate,
-        directory,
-        now,
-        horizon: Horizon::after(now),
-        exceptions: Vec::new(),
-        warnings: Vec::new(),
-    };
+    let mut court = Court::new(facts, policy, gate, directory, now);
     let rules = court.judge_stages(found);
     court.into_decision(found.mode, rules)
 }
@@ -105,6 +102,25 @@ struct Court<'a> {
 }
 
 impl<'a> Court<'a> {
+    fn new(
+        facts: &'a Facts,
+        policy: &'a Policy,
+        gate: &'a str,
+        directory: &'a Directory,
+        now: i64,
+    ) -> Self {
+        Court {
+            facts,
+            policy,
+            gate,
+            directory,
+            now,
+            horizon: Horizon::after(now),
+            exceptions: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
     fn judge_stages(&mut self, gate: &'a Gate) -> Vec<RuleResult> {
         let stages = &self.policy.stages;
         let required = || gate.require.iter().map(String::as_str);
@@ -152,6 +168,8 @@ impl<'a> Court<'a> {
             ("{image}", image.as_str()),
             ("{stage}", stage),
             ("{gate}", self.gate),
+            ("{policy}", self.policy.name.as_str()),
+            ("{repository}", self.facts.repository.as_str()),
         ];
         Some(words::fill(code.next_step(), &places))
     }

@@ -25,6 +25,9 @@
 //!
 //! - A stage with signers needs `threshold` distinct *identities* (a robot is the same identity as its owner),
 //!   each with a signature that counts; see [`reason::Code`] for all that keeps one from counting.
+//! - A stage may ask for fresh signatures: one that was stored longer ago does not count, and the answer holds until the
+//!   first of those that count is too old. For the order of stages and for who is an author age plays no part.
+//! - The format of a signature plays no part: whatever reads one fills in a [`facts::Evidence`].
 //! - An automatic stage is satisfied while its limits hold now; later stages are ordered by the server's record of it.
 //! - `mode: warn` turns a refusal into [`Outcome::Warn`], `mode: dry-run` into [`Outcome::Allow`]; what it would
 //!   have been is kept in [`Decision::would_be`].

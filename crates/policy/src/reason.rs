@@ -52,8 +52,8 @@ macro_rules! codes {
                 }
             }
 
-            /// What to do next, with the placeholders `{image}`, `{stage}`, `{gate}`, `{repository}`,
-            /// `{key}`, `{who}` and `{fix}`.
+            /// What to do next, with the placeholders `{image}`, `{stage}`, `{gate}`, `{policy}`, `{repository}` and
+            /// `{fix}`.
             #[must_use]
             pub fn next_step(self) -> &'static str {
                 match self {
@@ -68,13 +68,13 @@ codes! {
     // Why a signature does not count.
     UnknownKey = "unknown-key", Candidate,
         "No key that is registered on this server made the signature.",
-        "countersign key register";
+        "countersign key register --key FILE --for NAME --name NAME --scope {repository}";
     RevokedKey = "revoked-key", Candidate,
         "The key that made the signature has been revoked.",
         "countersign sign --stage {stage} {image}";
     OutOfScope = "out-of-scope", Candidate,
         "The key is not registered for this repository.",
-        "countersign key list";
+        "countersign key register --key FILE --for NAME --name NAME --scope {repository}";
     InactivePrincipal = "inactive-principal", Candidate,
         "The account of the signer, or of the person who owns the robot, is closed.",
         "countersign sign --stage {stage} {image}";
@@ -83,6 +83,9 @@ codes! {
         "countersign sign --stage {stage} {image}";
     Unreadable = "unreadable", Candidate,
         "The evidence could not be read.",
+        "countersign sign --stage {stage} {image}";
+    FormatNotRead = "format-not-read", Candidate,
+        "The signature is in a format that this version keeps and does not check.",
         "countersign sign --stage {stage} {image}";
     Withdrawn = "withdrawn", Candidate,
         "The evidence was deleted.",
@@ -101,12 +104,18 @@ codes! {
         "countersign sign --stage {stage} {image}";
     NotASigner = "not-a-signer", Candidate,
         "The policy does not list the signer for this stage.",
-        "countersign policy show";
+        "countersign policy show {policy}";
     Author = "author", Candidate,
         "The signer made this image, by pushing it or by signing for `ci`, and the stage excepts its author.",
         "ask someone else to run: countersign sign --stage {stage} {image}";
     OutOfOrder = "out-of-order", Candidate,
         "The signature was stored before the stages that come first were complete.",
+        "countersign sign --stage {stage} {image}";
+    Expired = "expired", Candidate,
+        "The signature has ended: it says itself until when it holds.",
+        "countersign sign --stage {stage} {image}";
+    TooOld = "too-old", Candidate,
+        "The signature was stored longer ago than the stage accepts.",
         "countersign sign --stage {stage} {image}";
     SamePrincipal = "same-principal", Candidate,
         "Another signature of the same principal counts already.",
@@ -122,6 +131,9 @@ codes! {
     ThresholdNotReached = "threshold-not-reached", Deny,
         "Fewer distinct people or machines than the stage asks for have a signature that counts.",
         "ask someone else to run: countersign sign --stage {stage} {image}";
+    NotSigned = "not-signed", Deny,
+        "Nobody whose key is registered has signed the image, and no policy says who has to.",
+        "countersign sign --stage {stage} {image}";
     VulnerabilityLimit = "vulnerability-limit", Deny,
         "A vulnerability is at or above the severity that the policy accepts, and its grace has ended.",
         "{fix}";

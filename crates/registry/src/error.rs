@@ -60,3 +60,11 @@ pub struct Refusal {
     /// Whether the answer may be another one in a moment.
     pub not_ready: bool,
 }
+
+impl Refusal {
+    /// The same in at most `bytes_max` bytes, as they stand in JSON, for clients that read no more.
+    #[must_use]
+    pub fn within(&self, bytes_max: usize) -> String {
+        policy::decision::within(&self.decisions, bytes_max)
+    }
+}

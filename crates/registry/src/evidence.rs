@@ -1,5 +1,6 @@
 //! Evidence at the door: a manifest that carries signatures is read when it arrives, once, and what was found is stored with it.
-//! Whether it counts is the gate's affair. Formats that the registry does not read stay what they are: manifests.
+//! Whether it counts is the gate's affair. A format is one kind of layer here, and one reader in `trust`; signatures of a format
+//! that has no reader are stored too, so that people are told that they do not count. All else stays what it is: manifests.
 
 use crate::error::Result;
 use oci::{Descriptor, Digest, ImageManifest, Manifest, RepositoryName, Shape, Tag, media};
@@ -9,7 +10,7 @@ use std::collections::BTreeSet;
 use std::io::BufReader;
 use store::evidence::{NewEvidence, Reverified};
 use store::{Store, System, blobs, catalogue};
-use trust::evidence::{Reading, Untrusted, read_bundle, read_simple_signing};
+use trust::evidence::{Claim, Reading, Untrusted, read_bundle, read_simple_signing};
 use trust::{KeyId, PublicKey};
 
 /// Bytes of one signature document.
@@ -124,12 +125,14 @@ pub(crate) async fn read(
     let (mut seen, mut room) = (BTreeSet::new(), SIGNATURES_BYTES_MAX);
     for layer in image.layers.iter().take(SIGNATURES_MAX) {
         let signature = layer.annotations.get(COSIGN_SIGNATURE_ANNOTATION).cloned();
-        let is_new = seen.insert((&layer.digest, signature.clone()));
-        if !(is_new && is_signature(layer, signature.as_deref())) {
+        let Some(format) = format(layer, signature.as_deref()) else {
+            continue;
+        };
+        if !seen.insert((&layer.digest, signature.clone())) {
             continue;
         }
         let reading = match document(store, repository, layer, &mut room).await? {
-            Ok(raw) => judge(raw, signature, keys),
+            Ok(raw) => format.read(raw, signature, keys),
             Err(why) => Some(unreadable(Vec::new(), why)),
         };
         found.extend(reading.map(|reading| reading.into_evidence(&attached_to)));
@@ -143,10 +146,39 @@ fn attached_by_tag(tag: &Tag) -> Option<Digest> {
     Digest::parse(&format!("{algorithm}:{hex}")).ok()
 }
 
-fn is_signature(layer: &Descriptor, signature: Option<&str>) -> bool {
+/// How the signatures in a layer are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// cosign's payload, with the signature in an annotation.
+    SimpleSigning,
+    /// A sigstore bundle, of ours or of cosign's.
+    Bundle,
+    /// One that is known by this name, and that nothing reads.
+    Unread(&'static str),
+}
+
+/// The format of a layer, by its media type; `None` for what is no signature.
+fn format(layer: &Descriptor, signature: Option<&str>) -> Option<Format> {
     match layer.media_type.as_str() {
-        media::COSIGN_SIMPLE_SIGNING => signature.is_some(),
-        other => other.starts_with("application/vnd.dev.sigstore.bundle"),
+        media::COSIGN_SIMPLE_SIGNING => signature.map(|_| Format::SimpleSigning),
+        media::NOTATION_JWS | media::NOTATION_COSE => Some(Format::Unread("notation")),
+        other if other.starts_with("application/vnd.dev.sigstore.bundle") => Some(Format::Bundle),
+        _ => None,
+    }
+}
+
+impl Format {
+    /// `None` for an attestation: it is evidence, but vouches for no stage.
+    fn read(self, raw: Vec<u8>, signature: Option<String>, keys: &[PublicKey]) -> Option<Found> {
+        let signature = signature.filter(|_| self == Format::SimpleSigning);
+        match self {
+            Format::SimpleSigning | Format::Bundle => judge(raw, signature, keys),
+            Format::Unread(format) => Some(Found {
+                raw,
+                signature,
+                said: Said::Unread(format),
+            }),
+        }
     }
 }
 
@@ -184,18 +216,25 @@ async fn document(
 struct Found {
     raw: Vec<u8>,
     signature: Option<String>,
-    reading: Reading,
+    said: Said,
+}
+
+/// What became of reading it.
+enum Said {
+    Read(Box<Reading>),
+    /// Nothing reads this format.
+    Unread(&'static str),
 }
 
 fn unreadable(raw: Vec<u8>, why: String) -> Found {
     Found {
         raw,
         signature: None,
-        reading: Reading::Unreadable { why },
+        said: Said::Read(Box::new(Reading::Unreadable { why })),
     }
 }
 
-/// `None` for an attestation: it is evidence, but vouches for no stage.
+/// `None` for an attestation.
 fn judge(raw: Vec<u8>, signature: Option<String>, keys: &[PublicKey]) -> Option<Found> {
     let reading = match &signature {
         Some(signature) => read_simple_signing(&raw, signature, keys),
@@ -207,20 +246,43 @@ fn judge(raw: Vec<u8>, signature: Option<String>, keys: &[PublicKey]) -> Option<
         Some(Found {
             raw,
             signature,
-            reading,
+            said: Said::Read(Box::new(reading)),
         })
+    }
+}
+
+impl Said {
+    fn claim(&self) -> Option<&Claim> {
+        match self {
+            Said::Read(reading) => reading.claim(),
+            Said::Unread(_) => None,
+        }
+    }
+
+    fn verdict(&self) -> (Option<KeyId>, Option<String>, Verdict) {
+        match self {
+            Said::Read(reading) => verdict(reading),
+            Said::Unread(_) => (None, None, Verdict::NotRead),
+        }
+    }
+
+    fn format(&self) -> &'static str {
+        match self {
+            Said::Read(reading) => reading
+                .claim()
+                .map_or("unreadable", |claim| claim.format.as_str()),
+            Said::Unread(format) => format,
+        }
     }
 }
 
 impl Found {
     fn into_evidence(self, attached_to: &Digest) -> NewEvidence {
-        let claim = self.reading.claim();
-        let (key, key_hint, verdict) = verdict(&self.reading);
+        let claim = self.said.claim();
+        let (key, key_hint, verdict) = self.said.verdict();
         NewEvidence {
             attached_to: attached_to.clone(),
-            format: claim
-                .map_or("unreadable", |claim| claim.format.as_str())
-                .to_owned(),
+            format: self.said.format().to_owned(),
             subject: claim.map(|claim| claim.subject.clone()),
             stage: claim.and_then(|claim| claim.stage.clone()),
             named_repository: claim
@@ -296,8 +358,8 @@ pub async fn reverify(store: &Store, now: i64) -> Result<usize> {
 
 impl Found {
     fn into_verdict(self) -> Reverified {
-        let (key, _, verdict) = verdict(&self.reading);
-        let claim = self.reading.claim();
+        let (key, _, verdict) = self.said.verdict();
+        let claim = self.said.claim();
         Reverified {
             verdict,
             subject: claim.map(|claim| claim.subject.clone()),
@@ -323,6 +385,28 @@ mod tests {
             (&[u64::MAX, u64::MAX], false),
         ] {
             assert_eq!(is_within_limits(sizes.iter().copied()), expect, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn a_layer_is_a_signature_by_its_type() {
+        let format_of =
+            |media_type: &str, signature| format(&Descriptor::of(media_type, b"{}"), signature);
+        for (media_type, signature, expect) in [
+            (media::SIGSTORE_BUNDLE_V03, None, Some(Format::Bundle)),
+            (media::SIGSTORE_BUNDLE_V01, None, Some(Format::Bundle)),
+            (
+                media::COSIGN_SIMPLE_SIGNING,
+                Some("c2ln"),
+                Some(Format::SimpleSigning),
+            ),
+            (media::COSIGN_SIMPLE_SIGNING, None, None),
+            (media::NOTATION_JWS, None, Some(Format::Unread("notation"))),
+            (media::NOTATION_COSE, None, Some(Format::Unread("notation"))),
+            (media::OCI_LAYER_GZIP, Some("c2ln"), None),
+            (media::IN_TOTO, None, None),
+        ] {
+            assert_eq!(format_of(media_type, signature), expect, "{media_type}");
         }
     }
 

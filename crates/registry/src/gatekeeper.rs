@@ -125,13 +125,8 @@ fn refused_by(decisions: Vec<Decision>) -> Error {
     let not_ready = decisions
         .iter()
         .all(|decision| decision.outcome == Outcome::NotReady);
-    let message = decisions
-        .iter()
-        .map(Decision::sentence)
-        .collect::<Vec<_>>()
-        .join(" ");
     Error::Refused(Box::new(Refusal {
-        message,
+        message: policy::decision::message(&decisions),
         decisions,
         not_ready,
     }))

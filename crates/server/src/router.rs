@@ -90,6 +90,7 @@ fn api_routes() -> Router<App> {
         // Not below `/policies/`: what stands there is a policy's name, and any may be chosen.
         .route("/lint", post(api::policies::lint))
         .route("/gate", get(api::images::gate))
+        .route("/verify", get(api::images::verify))
         // What is in stock
         .route(
             "/repositories",

@@ -4,11 +4,13 @@
 mod catalogue;
 mod decisions;
 mod evidence;
+mod explanation;
 mod image;
 mod reference;
 
 pub(crate) use self::catalogue::{repositories, shape, tags};
 pub(crate) use self::decisions::{covering, decisions};
 pub(crate) use self::evidence::evidence;
+pub(crate) use self::explanation::{tree, value, values};
 pub(crate) use self::image::{Inside, Matched, image, runnable, state};
 pub(crate) use self::reference::find;

@@ -114,6 +114,7 @@ fn api() -> Vec<Asked> {
             "/gate",
             "/api/v1/gate?ref=shop/web:1&gate=production",
         ),
+        asked("GET", "/verify", "/api/v1/verify?ref=shop/web:1"),
         asked("GET", "/repositories", "/api/v1/repositories"),
         asked(
             "GET",

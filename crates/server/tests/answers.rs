@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+#[path = "answers/verifying.rs"]
+mod verifying;
 #[path = "world/world.rs"]
 mod world;
 

@@ -10,6 +10,7 @@ mod kept;
 mod record;
 mod referring;
 mod schedule;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use self::gather::Gathered;
 pub use self::referring::{Referring, referring};
 pub use self::schedule::{GateStage, Subject, due, record_stage, refresh, stage_records, stock};
+pub use self::verify::verify;
 use crate::accounts::directory_in;
 use crate::error::{Error, Result};
 use crate::{Store, policies, snapshot};

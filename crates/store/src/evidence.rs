@@ -94,6 +94,27 @@ pub(crate) async fn of_image(
     rows.iter().map(read).collect()
 }
 
+/// What is attached to the manifests that an index lists: it does not cover the index, and people who signed one of these
+/// ask why.
+pub(crate) async fn of_children(
+    conn: &mut AnyConnection,
+    repository_id: i64,
+    index: &Digest,
+) -> Result<Vec<Evidence>> {
+    let rows = sqlx::query(
+        "SELECT id, attached_to, manifest, format, subject, stage, named_repository, key_id, key_hint, verdict, why, \
+         stored_at, withdrawn_at FROM evidence WHERE repository_id = $1 AND withdrawn_at IS NULL AND attached_to IN (\
+           SELECT digest FROM manifest_references WHERE repository_id = $1 AND manifest = $2 AND kind = 'child') \
+         ORDER BY CASE WHEN verdict = 'verified' THEN 0 ELSE 1 END, stored_at, id LIMIT $3",
+    )
+    .bind(repository_id)
+    .bind(index.as_str())
+    .bind(OF_IMAGE_MAX)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
 /// Keeps what was read from a manifest. Evidence that is there already keeps its first time and is no longer withdrawn.
 pub(crate) async fn attach(
     tx: &mut Tx,
@@ -156,6 +177,8 @@ fn read(row: &AnyRow) -> Result<Evidence> {
         stage: row.opt_text("stage")?,
         repository: row.opt_text("named_repository")?,
         stored_at: row.int("stored_at")?,
+        // None of the formats that are kept says until when it holds.
+        expires_at: None,
         verdict: read_verdict(row)?,
         withdrawn: row.opt_int("withdrawn_at")?.is_some(),
     })
@@ -167,6 +190,7 @@ fn read_verdict(row: &AnyRow) -> Result<Verdict> {
         UNKNOWN_KEY => Verdict::UnknownKey,
         BAD_SIGNATURE => Verdict::BadSignature,
         UNREADABLE => Verdict::Unreadable(row.opt_text("why")?.unwrap_or_default()),
+        NOT_READ => Verdict::NotRead,
         other => {
             return Err(Error::Corrupt {
                 what: "evidence.verdict".to_owned(),
@@ -182,13 +206,14 @@ fn verdict_name(verdict: &Verdict) -> &'static str {
         Verdict::UnknownKey => UNKNOWN_KEY,
         Verdict::BadSignature => BAD_SIGNATURE,
         Verdict::Unreadable(_) => UNREADABLE,
+        Verdict::NotRead => NOT_READ,
     }
 }
 
 fn why(verdict: &Verdict) -> Option<&str> {
     match verdict {
         Verdict::Unreadable(why) => Some(why),
-        Verdict::Verified | Verdict::UnknownKey | Verdict::BadSignature => None,
+        Verdict::Verified | Verdict::UnknownKey | Verdict::BadSignature | Verdict::NotRead => None,
     }
 }
 
@@ -196,3 +221,4 @@ const VERIFIED: &str = "verified";
 const UNKNOWN_KEY: &str = "unknown-key";
 const BAD_SIGNATURE: &str = "bad-signature";
 const UNREADABLE: &str = "unreadable";
+const NOT_READ: &str = "format-not-read";

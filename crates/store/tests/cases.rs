@@ -22,4 +22,5 @@ mod signing_keys;
 mod tokens;
 mod tuf;
 mod uploads;
+mod verifying;
 mod world;

@@ -186,7 +186,7 @@ pub struct Evidence {
     /// Whose key that is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
-    /// `verified`, `unknown-key`, `bad-signature` or `unreadable`.
+    /// `verified`, `unknown-key`, `bad-signature`, `unreadable` or `format-not-read`.
     pub verdict: String,
     /// Why, when it is not verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]

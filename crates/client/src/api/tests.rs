@@ -88,11 +88,13 @@ fn outcomes_and_states_are_kebab_case() {
         outcome: Outcome::NotReady,
         sentence: "s".into(),
         tree: "t".into(),
+        explanation: vec![json!({"kind": "gate"})],
         decisions: vec![json!({"gate": "production"})],
     };
     check(
         &answer,
-        json!({"outcome": "not-ready", "sentence": "s", "tree": "t", "decisions": [{"gate": "production"}]}),
+        json!({"outcome": "not-ready", "sentence": "s", "tree": "t", "explanation": [{"kind": "gate"}],
+            "decisions": [{"gate": "production"}]}),
     );
     assert_eq!(
         serde_json::to_value(InventoryState::NotIndexed).unwrap(),

@@ -3,7 +3,7 @@
 use reqwest::Method;
 
 use super::{accepted, with_query};
-use crate::api::gate::GateAnswer;
+use crate::api::gate::{GateAnswer, VerifyAnswer};
 use crate::api::policies::{
     LintReport, LintRequest, Policy, PolicyReport, PolicySummary, PutPolicy,
 };
@@ -64,6 +64,20 @@ impl Client {
             ("principal", principal),
         ];
         self.read(with_query(self.api(&["gate"])?, &parameters))
+            .await
+    }
+
+    /// What the signatures on an image (`shop/web:1` or `shop/web@sha256:…`) come to, for these stages or for all.
+    pub async fn verify(&self, image: &str, stages: &[String]) -> Result<VerifyAnswer, Error> {
+        let stages = stages.join(",");
+        let parameters = [
+            ("ref", Some(image)),
+            (
+                "stage",
+                Some(stages.as_str()).filter(|stages| !stages.is_empty()),
+            ),
+        ];
+        self.read(with_query(self.api(&["verify"])?, &parameters))
             .await
     }
 }

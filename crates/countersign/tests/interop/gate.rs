@@ -141,12 +141,21 @@ impl Run {
         let answer = curl(&url).user(self.shop.actor("host")).ask();
         answer.is_refused(image, &[code]);
         println!("{code}: {}", answer.json()["errors"][0]["message"]);
+        self.verifies(image, 3, &format!("[{code}]"));
+    }
+
+    /// `countersign verify` ends with this code, and says this.
+    fn verifies(&self, image: &str, code: i32, text: &str) {
+        let verified = self.shop.actor("admin").cli(["verify", image]).run();
+        assert_eq!(verified.code, Some(code), "{}", verified.all());
+        assert!(verified.out.contains(text), "{}", verified.all());
     }
 
     /// One more honest signature opens it: nothing else was missing.
     fn opens_with(&self, who: &str, image: &str) {
         self.shop.sign(who, who, "staging", image);
         self.shop.gate(image).is("allow");
+        self.verifies(image, 0, "✓ stage staging: signed by ");
     }
 }
 

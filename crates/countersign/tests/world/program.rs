@@ -16,6 +16,9 @@ use tokio::runtime::Runtime;
 /// The password of `admin`.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
+/// Opens the keys that the program is given.
+pub(crate) const KEY_PASSWORD: &str = "a password of the keys";
+
 /// Something to push, which follows from its name and the numbers of its layers.
 pub(crate) struct Image {
     pub(crate) tag: String,
@@ -152,6 +155,7 @@ impl Server {
         let mut command = command();
         command
             .env("COUNTERSIGN_CONFIG_DIR", self.data.with_extension("login"))
+            .env("COSIGN_PASSWORD", KEY_PASSWORD)
             .args(arguments);
         command.output().unwrap()
     }

@@ -1,38 +1,104 @@
-//! A decision in one line, as docker prints it after a refused pull.
+//! An answer in one line, cut to fit: as docker prints it after a refused pull, and notary after a refused update.
 //!
-//! It must stand alone, so it names the image, the gate, what is missing and the next step, and it is never longer than
-//! a terminal can bear; all details are in the decision itself and in its tree.
+//! It must stand alone, so it names the image, the gate, what is missing and the next step. It is cut at whole reasons:
+//! what has no place in it is counted, with the command that shows it. All details are in the tree (`node.rs`).
 
+use super::line::{Line, Piece, Rank, bytes, counted, cut, cut_bytes};
 use super::{Decision, Outcome, Reason, RuleResult};
+use crate::gate::{Verification, instant};
 use crate::reason::Class;
 
-/// The longest sentence, in characters.
-pub const SENTENCE_CHARACTERS_MAX: usize = 400;
+/// The longest sentence of one answer, in bytes as they stand in JSON.
+pub const SENTENCE_BYTES_MAX: usize = 640;
 
-/// The longest next step that has a place in it, in characters.
-const NEXT_CHARACTERS_MAX: usize = 200;
+/// How many of several answers are given their whole length.
+const SENTENCES_MAX: usize = 2;
 
-/// How many signatures that do not count are named for one rule.
-const CANDIDATES_MAX: usize = 4;
+/// The least that one of several answers gets, in bytes.
+const SHARE_BYTES_MIN: usize = 400;
 
-/// How many findings of one rule are named.
-const NAMED_MAX: usize = 2;
+/// The longest command that has a place in it, in characters.
+const COMMAND_CHARACTERS_MAX: usize = 200;
+
+/// How many characters of a repository's name are shown.
+const NAME_CHARACTERS_MAX: usize = 100;
+
+/// The answers of all gates that say no, in one line as docker prints it.
+#[must_use]
+pub fn message(decisions: &[Decision]) -> String {
+    let sentences = decisions.len().clamp(1, SENTENCES_MAX);
+    within(decisions, SENTENCE_BYTES_MAX * sentences)
+}
+
+/// Several answers of gates in one line of at most `bytes_max` bytes, as they stand in JSON. One that has no place in it
+/// is counted, with the command that shows it.
+#[must_use]
+pub fn within(decisions: &[Decision], bytes_max: usize) -> String {
+    let shown = (bytes_max / SHARE_BYTES_MIN).clamp(1, decisions.len().max(1));
+    let left_out = decisions.get(shown..).unwrap_or_default();
+    let rest = match left_out {
+        [] => String::new(),
+        [first, ..] => format!(
+            " {}: {}",
+            counted(left_out.len(), "more gate says no", "more gates say no"),
+            first.command()
+        ),
+    };
+    let rest = match bytes(&rest) <= bytes_max / 2 {
+        true => rest,
+        false => String::new(),
+    };
+    let spaces = shown.saturating_sub(1);
+    let room = bytes_max.saturating_sub(bytes(&rest) + spaces) / shown;
+    let sentences: Vec<String> = decisions
+        .iter()
+        .take(shown)
+        .map(|decision| decision.within(room))
+        .collect();
+    cut_bytes(&format!("{}{rest}", sentences.join(" ")), bytes_max)
+}
 
 impl Decision {
-    /// The answer in one line of at most [`SENTENCE_CHARACTERS_MAX`] characters.
+    /// The answer in one line of at most [`SENTENCE_BYTES_MAX`] bytes.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let gate = self.gate_name();
-        let image = self.image();
-        match self.outcome {
-            Outcome::Allow if self.would_be.is_some() => self.refusal(&format!(
-                "{image} passes {gate}, which is in mode dry-run; enforced, it would not"
-            )),
-            Outcome::Allow => bounded(&format!("{image} may pass {gate}{}", self.until())),
-            Outcome::Warn => self.refusal(&format!("{image} passes {gate} with a warning")),
-            Outcome::Deny => self.refusal(&format!("{image} may not pass {gate}")),
-            Outcome::NotReady => self.refusal(&format!("{image} may not pass {gate} yet")),
-        }
+        self.within(SENTENCE_BYTES_MAX)
+    }
+
+    /// The answer in one line of at most `bytes_max` bytes, as they stand in JSON.
+    #[must_use]
+    pub fn within(&self, bytes_max: usize) -> String {
+        let (image, gate) = (self.image(), self.gate_name());
+        let head = match self.outcome {
+            Outcome::Allow if self.would_be.is_some() => {
+                format!("{image} passes {gate}, which is in mode dry-run; enforced, it would not")
+            }
+            Outcome::Allow => format!("{image} may pass {gate}"),
+            Outcome::Warn => format!("{image} passes {gate} with a warning"),
+            Outcome::Deny => format!("{image} may not pass {gate}"),
+            Outcome::NotReady => format!("{image} may not pass {gate} yet"),
+        };
+        let is_good = self.outcome == Outcome::Allow && self.would_be.is_none();
+        let (pieces, tail) = match is_good {
+            true => (met(&self.rules), until(self.holds_until)),
+            false => (missing(&self.rules), next(&self.rules)),
+        };
+        let line = Line {
+            head,
+            pieces,
+            tail,
+            whole: self.command(),
+        };
+        line.within(bytes_max)
+    }
+
+    /// The command that shows the whole answer.
+    fn command(&self) -> String {
+        let image = format!("{}@{}", self.repository, self.digest);
+        command(&match self.gate.is_empty() {
+            true => format!("countersign verify {image}"),
+            false => format!("countersign gate {image} --gate {}", self.gate),
+        })
     }
 
     /// `gate production`.
@@ -46,149 +112,156 @@ impl Decision {
 
     /// The repository and enough of the digest to recognise it.
     pub(super) fn image(&self) -> String {
-        let algorithm = self.digest.algorithm();
-        format!(
-            "{}@{}:{}…",
-            cut(self.repository.as_str(), 100),
-            algorithm.as_str(),
-            self.digest.short()
-        )
-    }
-
-    fn until(&self) -> String {
-        match self.holds_until {
-            Some(instant) => format!("; this holds until {}", crate::gate::instant(instant)),
-            None => String::new(),
-        }
-    }
-
-    /// The longest of several wordings that fits: with the candidates, without them, with fewer rules.
-    fn refusal(&self, head: &str) -> String {
-        let failing: Vec<&RuleResult> = self.rules.iter().filter(|rule| !rule.satisfied).collect();
-        let next = self
-            .next()
-            // Half a command is worse than none; the tree has it.
-            .filter(|next| next.chars().count() <= NEXT_CHARACTERS_MAX)
-            .map(|next| format!(". Next: {next}"))
-            .unwrap_or_default();
-        let wordings = [
-            clauses(&failing, detailed),
-            clauses(&failing, short),
-            clauses(failing.get(..1).unwrap_or_default(), short)
-                + &match failing.len().saturating_sub(1) {
-                    1 => "; and 1 more rule".to_owned(),
-                    more => format!("; and {more} more rules"),
-                },
-        ];
-        let fitting = wordings
-            .iter()
-            .map(|wording| format!("{head}: {wording}{next}"))
-            .find(|sentence| fits(sentence));
-        fitting.unwrap_or_else(|| {
-            let first = failing.first().map(|rule| short(rule)).unwrap_or_default();
-            let room = SENTENCE_CHARACTERS_MAX
-                .saturating_sub(head.chars().count() + next.chars().count() + 3);
-            bounded(&format!("{head}: {}{next}", cut(&first, room)))
-        })
-    }
-
-    /// The next step of the first rule that refuses.
-    fn next(&self) -> Option<&str> {
-        let denying = self
-            .blocking()
-            .filter(|reason| reason.code.class() == Class::Deny);
-        denying
-            .chain(self.blocking())
-            .find_map(|reason| reason.next.as_deref())
+        image(&self.repository, &self.digest)
     }
 }
 
-fn clauses(rules: &[&RuleResult], clause: impl Fn(&RuleResult) -> String) -> String {
-    let clauses: Vec<String> = rules.iter().map(|rule| clause(rule)).collect();
-    clauses.join("; ")
-}
-
-/// What is missing, and who signed without counting.
-fn detailed(rule: &RuleResult) -> String {
-    let mut candidates: Vec<String> = Vec::new();
-    for reason in rule
-        .reasons
-        .iter()
-        .filter(|reason| reason.code.class() == Class::Candidate)
-    {
-        let signer = reason
-            .candidate
-            .as_ref()
-            .and_then(|candidate| candidate.signer.as_deref());
-        let text = match signer {
-            Some(signer) => format!("{signer}: {}", reason.code),
-            None => reason.code.to_string(),
+impl Verification {
+    /// The answer in one line of at most [`SENTENCE_BYTES_MAX`] bytes.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let what = match self.policy.is_empty() {
+            true => "verified".to_owned(),
+            false => format!("signed as policy {} asks", self.policy),
         };
-        if !candidates.contains(&text) {
-            candidates.push(text);
-        }
+        let (word, pieces, tail) = match self.verified {
+            true => ("is", met(&self.rules), until(self.holds_until)),
+            false => ("is not", missing(&self.rules), next(&self.rules)),
+        };
+        let line = Line {
+            head: format!("{} {word} {what}", self.image()),
+            pieces,
+            tail,
+            whole: command(&format!(
+                "countersign verify {}@{}",
+                self.repository, self.digest
+            )),
+        };
+        line.within(SENTENCE_BYTES_MAX)
     }
-    if candidates.is_empty() {
-        return short(rule);
+
+    /// The repository and enough of the digest to recognise it.
+    pub(super) fn image(&self) -> String {
+        image(&self.repository, &self.digest)
     }
-    let more = match candidates.len().saturating_sub(CANDIDATES_MAX) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    candidates.truncate(CANDIDATES_MAX);
+}
+
+fn image(repository: &oci::RepositoryName, digest: &oci::Digest) -> String {
     format!(
-        "{}, not counted: {}{more}",
-        short(rule),
-        candidates.join(", ")
+        "{}@{}:{}…",
+        cut(repository.as_str(), NAME_CHARACTERS_MAX),
+        digest.algorithm().as_str(),
+        digest.short()
     )
 }
 
-/// What is missing.
-fn short(rule: &RuleResult) -> String {
-    let mut messages: Vec<&str> = Vec::new();
-    for reason in blocking(rule) {
-        if !messages.contains(&reason.message.as_str()) {
-            messages.push(&reason.message);
+/// Half a command is worse than none.
+fn command(text: &str) -> String {
+    match text.chars().count() <= COMMAND_CHARACTERS_MAX {
+        true => text.to_owned(),
+        false => "countersign gate, or countersign verify".to_owned(),
+    }
+}
+
+/// What is missing, and who signed without counting.
+fn missing(rules: &[RuleResult]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let failing = rules.iter().filter(|rule| !rule.satisfied);
+    for (place, rule) in failing.enumerate() {
+        let mut texts: Vec<(Rank, String)> = Vec::new();
+        let blocking = rule
+            .reasons
+            .iter()
+            .filter(|reason| reason.code.class() != Class::Candidate);
+        for reason in blocking {
+            let rank = if texts.is_empty() {
+                Rank::Rule
+            } else {
+                Rank::More
+            };
+            let text = match (rank, rule.automatic) {
+                (Rank::Rule, true) => format!("{}: {}", rule.rule, reason.message),
+                _ => reason.message.clone(),
+            };
+            texts.push((rank, text));
         }
+        if texts.is_empty() {
+            texts.push((Rank::Rule, summary(rule)));
+        }
+        let candidates = rule
+            .reasons
+            .iter()
+            .filter(|reason| reason.code.class() == Class::Candidate);
+        texts.extend(candidates.map(|reason| (Rank::Candidate, candidate(reason))));
+        let mut said: Vec<(Rank, String)> = Vec::new();
+        for text in texts {
+            if !said.contains(&text) {
+                said.push(text);
+            }
+        }
+        pieces.extend(said.into_iter().map(|(rank, text)| Piece {
+            rule: place,
+            rank,
+            text,
+        }));
     }
-    let named: Vec<&str> = messages.iter().take(NAMED_MAX).copied().collect();
-    let text = if named.is_empty() {
-        rule.summary.clone()
-    } else {
-        named.join(", ")
+    pieces
+}
+
+/// Who signed, and which limits hold.
+fn met(rules: &[RuleResult]) -> Vec<Piece> {
+    let met = rules.iter().enumerate();
+    met.map(|(place, rule)| Piece {
+        rule: place,
+        rank: Rank::Rule,
+        text: summary(rule),
+    })
+    .collect()
+}
+
+/// `stage ci signed by robot ci-shop`, `stage scan: its limits hold`.
+fn summary(rule: &RuleResult) -> String {
+    let name = rule.rule.to_string();
+    match &rule.rule {
+        super::Rule::Stage(_) if rule.summary.starts_with(&name) => rule.summary.clone(),
+        super::Rule::Stage(_) if rule.automatic => format!("{name}: {}", rule.summary),
+        super::Rule::Stage(_) => format!("{name} {}", rule.summary),
+        super::Rule::Target | super::Rule::Policy => rule.summary.clone(),
+    }
+}
+
+/// `person quentin: author`
+fn candidate(reason: &Reason) -> String {
+    let signer = reason
+        .candidate
+        .as_ref()
+        .and_then(|candidate| candidate.signer.as_deref());
+    match signer {
+        Some(signer) => format!("{signer}: {}", reason.code),
+        None => reason.code.to_string(),
+    }
+}
+
+/// The next step of the first rule that refuses, as the end of a line.
+fn next(rules: &[RuleResult]) -> String {
+    let blocking = || {
+        let failing = rules.iter().filter(|rule| !rule.satisfied);
+        let reasons = failing.flat_map(|rule| &rule.reasons);
+        reasons.filter(|reason| reason.code.class() != Class::Candidate)
     };
-    let more = match messages.len().saturating_sub(NAMED_MAX) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    if rule.automatic {
-        format!("{}: {text}{more}", rule.rule)
-    } else {
-        format!("{text}{more}")
+    let denying = blocking().filter(|reason| reason.code.class() == Class::Deny);
+    let next = denying
+        .chain(blocking())
+        .find_map(|reason| reason.next.as_deref());
+    match next {
+        Some(next) if next.chars().count() <= COMMAND_CHARACTERS_MAX => format!(". Next: {next}"),
+        _ => String::new(),
     }
 }
 
-fn blocking(rule: &RuleResult) -> impl Iterator<Item = &Reason> {
-    rule.reasons
-        .iter()
-        .filter(|reason| reason.code.class() != Class::Candidate)
-}
-
-fn fits(text: &str) -> bool {
-    text.chars().count() <= SENTENCE_CHARACTERS_MAX
-}
-
-fn bounded(text: &str) -> String {
-    cut(text, SENTENCE_CHARACTERS_MAX)
-}
-
-fn cut(text: &str, characters_max: usize) -> String {
-    if text.chars().nth(characters_max).is_none() {
-        return text.to_owned();
+fn until(holds_until: Option<i64>) -> String {
+    match holds_until {
+        Some(at) => format!("; this holds until {}", instant(at)),
+        None => String::new(),
     }
-    let start: String = text
-        .chars()
-        .take(characters_max.saturating_sub(1))
-        .collect();
-    format!("{start}…")
 }

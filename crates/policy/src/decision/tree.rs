@@ -1,113 +1,33 @@
-//! A decision as indented lines, for the command line and for the console.
-//!
-//! The lines carry depth and mark, so that each surface can draw them in its way; the words are the same everywhere.
+//! How the tree of an answer grows: from a decision of a gate, and from what the signatures come to.
 
-use std::fmt;
-
-use super::{Counted, Decision, Limit, Outcome, Reason, Rule, RuleResult};
-use crate::reason::{Class, Code};
-
-/// What a line says about its rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mark {
-    /// It is met, or counts.
-    Pass,
-    /// It is not met, or does not count.
-    Fail,
-    /// It waits for something.
-    Wait,
-    /// It only explains.
-    Note,
-    /// What to do next.
-    Next,
-}
-
-impl Mark {
-    /// One character for a terminal.
-    #[must_use]
-    pub fn symbol(self) -> char {
-        match self {
-            Mark::Pass => '✓',
-            Mark::Fail => '✗',
-            Mark::Wait => '…',
-            Mark::Note => '·',
-            Mark::Next => '→',
-        }
-    }
-}
-
-/// One line of the tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TreeLine {
-    /// How far it is indented.
-    pub depth: usize,
-    /// What it says.
-    pub mark: Mark,
-    /// The words.
-    pub text: String,
-    /// The code of the reason it shows, for a link to its page.
-    pub code: Option<Code>,
-}
-
-impl fmt::Display for TreeLine {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{:indent$}{} {}",
-            "",
-            self.mark.symbol(),
-            self.text,
-            indent = self.depth * 2
-        )
-    }
-}
+use super::node::{Candidate, Mark, Node, NodeKind, TreeLine};
+use super::{
+    Counted, Decision, ExceptionUsed, Limit, LimitResult, Outcome, Reason, Rule, RuleResult,
+};
+use crate::gate::{Verification, instant};
+use crate::reason::Class;
 
 impl Decision {
     /// The tree as text, a line each, without a line end after the last.
     #[must_use]
     pub fn tree(&self) -> String {
-        let lines: Vec<String> = self.tree_lines().iter().map(ToString::to_string).collect();
-        lines.join("\n")
+        self.explain().tree()
     }
 
-    /// The tree as lines: the answer, each rule with its reasons and signatures, exceptions and warnings.
+    /// The tree as lines: the answer, each rule with its signatures and reasons, exceptions and warnings.
     #[must_use]
     pub fn tree_lines(&self) -> Vec<TreeLine> {
-        let mut tree = Tree::default();
-        tree.line(0, mark_of(self.outcome), self.headline());
-        for rule in &self.rules {
-            tree.rule(rule);
-        }
-        for exception in &self.exceptions_used {
-            let exploited = if exception.known_exploited {
-                " (known to be exploited)"
-            } else {
-                ""
-            };
-            tree.line(
-                1,
-                Mark::Note,
-                format!(
-                    "exception for {}{exploited}: {}, by {}, until {}, used for {}",
-                    exception.waives,
-                    exception.reason,
-                    exception.owner,
-                    crate::gate::instant(exception.until_at),
-                    exception.applied_to
-                ),
-            );
-        }
-        for warning in &self.warnings {
-            tree.line(1, Mark::Note, format!("warning: {warning}"));
-        }
-        if let Some(instant) = self.holds_until {
-            tree.line(
-                1,
-                Mark::Note,
-                format!("holds until {}", crate::gate::instant(instant)),
-            );
-        }
-        tree.lines
+        self.explain().lines()
+    }
+
+    /// The whole answer in words: gate, rules, and of each what counts, what does not and why, and the next step.
+    #[must_use]
+    pub fn explain(&self) -> Node {
+        let mut root = Node::new(NodeKind::Gate, mark_of(self.outcome), self.headline());
+        root.children.extend(self.rules.iter().map(of_rule));
+        root.children
+            .extend(self.exceptions_used.iter().map(of_exception));
+        finished(root, &self.warnings, self.holds_until)
     }
 
     fn headline(&self) -> String {
@@ -115,138 +35,185 @@ impl Decision {
             Some(outcome) => format!(" (mode {}, enforced it would be {outcome})", self.mode),
             None => String::new(),
         };
-        let policy = match self.policy_digest.get(..12) {
-            Some(digest) => format!(", policy {} {digest}", self.policy),
-            None => String::new(),
-        };
         format!(
-            "{}{would_be}: {} at {}{policy}",
+            "{}{would_be}: {} at {}{}",
             self.outcome,
             self.image(),
-            self.gate_name()
+            self.gate_name(),
+            of_policy(&self.policy, &self.policy_digest)
         )
     }
 }
 
-#[derive(Debug, Default)]
-struct Tree {
-    lines: Vec<TreeLine>,
+impl Verification {
+    /// The whole answer in words, as that of a gate.
+    #[must_use]
+    pub fn explain(&self) -> Node {
+        let (mark, word) = match self.verified {
+            true => (Mark::Pass, "verified"),
+            false => (Mark::Fail, "not verified"),
+        };
+        let policy = match self.policy.is_empty() {
+            true => ", and no policy says who has to sign".to_owned(),
+            false => of_policy(&self.policy, &self.policy_digest),
+        };
+        let headline = format!("{word}: {}{policy}", self.image());
+        let mut root = Node::new(NodeKind::Policy, mark, headline);
+        root.children.extend(self.rules.iter().map(of_rule));
+        if !self.others.is_empty() {
+            let text = "signatures that are of no use to these stages";
+            let mut others = Node::new(NodeKind::Rule, Mark::Note, text);
+            others.children.extend(self.others.iter().map(of_reason));
+            root.children.push(others);
+        }
+        finished(root, &self.warnings, self.holds_until)
+    }
 }
 
-impl Tree {
-    fn line(&mut self, depth: usize, mark: Mark, text: String) {
-        self.lines.push(TreeLine {
-            depth,
-            mark,
-            text,
-            code: None,
-        });
+/// `, policy shop 35a65c96fd9b`
+fn of_policy(name: &str, digest: &str) -> String {
+    match digest.get(..12) {
+        Some(digest) => format!(", policy {name} {digest}"),
+        None => String::new(),
     }
+}
 
-    fn rule(&mut self, rule: &RuleResult) {
-        let kind = if rule.automatic { " (automatic)" } else { "" };
-        let text = match &rule.rule {
-            Rule::Stage(_) => format!("{}{kind}: {}", rule.rule, without_stage(rule)),
-            Rule::Target | Rule::Policy => rule.summary.clone(),
-        };
-        let of_limit = |limit: Limit| -> Vec<&Reason> {
-            rule.reasons
-                .iter()
-                .filter(|reason| reason.limit == Some(limit))
-                .collect()
-        };
-        let is_under_a_limit = |reason: &&Reason| {
-            rule.limits
-                .iter()
-                .any(|limit| reason.limit == Some(limit.limit))
-        };
-        let of_rule: Vec<&Reason> = rule
-            .reasons
+/// Adds what stands at the end of every answer.
+fn finished(mut root: Node, warnings: &[String], holds_until: Option<i64>) -> Node {
+    let warnings = warnings
+        .iter()
+        .map(|warning| Node::new(NodeKind::Warning, Mark::Note, format!("warning: {warning}")));
+    root.children.extend(warnings);
+    let until = holds_until.map(|at| {
+        let text = format!("holds until {}", instant(at));
+        Node::new(NodeKind::Until, Mark::Note, text)
+    });
+    root.children.extend(until);
+    root
+}
+
+fn of_rule(rule: &RuleResult) -> Node {
+    let kind = if rule.automatic { " (automatic)" } else { "" };
+    let text = match &rule.rule {
+        Rule::Stage(_) => format!("{}{kind}: {}", rule.rule, without_stage(rule)),
+        Rule::Target | Rule::Policy => rule.summary.clone(),
+    };
+    let is_under_a_limit = |reason: &&Reason| {
+        rule.limits
             .iter()
-            .filter(|reason| !is_under_a_limit(reason))
-            .collect();
-        let rest = self.heading(1, mark_of_rule(rule), text, &rule.summary, &of_rule);
-        for limit in &rule.limits {
-            let reasons = of_limit(limit.limit);
-            let mark = if limit.satisfied {
-                Mark::Pass
-            } else {
-                failing_mark(&reasons)
-            };
-            let text = format!("{}: {}", limit.limit, limit.summary);
-            let rest = self.heading(2, mark, text, &limit.summary, &reasons);
-            self.reasons(3, rest);
-        }
-        for counted in &rule.counted {
-            let stored = crate::gate::instant(counted.stored_at);
-            let Counted {
-                kind, name, format, ..
-            } = counted;
-            self.line(
-                2,
-                Mark::Pass,
-                format!("{kind} {name} signed ({format}, stored {stored})"),
-            );
-        }
-        self.reasons(2, rest);
+            .any(|limit| reason.limit == Some(limit.limit))
+    };
+    let reasons: Vec<&Reason> = rule
+        .reasons
+        .iter()
+        .filter(|reason| !is_under_a_limit(reason))
+        .collect();
+    let (mut node, rest) = heading(
+        Node::new(NodeKind::Rule, mark_of_rule(rule), text),
+        &rule.summary,
+        &reasons,
+    );
+    for limit in &rule.limits {
+        node.children.push(of_limit(limit, rule));
     }
+    node.children.extend(rule.counted.iter().map(of_counted));
+    node.children
+        .extend(rest.iter().map(|reason| of_reason(reason)));
+    node
+}
 
-    /// A line that stands above reasons. Where the first of them says just the same, its code and its next step go
-    /// with the line, and the others are left.
-    fn heading<'a, 'b>(
-        &mut self,
-        depth: usize,
-        mark: Mark,
-        text: String,
-        summary: &str,
-        reasons: &'a [&'b Reason],
-    ) -> &'a [&'b Reason] {
-        match reasons.split_first() {
-            Some((first, rest)) if first.message == summary => {
-                let text = format!("{text} [{}]", first.code);
-                self.lines.push(TreeLine {
-                    depth,
-                    mark,
-                    text,
-                    code: Some(first.code),
-                });
-                self.next(depth + 1, first);
-                rest
-            }
-            _ => {
-                self.line(depth, mark, text);
-                reasons
-            }
-        }
-    }
+fn of_limit(limit: &LimitResult, rule: &RuleResult) -> Node {
+    let is_its = |reason: &&Reason, limit: Limit| reason.limit == Some(limit);
+    let reasons: Vec<&Reason> = rule
+        .reasons
+        .iter()
+        .filter(|reason| is_its(reason, limit.limit))
+        .collect();
+    let mark = if limit.satisfied {
+        Mark::Pass
+    } else {
+        failing_mark(&reasons)
+    };
+    let text = format!("{}: {}", limit.limit, limit.summary);
+    let (mut node, rest) = heading(
+        Node::new(NodeKind::Limit, mark, text),
+        &limit.summary,
+        &reasons,
+    );
+    node.children
+        .extend(rest.iter().map(|reason| of_reason(reason)));
+    node
+}
 
-    fn reasons(&mut self, depth: usize, reasons: &[&Reason]) {
-        for reason in reasons {
-            let (mark, text) = match reason.code.class() {
-                Class::Candidate => (
-                    Mark::Note,
-                    format!("does not count: {} [{}]", reason.message, reason.code),
-                ),
-                Class::Deny => (Mark::Fail, format!("{} [{}]", reason.message, reason.code)),
-                Class::NotReady => (Mark::Wait, format!("{} [{}]", reason.message, reason.code)),
-            };
-            self.lines.push(TreeLine {
-                depth,
-                mark,
-                text,
-                code: Some(reason.code),
-            });
-            if mark != Mark::Note {
-                self.next(depth + 1, reason);
-            }
+/// A node that stands above reasons. Where the first of them says just the same, its code and its next step go with the
+/// node, and the others are left.
+fn heading<'a, 'b>(
+    mut node: Node,
+    summary: &str,
+    reasons: &'a [&'b Reason],
+) -> (Node, &'a [&'b Reason]) {
+    match reasons.split_first() {
+        Some((first, rest)) if first.message == summary => {
+            node.code = Some(first.code);
+            node.next = first.next.clone();
+            (node, rest)
         }
+        _ => (node, reasons),
     }
+}
 
-    fn next(&mut self, depth: usize, reason: &Reason) {
-        if let Some(next) = &reason.next {
-            self.line(depth, Mark::Next, next.clone());
-        }
+fn of_counted(counted: &Counted) -> Node {
+    let Counted {
+        kind, name, format, ..
+    } = counted;
+    let stored = instant(counted.stored_at);
+    let until = match counted.counts_until {
+        Some(at) => format!(", counts until {}", instant(at)),
+        None => String::new(),
+    };
+    let text = format!("{kind} {name} signed ({format}, stored {stored}{until})");
+    Node {
+        candidate: Some(Candidate::from(counted)),
+        ..Node::new(NodeKind::Candidate, Mark::Pass, text)
     }
+}
+
+fn of_reason(reason: &Reason) -> Node {
+    let message = &reason.message;
+    let node = match reason.code.class() {
+        Class::Candidate => Node {
+            candidate: reason.candidate.as_ref().map(Candidate::from),
+            ..Node::new(
+                NodeKind::Candidate,
+                Mark::Note,
+                format!("does not count: {message}"),
+            )
+        },
+        Class::Deny => Node::new(NodeKind::Reason, Mark::Fail, message),
+        Class::NotReady => Node::new(NodeKind::Reason, Mark::Wait, message),
+    };
+    Node {
+        code: Some(reason.code),
+        next: reason.next.clone(),
+        ..node
+    }
+}
+
+fn of_exception(exception: &ExceptionUsed) -> Node {
+    let exploited = if exception.known_exploited {
+        " (known to be exploited)"
+    } else {
+        ""
+    };
+    let text = format!(
+        "exception for {}{exploited}: {}, by {}, until {}, used for {}",
+        exception.waives,
+        exception.reason,
+        exception.owner,
+        instant(exception.until_at),
+        exception.applied_to
+    );
+    Node::new(NodeKind::Exception, Mark::Note, text)
 }
 
 /// The summary of a stage often begins with the stage, which the line has said already.
@@ -267,6 +234,9 @@ fn mark_of(outcome: Outcome) -> Mark {
 fn mark_of_rule(rule: &RuleResult) -> Mark {
     if rule.satisfied {
         return Mark::Pass;
+    }
+    if rule.reasons.is_empty() {
+        return Mark::Wait;
     }
     failing_mark(&rule.reasons.iter().collect::<Vec<_>>())
 }

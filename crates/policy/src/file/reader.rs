@@ -21,7 +21,6 @@ const LATER_KEYS: &[&str] = &[
     "attestations",
     "base-image",
     "configuration",
-    "fresh",
     "secrets",
     "workload",
 ];

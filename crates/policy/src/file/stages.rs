@@ -12,6 +12,7 @@ const KEYS: &[&str] = &[
     "threshold",
     "after",
     "except",
+    "fresh",
     "automatic",
     "limits",
 ];
@@ -102,6 +103,9 @@ fn read_stage(reader: &mut Reader, key: &Key, value: &Value, stages: &Stages) ->
     Some(Stage {
         threshold: read_threshold(reader, fields.find("threshold"), reach, &what),
         after: read_after(reader, fields.find("after"), &key.name, stages),
+        fresh_milliseconds: fields
+            .find("fresh")
+            .and_then(|value| read_fresh(reader, value, &what)),
         except_author: fields
             .find("except")
             .is_some_and(|value| read_except(reader, value, &what)),
@@ -117,7 +121,7 @@ fn read_automatic(
     fields: &Fields<'_>,
     what: &str,
 ) -> Option<Stage> {
-    for name in ["signers", "threshold", "after", "except"] {
+    for name in ["signers", "threshold", "after", "except", "fresh"] {
         if let Some((found, _)) = fields.entry(name) {
             let message = format!(
                 "{what} is automatic: it counts while its limits hold, and nobody signs for it; remove `{name}`"
@@ -139,6 +143,7 @@ fn read_automatic(
         signers: Vec::new(),
         threshold: 0,
         after: Vec::new(),
+        fresh_milliseconds: None,
         except_author: false,
         limits: Some(limits?),
         at: key.at,
@@ -204,6 +209,17 @@ fn read_after(
         }
     }
     after
+}
+
+fn read_fresh(reader: &mut Reader, value: &Value, what: &str) -> Option<i64> {
+    let fresh = read_duration(reader, value, "`fresh`")?;
+    if fresh == 0 {
+        let message = format!(
+            "`fresh` of {what} is no time at all, so no signature could ever count; write a duration such as `30d`"
+        );
+        reader.lint(LintCode::BadValue, value.at, message);
+    }
+    Some(fresh).filter(|fresh| *fresh > 0)
 }
 
 fn read_except(reader: &mut Reader, value: &Value, what: &str) -> bool {
@@ -272,7 +288,9 @@ fn read_vulnerabilities(reader: &mut Reader, value: &Value) -> Option<Vulnerabil
             None
         }
     };
-    let grace = fields.find("grace").map(|value| read_grace(reader, value));
+    let grace = fields
+        .find("grace")
+        .and_then(|value| read_duration(reader, value, "`grace`"));
     Some(VulnerabilityLimit {
         severity: severity?,
         fixable_only: fields
@@ -283,14 +301,16 @@ fn read_vulnerabilities(reader: &mut Reader, value: &Value) -> Option<Vulnerabil
     })
 }
 
-fn read_grace(reader: &mut Reader, value: &Value) -> i64 {
-    let Some(text) = reader.text(value, "`grace`") else {
-        return 0;
-    };
-    units::parse_duration(text).unwrap_or_else(|error| {
-        reader.lint(LintCode::BadValue, value.at, error.to_string());
-        0
-    })
+/// Milliseconds.
+fn read_duration(reader: &mut Reader, value: &Value, what: &str) -> Option<i64> {
+    let text = reader.text(value, what)?;
+    match units::parse_duration(text) {
+        Ok(milliseconds) => Some(milliseconds),
+        Err(error) => {
+            reader.lint(LintCode::BadValue, value.at, error.to_string());
+            None
+        }
+    }
 }
 
 fn read_licences(reader: &mut Reader, value: &Value) -> Vec<String> {

@@ -109,6 +109,17 @@ fn gates_that_enforce_release_unless_some_are_named() {
 }
 
 #[test]
+fn a_stage_says_how_fresh_its_signatures_must_be() {
+    let text = DESIGN.replace("threshold: 2 ", "threshold: 2\n    fresh: 30d ");
+    let policy = load(&text, "shop").unwrap_or_else(|lints| panic!("{lints:?}"));
+    assert_eq!(
+        policy.stages["staging"].fresh_milliseconds,
+        Some(30 * 86_400_000)
+    );
+    assert_eq!(policy.stages["ci"].fresh_milliseconds, None);
+}
+
+#[test]
 fn words_that_other_yaml_versions_read_as_flags_are_texts() {
     let text = DESIGN
         .replace("{person: maria}", "{person: no}")

@@ -4,15 +4,14 @@
 //! counts".
 
 use super::{Court, words};
-use crate::decision::CandidateRef;
-use crate::facts::{Evidence, Verdict};
+use crate::facts::{Evidence, Facts, Target, Verdict};
 use crate::file::Stage;
 use crate::principal::{PrincipalId, SigningKey};
 use crate::reason::Code;
 
 /// What a piece of evidence is for a stage.
 #[derive(Debug)]
-pub(super) enum Standing {
+pub(super) enum Standing<'a> {
     /// It is for another stage, and of no interest here.
     Elsewhere,
     /// It does not count, and why.
@@ -23,11 +22,25 @@ pub(super) enum Standing {
         identity: Option<PrincipalId>,
     },
     /// It is a signature for this stage by a signer of it.
-    Acceptable { principal: PrincipalId, key: String },
+    Acceptable(&'a SigningKey),
+}
+
+/// What a piece of evidence is by itself, whatever stage it is for.
+#[derive(Debug)]
+pub(super) enum Alone<'a> {
+    /// It is no good, and why.
+    Rejected { code: Code, message: String },
+    /// It is a signature on this image, made with this key.
+    Signs(&'a SigningKey),
 }
 
 /// Judges one piece of evidence for one stage.
-pub(super) fn judge(court: &Court<'_>, evidence: &Evidence, name: &str, stage: &Stage) -> Standing {
+pub(super) fn judge<'a>(
+    court: &Court<'a>,
+    evidence: &Evidence,
+    name: &str,
+    stage: &Stage,
+) -> Standing<'a> {
     let may_be_meant = evidence.stage.as_deref().is_none_or(|named| named == name);
     match unattributable(court, evidence) {
         Ok(key) => attributed(court, evidence, key, name, stage),
@@ -40,9 +53,51 @@ pub(super) fn judge(court: &Court<'_>, evidence: &Evidence, name: &str, stage: &
     }
 }
 
+/// Judges one piece of evidence by itself, also whether it has ended.
+pub(super) fn alone<'a>(court: &Court<'a>, evidence: &Evidence) -> Alone<'a> {
+    let refused = unattributable(court, evidence).and_then(|key| {
+        let who = court.directory.describe(key.principal);
+        match refused(court, evidence, key, &who).or_else(|| ended(court, evidence, &who)) {
+            Some(refused) => Err(refused),
+            None => Ok(key),
+        }
+    });
+    match refused {
+        Ok(key) => Alone::Signs(key),
+        Err((code, message)) => Alone::Rejected { code, message },
+    }
+}
+
+fn ended(court: &Court<'_>, evidence: &Evidence, who: &str) -> Option<(Code, String)> {
+    let end = evidence.expires_at.filter(|end| *end <= court.now)?;
+    let message = format!("the signature of {who} ended at {}", words::instant(end));
+    Some((Code::Expired, message))
+}
+
+/// Why a signature that is good by itself is of no use to any stage of the policy.
+pub(super) fn for_no_stage(
+    court: &Court<'_>,
+    evidence: &Evidence,
+    key: &SigningKey,
+) -> (Code, String) {
+    let who = court.directory.describe(key.principal);
+    let Some(named) = &evidence.stage else {
+        let message = format!("{who} is not a signer of any stage");
+        return (Code::NotASigner, message);
+    };
+    let signed = court.policy.stages.get(named);
+    let unknown = match signed.is_none_or(Stage::is_automatic) {
+        true => ", for which nobody signs",
+        false => "",
+    };
+    let named = words::quoted(named);
+    let message = format!("the signature of {who} is for stage {named}{unknown}");
+    (Code::OtherStage, message)
+}
+
 /// The registered key that verifiably signed this very attachment, or why there is none.
 fn unattributable<'a>(
-    court: &'a Court<'_>,
+    court: &Court<'a>,
     evidence: &Evidence,
 ) -> Result<&'a SigningKey, (Code, String)> {
     let format = words::quoted(&evidence.format);
@@ -65,14 +120,21 @@ fn unattributable<'a>(
                 ),
             ));
         }
+        Verdict::NotRead => {
+            return Err((
+                Code::FormatNotRead,
+                format!("a signature of format {format} is kept, and not checked by this version"),
+            ));
+        }
         Verdict::UnknownKey => return Err(unknown_key(evidence)),
         Verdict::Verified => {}
     }
-    let key = evidence
-        .key
-        .as_ref()
-        .and_then(|key| court.directory.keys.get(key));
-    key.ok_or_else(|| unknown_key(evidence))
+    registered(court, evidence).ok_or_else(|| unknown_key(evidence))
+}
+
+/// The registered key that the evidence is said to be made with.
+pub(super) fn registered<'a>(court: &Court<'a>, evidence: &Evidence) -> Option<&'a SigningKey> {
+    court.directory.keys.get(evidence.key.as_ref()?)
 }
 
 fn unknown_key(evidence: &Evidence) -> (Code, String) {
@@ -97,19 +159,19 @@ fn hint(evidence: &Evidence) -> String {
 }
 
 /// Evidence whose signer is known.
-fn attributed(
-    court: &Court<'_>,
+fn attributed<'a>(
+    court: &Court<'a>,
     evidence: &Evidence,
-    key: &SigningKey,
+    key: &'a SigningKey,
     name: &str,
     stage: &Stage,
-) -> Standing {
+) -> Standing<'a> {
     let who = court.directory.describe(key.principal);
     let is_signer = signs_for(court, stage, key.principal);
     if let Some(standing) = about_the_stage(court, evidence, key, name, is_signer, &who) {
         return standing;
     }
-    match refused(court, evidence, key, name, &who) {
+    match refused(court, evidence, key, &who) {
         Some((code, message)) => {
             let identity = Some(court.directory.identity_of(key.principal));
             Standing::Rejected {
@@ -118,10 +180,7 @@ fn attributed(
                 identity,
             }
         }
-        None => Standing::Acceptable {
-            principal: key.principal,
-            key: key.key_id.to_string(),
-        },
+        None => Standing::Acceptable(key),
     }
 }
 
@@ -133,7 +192,7 @@ fn about_the_stage(
     name: &str,
     is_signer: bool,
     who: &str,
-) -> Option<Standing> {
+) -> Option<Standing<'static>> {
     let identity = Some(court.directory.identity_of(key.principal));
     let rejected = |code, message| {
         Some(Standing::Rejected {
@@ -167,12 +226,11 @@ fn about_the_stage(
     }
 }
 
-/// All that keeps a signature for this stage by a known principal from counting, whoever else signed.
+/// All that keeps a signature by a known principal from counting, whatever it is for and whoever else signed.
 fn refused(
     court: &Court<'_>,
     evidence: &Evidence,
     key: &SigningKey,
-    name: &str,
     who: &str,
 ) -> Option<(Code, String)> {
     let facts = court.facts;
@@ -186,7 +244,11 @@ fn refused(
     let is_here =
         evidence.attached_to == facts.digest || facts.listed_by.contains(&evidence.attached_to);
     if !is_here || evidence.subject != evidence.attached_to {
-        let message = format!("the signature of {who} is about {}", evidence.subject);
+        let message = format!(
+            "the signature of {who} is about {}{}",
+            evidence.subject,
+            of_an_image(facts, evidence)
+        );
         return Some((Code::OtherDigest, message));
     }
     if let Some(refused) = refused_key(court, key, who) {
@@ -198,9 +260,23 @@ fn refused(
         .filter(|named| *named != repository.as_str());
     other.map(|named| {
         let named = words::quoted(named);
-        let message = format!("the signature of {who} for stage {name} is for repository {named}");
+        let message = format!("the signature of {who} is for repository {named}");
         (Code::OtherRepository, message)
     })
+}
+
+/// What to add where somebody has signed an image of the index instead of the index.
+fn of_an_image(facts: &Facts, evidence: &Evidence) -> &'static str {
+    match &facts.subject {
+        Target::Index(children)
+            if children.iter().any(|child| {
+                child.digest == evidence.attached_to && child.digest == evidence.subject
+            }) =>
+        {
+            ", which this index lists: it covers that image, and not the index"
+        }
+        _ => "",
+    }
 }
 
 /// What is wrong with a key and whoever holds it, whatever it signed.
@@ -250,29 +326,4 @@ fn stages_of(court: &Court<'_>, id: PrincipalId) -> usize {
         .values()
         .filter(|stage| signs_for(court, stage, id))
         .count()
-}
-
-/// The evidence as a reason shows it.
-pub(super) fn reference(court: &Court<'_>, evidence: &Evidence) -> CandidateRef {
-    let key = evidence
-        .key
-        .as_ref()
-        .filter(|_| evidence.verdict == Verdict::Verified);
-    let registered = key.and_then(|key| court.directory.keys.get(key));
-    let signer = match registered {
-        Some(key) => Some(court.directory.describe(key.principal)),
-        None => evidence
-            .key
-            .as_ref()
-            .map(|key| key.to_string())
-            .or_else(|| evidence.key_hint.clone())
-            .map(|key| format!("key {}", words::short_key(&key))),
-    };
-    CandidateRef {
-        evidence: evidence.id,
-        manifest: evidence.manifest.clone(),
-        format: evidence.format.clone(),
-        signer,
-        stored_at: evidence.stored_at,
-    }
 }

@@ -42,6 +42,12 @@ pub(super) fn not_covered(facts: &Facts, policy: &Policy, gate: &str, now: i64) 
     of_policy(decision, policy, gate)
 }
 
+/// The same, as a rule.
+pub(super) fn not_covering(facts: &Facts, policy: &Policy) -> RuleResult {
+    let message = format!("policy {} does not cover {}", policy.name, facts.repository);
+    policy_rule(&facts.repository, Code::NoPolicy, message)
+}
+
 /// Evidence must be readable by those who are to verify it.
 pub(super) fn evidence_is_readable(
     facts: &Facts,
@@ -79,6 +85,11 @@ fn refusal(
     code: Code,
     message: String,
 ) -> Decision {
+    let rules = vec![policy_rule(repository, code, message)];
+    decision(repository, digest, Outcome::Deny, rules, now)
+}
+
+fn policy_rule(repository: &RepositoryName, code: Code, message: String) -> RuleResult {
     let next = words::fill(code.next_step(), &[("{repository}", repository.as_str())]);
     let reason = Reason {
         code,
@@ -87,8 +98,7 @@ fn refusal(
         limit: None,
         next: Some(next),
     };
-    let rules = vec![plain_rule(Rule::Policy, message, vec![reason])];
-    decision(repository, digest, Outcome::Deny, rules, now)
+    plain_rule(Rule::Policy, message, vec![reason])
 }
 
 fn of_policy(decision: Decision, policy: &Policy, gate: &str) -> Decision {

@@ -1,13 +1,14 @@
 //! A stage that people and machines sign for: whose signatures count, and since when it is complete.
 //!
-//! A signature counts once per identity; order is judged by when this server first stored the bytes, never by a time
-//! that a signer claims. DESIGN §3 "What counts".
+//! A signature counts once per identity; order and age are judged by when this server first stored the bytes, never by a
+//! time that a signer claims. DESIGN §3 "What counts".
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::{self, Standing};
+use super::ends::{self, End};
 use super::turn::{Completed, Turn, authors, in_order, turn};
-use super::{Court, REASONS_MAX, words};
+use super::{Court, REASONS_MAX, exhibits, words};
 use crate::decision::{Counted, Reason, Rule, RuleResult};
 use crate::facts::Evidence;
 use crate::file::{AUTHOR_STAGE, PartyKind, Stage};
@@ -29,17 +30,20 @@ pub(super) fn judge(
         turn: turn(stage, completed),
         authors: authors(court, name, stage, completed),
     };
-    let mut count = Count::default();
-    for evidence in in_order(&court.facts.evidence) {
-        bench.consider(evidence, &mut count);
+    let ever = bench.count(|_| false);
+    let at = ever.reached_at(stage.threshold);
+    let identities = ever.identities.clone();
+    let ends = ever.ends.clone();
+    let now = if ends.iter().any(|end| *end <= bench.court.now) {
+        bench.count(|end| end.has_come(bench.court.now))
+    } else {
+        ever
+    };
+    let is_reached = now.reached_at(stage.threshold).is_some();
+    let (result, left_out) = bench.result(now, is_reached);
+    for end in ends {
+        court.horizon.may_change_at(end);
     }
-    let counted_identities = count.identities.clone();
-    let at = count
-        .signatures
-        .get(stage.threshold.saturating_sub(1))
-        .map(|counted| counted.stored_at);
-    let at = at.filter(|_| stage.threshold > 0);
-    let (result, left_out) = bench.result(count, at.is_some());
     if left_out > 0 {
         court.warnings.push(format!(
             "stage {name}: {left_out} more pieces of evidence do not count"
@@ -50,18 +54,15 @@ pub(super) fn judge(
         Completed {
             at,
             pending: "is not complete",
-            identities: counted_identities,
+            identities,
         },
     )
 }
 
 /// A key that will be revoked at a known time changes the answer then.
-fn watch_revocations(court: &mut Court<'_>) {
+pub(super) fn watch_revocations(court: &mut Court<'_>) {
     for evidence in &court.facts.evidence {
-        let key = evidence
-            .key
-            .as_ref()
-            .and_then(|key| court.directory.keys.get(key));
+        let key = candidates::registered(court, evidence);
         if let Some(revoked_at) = key.and_then(|key| key.revoked_at) {
             court.horizon.may_change_at(revoked_at);
         }
@@ -74,6 +75,16 @@ struct Count {
     signatures: Vec<Counted>,
     identities: BTreeSet<PrincipalId>,
     rejected: Vec<Rejected>,
+    /// When signatures that are fine by themselves stop counting, in milliseconds since the epoch.
+    ends: Vec<i64>,
+}
+
+impl Count {
+    /// When the signature was stored with which a threshold was reached.
+    fn reached_at(&self, threshold: usize) -> Option<i64> {
+        let last = self.signatures.get(threshold.checked_sub(1)?)?;
+        Some(last.stored_at)
+    }
 }
 
 #[derive(Debug)]
@@ -92,7 +103,16 @@ struct Bench<'a, 'b> {
 }
 
 impl Bench<'_, '_> {
-    fn consider(&self, evidence: &Evidence, count: &mut Count) {
+    /// Counts all evidence, but for what has ended: for the order of stages nothing has, see `ends`.
+    fn count(&self, has_ended: impl Fn(&End) -> bool) -> Count {
+        let mut count = Count::default();
+        for evidence in in_order(&self.court.facts.evidence) {
+            self.consider(evidence, &has_ended, &mut count);
+        }
+        count
+    }
+
+    fn consider(&self, evidence: &Evidence, has_ended: impl Fn(&End) -> bool, count: &mut Count) {
         match candidates::judge(self.court, evidence, self.name, self.stage) {
             Standing::Elsewhere => {}
             Standing::Rejected {
@@ -104,19 +124,22 @@ impl Bench<'_, '_> {
                     .rejected
                     .push(self.rejected(evidence, identity, code, message));
             }
-            Standing::Acceptable { principal, key } => {
-                let identity = self.court.directory.identity_of(principal);
-                match self.obstacle(evidence, principal, identity, count) {
+            Standing::Acceptable(key) => {
+                let identity = self.court.directory.identity_of(key.principal);
+                let end = ends::of(evidence, self.stage);
+                count.ends.extend(end.map(|end| end.at));
+                let ended = end.filter(has_ended);
+                let ended = ended.map(|end| (end.code, self.ended(&end, evidence, key.principal)));
+                match ended.or_else(|| self.obstacle(evidence, key.principal, identity, count)) {
                     Some((code, message)) => {
-                        count
-                            .rejected
-                            .push(self.rejected(evidence, Some(identity), code, message));
+                        let rejected = self.rejected(evidence, Some(identity), code, message);
+                        count.rejected.push(rejected);
                     }
                     None => {
                         count.identities.insert(identity);
-                        count
-                            .signatures
-                            .push(self.counted(evidence, principal, key));
+                        let until = end.map(|end| end.at);
+                        let counted = exhibits::counted(self.court, evidence, key, until);
+                        count.signatures.push(counted);
                     }
                 }
             }
@@ -161,6 +184,11 @@ impl Bench<'_, '_> {
             Code::SameOwner,
             format!("{who} counts as one with {other}, whose signature counts already"),
         ))
+    }
+
+    fn ended(&self, end: &End, evidence: &Evidence, principal: PrincipalId) -> String {
+        let who = self.court.directory.describe(principal);
+        end.message(&who, evidence, self.name, self.stage)
     }
 
     fn author_message(&self, principal: PrincipalId, identity: PrincipalId) -> String {
@@ -209,28 +237,8 @@ impl Bench<'_, '_> {
         code: Code,
         message: String,
     ) -> Rejected {
-        let reason = Reason {
-            code,
-            message,
-            candidate: Some(candidates::reference(self.court, evidence)),
-            limit: None,
-            next: self.court.next(code, self.name),
-        };
+        let reason = exhibits::rejection(self.court, evidence, self.name, code, message);
         Rejected { identity, reason }
-    }
-
-    fn counted(&self, evidence: &Evidence, principal: PrincipalId, key: String) -> Counted {
-        let found = self.court.directory.principal(principal);
-        Counted {
-            principal,
-            kind: found.map_or(Kind::Person, |found| found.kind),
-            name: found.map(|found| found.name.clone()).unwrap_or_default(),
-            key,
-            evidence: evidence.id,
-            manifest: evidence.manifest.clone(),
-            format: evidence.format.clone(),
-            stored_at: evidence.stored_at,
-        }
     }
 
     /// The result of the stage, and how many reasons were left out of it.

@@ -17,6 +17,18 @@ pub(crate) fn instant(milliseconds: i64) -> String {
     }
 }
 
+/// A duration in milliseconds, as a policy file has it: in the largest unit of which it is a whole number.
+pub(super) fn duration(milliseconds: i64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m")];
+    let whole = units
+        .iter()
+        .find(|(unit, _)| milliseconds % unit == 0 && milliseconds != 0);
+    match whole {
+        Some((unit, name)) => format!("{}{name}", milliseconds / unit),
+        None => format!("{}s", milliseconds / 1_000),
+    }
+}
+
 /// An image as commands take it.
 pub(super) fn image(repository: &RepositoryName, digest: &Digest) -> String {
     format!("{repository}@{digest}")

@@ -1,10 +1,13 @@
-//! What is in stock: `/repositories`, `/image` with its inventory, findings and evidence, and what a gate says: `/gate`.
+//! What is in stock: `/repositories`, `/image` with its inventory, findings and evidence, what a gate says: `/gate`, and what the signatures
+//! come to: `/verify`.
 
 mod gate;
 mod sbom;
+mod verify;
 
 pub(crate) use self::gate::gate;
 pub(crate) use self::sbom::sbom;
+pub(crate) use self::verify::verify;
 use crate::api::{Answer, Call};
 use crate::error::ApiError;
 use crate::view::{self, Inside, Matched};

@@ -6,8 +6,8 @@ use crate::view::Matched;
 use client::api::catalogue::{Repository, Tag};
 use client::api::image::{Evidence, Finding, Image, InventoryState};
 use maud::{Markup, html};
-use policy::decision::{Mark, TreeLine};
-use policy::{Decision, Outcome, Rule, RuleResult};
+use policy::decision::Mark;
+use policy::{Decision, Rule, RuleResult};
 use sbom::Component;
 use std::collections::BTreeMap;
 
@@ -214,12 +214,12 @@ fn decisions(decisions: &[Decision]) -> Markup {
             @if decisions.is_empty() { p.empty { "No policy covers this repository." } }
             @for decision in decisions {
                 article.decision {
-                    p { (badge(decision)) @if decision.outcome == Outcome::Deny || decision.outcome == Outcome::NotReady { " " (decision.sentence()) } }
+                    p { (badge(decision)) " " (decision.sentence()) }
                     ul.tree {
                         @for line in decision.tree_lines() {
                             li class={"depth" (line.depth.min(6)) " " (mark_class(line.mark))} {
                                 span.mark aria-hidden="true" { (line.mark.symbol()) }
-                                @if line.mark == Mark::Next { code { (line.text) } } @else { span { (words(&line)) } }
+                                @if line.mark == Mark::Next { code { (line.text) } } @else { span { (line.text) } }
                                 @if let Some(code) = line.code { " " small.code title=(code.describe()) { (code.as_str()) } }
                             }
                         }
@@ -228,14 +228,6 @@ fn decisions(decisions: &[Decision]) -> Markup {
             }
         }
     }
-}
-
-/// A line without the code at its end, which stands beside it.
-fn words(line: &TreeLine) -> &str {
-    let text = line.text.as_str();
-    let code = line.code.map(|code| format!(" [{code}]"));
-    code.and_then(|code| text.strip_suffix(&code))
-        .unwrap_or(text)
 }
 
 fn mark_class(mark: Mark) -> &'static str {
@@ -487,5 +479,28 @@ mod tests {
         );
         let page = page.into_string();
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"));
+    }
+
+    #[test]
+    fn a_decision_is_shown_with_its_sentence_its_tree_and_its_codes() {
+        let digest = Digest::sha256(b"image");
+        let decision = policy::gate::no_policy(&"shop/web".parse().unwrap(), &digest, 0);
+        let mut page = shown(InventoryState::Complete, matched("nothing"));
+        page.decisions.push(decision.clone());
+        let page = image("maria", &page).into_string();
+        assert!(page.contains(&decision.sentence()), "{page}");
+        for line in decision.tree_lines() {
+            assert!(
+                page.contains(&line.text),
+                "`{}` is not in {page}",
+                line.text
+            );
+            assert!(
+                !line.text.contains('['),
+                "the code stands beside it: {}",
+                line.text
+            );
+        }
+        assert!(page.contains(">no-policy</small>"), "{page}");
     }
 }

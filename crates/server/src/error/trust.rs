@@ -6,7 +6,10 @@ use crate::observe;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use trust::tuf::publish::Refusal;
+use trust::tuf::publish::{REFUSAL_BYTES_MAX, Refusal};
+
+/// How much of a gate's reasons has room in the body of a refusal, in bytes as they stand in JSON.
+const GATE_REASON_BYTES_MAX: usize = REFUSAL_BYTES_MAX - 200;
 
 /// An error of a trust repository.
 #[derive(Debug)]
@@ -44,6 +47,13 @@ impl TrustError {
     /// A parameter is wrong.
     pub(crate) fn parameters(why: &str) -> Self {
         Self::bad("INVALID_PARAMETERS", why)
+    }
+
+    /// A gate's no. As 400, because of every other status the clients print the number alone.
+    fn of_gate(refusal: &registry::Refusal) -> Self {
+        observe::refused_by_gate(refusal.not_ready);
+        let why = refusal.within(GATE_REASON_BYTES_MAX);
+        Self::Refused(Box::new(Refusal::Forbidden(why)))
     }
 
     fn bad(code: &'static str, why: &str) -> Self {
@@ -105,6 +115,7 @@ impl From<registry::Error> for TrustError {
     fn from(error: registry::Error) -> Self {
         match error {
             registry::Error::Update(refusal) => Self::Refused(refusal),
+            registry::Error::Refused(refusal) => Self::of_gate(&refusal),
             registry::Error::Store(error @ store::Error::Conflict { .. }) => {
                 Self::gun(&error.to_string())
             }
@@ -136,6 +147,37 @@ mod tests {
                 unreachable!("it is of a request");
             };
             assert!(request.body().len() <= READ_BYTES, "{}", request.body());
+        }
+    }
+
+    #[test]
+    fn a_gates_reasons_are_cut_to_what_clients_read_at_a_whole_reason() {
+        let name = format!("shop/{}", "w".repeat(60));
+        let digest = oci::Digest::sha256(b"image");
+        let decision = policy::gate::no_policy(&name.parse().unwrap(), &digest, 0);
+        let refusal = |count: usize| registry::Refusal {
+            message: String::new(),
+            decisions: vec![decision.clone(); count],
+            not_ready: false,
+        };
+        for count in [1, 2, 40] {
+            let error = registry::Error::Refused(Box::new(refusal(count)));
+            let TrustError::Refused(said) = TrustError::from(error) else {
+                unreachable!("a gate's no is a refusal");
+            };
+            let body = said.body();
+            assert!(body.len() <= READ_BYTES, "{body}");
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body["errors"].as_array().unwrap().len(), 1);
+            let said = body["errors"][0]["detail"]["Error"]["Msg"]
+                .as_str()
+                .unwrap();
+            assert!(said.contains("may not pass any gate"), "{said}");
+            assert!(!said.ends_with('…'), "{said}");
+            assert_eq!(
+                said.contains(" 38 more gates say no: countersign verify "),
+                count == 40
+            );
         }
     }
 }

@@ -33,7 +33,7 @@ fn shown(directory: &Directory, evidence: policy::Evidence) -> Evidence {
         attached_to: evidence.attached_to,
         // What cannot be read speaks of nothing.
         subject: Some(evidence.subject)
-            .filter(|_| !matches!(evidence.verdict, Verdict::Unreadable(_))),
+            .filter(|_| !matches!(evidence.verdict, Verdict::Unreadable(_) | Verdict::NotRead)),
         stage: evidence.stage,
         repository: evidence.repository,
         key: evidence.key.map(|key| key.to_string()),
@@ -63,6 +63,10 @@ fn verdict(verdict: &Verdict, key: Option<&str>) -> (&'static str, Option<String
             )
         }
         Verdict::Unreadable(why) => ("unreadable", Some(why.clone())),
+        Verdict::NotRead => {
+            let why = "signatures of this format are kept, and not checked by this version";
+            ("format-not-read", Some(why.to_owned()))
+        }
     }
 }
 
@@ -77,15 +81,22 @@ mod tests {
             Verdict::UnknownKey,
             Verdict::BadSignature,
             Verdict::Unreadable("no JSON".into()),
+            Verdict::NotRead,
         ]
         .map(|found| verdict(&found, Some("ab12")));
         assert_eq!(
             words.each_ref().map(|(word, _)| *word),
-            ["verified", "unknown-key", "bad-signature", "unreadable"]
+            [
+                "verified",
+                "unknown-key",
+                "bad-signature",
+                "unreadable",
+                "format-not-read"
+            ]
         );
         assert_eq!(
             words.each_ref().map(|(_, why)| why.is_some()),
-            [false, true, true, true]
+            [false, true, true, true, true]
         );
         assert!(words[1].1.as_ref().unwrap().contains("`ab12`"));
     }

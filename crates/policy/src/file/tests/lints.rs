@@ -70,11 +70,6 @@ fn keys_of_later_versions_are_refused_rather_than_ignored() {
     let text = "not enforced by this version";
     check(
         "      known-exploited: deny",
-        "      fresh: 30d",
-        &[(10, 7, NotEnforced, text)],
-    );
-    check(
-        "      known-exploited: deny",
         "      base-image: deny",
         &[(10, 7, NotEnforced, text)],
     );
@@ -97,6 +92,29 @@ fn keys_of_later_versions_are_refused_rather_than_ignored() {
         "{team: qa}",
         "{workload: ci}",
         &[(13, 16, NotEnforced, text)],
+    );
+}
+
+#[test]
+fn freshness_is_some_time_and_of_a_signed_stage() {
+    use LintCode::{BadValue, UnknownKey, WrongType};
+    for (value, code, part) in [
+        ("0d", BadValue, "no signature could ever count"),
+        ("30", WrongType, "must be a text"),
+        ("a month", BadValue, "not a duration"),
+        ("9999d", BadValue, "longer than 3650 days"),
+    ] {
+        let text = format!("fresh: {value}");
+        check(
+            "threshold: 2 ",
+            &format!("{text} "),
+            &[(14, 12, code, part)],
+        );
+    }
+    check(
+        "      known-exploited: deny",
+        "      fresh: 30d",
+        &[(10, 7, UnknownKey, "`known-exploited`")],
     );
 }
 
@@ -232,6 +250,7 @@ fn automatic_stages_have_limits_and_nothing_of_signatures() {
         ("signers", "[{team: qa}]"),
         ("after", "[ci]"),
         ("threshold", "1"),
+        ("fresh", "30d"),
         ("except", "[author]"),
     ] {
         let text = format!("    {key}: {value}\n    limits:");

@@ -133,7 +133,9 @@ fn the_signatures_of_a_child_do_not_cover_the_index() {
         let signature = world.sign(key_of(principal), stage, TODAY - at * DAY);
         (signature.subject, signature.attached_to) = (digest("linux/amd64"), digest("linux/amd64"));
     }
-    denies(&world, "ci", Code::OtherDigest);
+    let decision = denies(&world, "ci", Code::OtherDigest);
+    let said = "it covers that image, and not the index";
+    assert!(decision.tree().contains(said), "{}", decision.tree());
 }
 
 #[test]

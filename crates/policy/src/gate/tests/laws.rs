@@ -1,5 +1,6 @@
 //! Laws of the gate, over random evidence, findings and exceptions.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use advisories::Severity;
@@ -9,7 +10,7 @@ use super::world::{
     CI_SHOP, DAY, DORA, MARIA, MARIA_BOT, OLAF, POLICY, QUENTIN, RITA, SECOND, TODAY, World,
     digest, finding, key, key_of, policy,
 };
-use crate::decision::{Decision, Outcome};
+use crate::decision::{Decision, Node, NodeKind, Outcome, within};
 use crate::facts::{Evidence, FindingFact, Verdict};
 use crate::file::Policy;
 use crate::pattern::Pattern;
@@ -23,6 +24,17 @@ const EXCEPTIONS: &str = "exceptions:
 
 static EXCEPTING: LazyLock<Policy> = LazyLock::new(|| policy(&format!("{POLICY}{EXCEPTIONS}")));
 
+/// The same, with stages whose signatures get old.
+static AGEING: LazyLock<Policy> = LazyLock::new(|| {
+    let text = POLICY
+        .replace(
+            "signers: [{robot: ci-shop}]",
+            "signers: [{robot: ci-shop}]\n    fresh: 4d",
+        )
+        .replace("threshold: 2", "threshold: 2\n    fresh: 36h");
+    policy(&format!("{text}{EXCEPTIONS}"))
+});
+
 /// Evidence by anybody, for any stage, in time or not, good or not.
 fn evidence() -> impl Strategy<Value = Evidence> {
     let keys = [DORA, MARIA, QUENTIN, RITA, OLAF, CI_SHOP, MARIA_BOT].map(key_of);
@@ -33,7 +45,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
     ];
     let verdict = prop_oneof![
         9 => Just(Verdict::Verified), 1 => Just(Verdict::UnknownKey), 1 => Just(Verdict::BadSignature),
-        1 => Just(Verdict::Unreadable("why".into())),
+        1 => Just(Verdict::Unreadable("why".into())), 1 => Just(Verdict::NotRead),
     ];
     let subject = prop_oneof![9 => Just("the image"), 1 => Just("another image")];
     let repository =
@@ -47,21 +59,25 @@ fn evidence() -> impl Strategy<Value = Evidence> {
         repository,
         at,
         prop::bool::weighted(0.1),
+        prop::option::weighted(0.2, TODAY - DAY..TODAY + 9 * DAY),
     )
         .prop_map(
-            |(key, stage, verdict, subject, repository, stored_at, withdrawn)| Evidence {
-                id: 0,
-                format: "stage".into(),
-                manifest: digest("evidence"),
-                subject: digest(subject),
-                attached_to: digest("the image"),
-                key: Some(key).filter(|_| verdict == Verdict::Verified),
-                key_hint: None,
-                stage: stage.map(str::to_owned),
-                repository: repository.map(str::to_owned),
-                stored_at,
-                verdict,
-                withdrawn,
+            |(key, stage, verdict, subject, repository, stored_at, withdrawn, expires_at)| {
+                Evidence {
+                    id: 0,
+                    format: "stage".into(),
+                    manifest: digest("evidence"),
+                    subject: digest(subject),
+                    attached_to: digest("the image"),
+                    key: Some(key).filter(|_| verdict == Verdict::Verified),
+                    key_hint: None,
+                    stage: stage.map(str::to_owned),
+                    repository: repository.map(str::to_owned),
+                    stored_at,
+                    expires_at,
+                    verdict,
+                    withdrawn,
+                }
             },
         )
 }
@@ -93,15 +109,20 @@ fn world() -> impl Strategy<Value = World> {
         prop::collection::vec(evidence(), 0..8),
         findings(),
         any::<bool>(),
+        any::<bool>(),
     )
-        .prop_map(|(signed, evidence, findings, revoked)| {
+        .prop_map(|(signed, evidence, findings, revoked, ageing)| {
             let world = if signed {
                 World::approved()
             } else {
                 World::built()
             };
             let mut world = World {
-                policy: EXCEPTING.clone(),
+                policy: if ageing {
+                    AGEING.clone()
+                } else {
+                    EXCEPTING.clone()
+                },
                 ..world
             };
             world.facts.evidence.extend(evidence);
@@ -154,6 +175,80 @@ proptest! {
     }
 
     #[test]
+    fn the_format_of_evidence_plays_no_part(world in world(), formats in prop::collection::vec("[a-z]{1,12}", 12)) {
+        let before = world.decide();
+        let mut after = world;
+        for (evidence, format) in after.facts.evidence.iter_mut().zip(formats) {
+            evidence.format = format;
+        }
+        let after = after.decide();
+        prop_assert_eq!(before.outcome, after.outcome);
+        let counted = |decision: &Decision| -> Vec<Vec<i64>> {
+            let of_rule = |rule: &crate::RuleResult| rule.counted.iter().map(|counted| counted.evidence).collect();
+            decision.rules.iter().map(of_rule).collect()
+        };
+        prop_assert_eq!(counted(&before), counted(&after));
+    }
+
+    #[test]
+    fn a_freshness_never_opens_the_gate(world in world()) {
+        let aged = World { policy: AGEING.clone(), ..world };
+        let before = aged.decide().outcome;
+        let ageless = World { policy: EXCEPTING.clone(), ..aged };
+        prop_assert!(before != Outcome::Allow || ageless.decide().outcome == Outcome::Allow);
+    }
+
+    #[test]
+    fn the_tree_has_a_leaf_for_each_piece_of_evidence_that_was_judged(world in world()) {
+        let decision = world.decide();
+        let root = decision.explain();
+        prop_assert_eq!(root.children.iter().filter(|node| node.kind == NodeKind::Rule).count(), decision.rules.len());
+        for (node, rule) in root.children.iter().zip(&decision.rules) {
+            let leaves = node.children.iter().filter_map(|leaf| leaf.candidate.as_ref());
+            let leaves: Vec<(i64, bool)> = leaves.map(|leaf| (leaf.evidence, leaf.counts)).collect();
+            let counted = rule.counted.iter().map(|counted| (counted.evidence, true));
+            let rejected = rule.reasons.iter().filter_map(|reason| Some((reason.candidate.as_ref()?.evidence, false)));
+            prop_assert_eq!(leaves, counted.chain(rejected).collect::<Vec<_>>());
+            for leaf in node.children.iter().filter(|leaf| leaf.kind == NodeKind::Candidate) {
+                let counts = leaf.candidate.as_ref().is_some_and(|candidate| candidate.counts);
+                prop_assert!(counts || (leaf.code.is_some() && leaf.next.is_some()), "{:?}", leaf);
+            }
+        }
+        let text = serde_json::to_string(&root).expect("a tree is JSON");
+        prop_assert_eq!(root, serde_json::from_str::<Node>(&text).expect("and reads back"));
+    }
+
+    #[test]
+    fn a_line_keeps_to_its_bytes_and_says_what_it_left_out(world in world(), bytes_max in 0..2_000_usize) {
+        let decision = world.decide();
+        let line = decision.within(bytes_max);
+        let in_json = serde_json::to_string(&line).expect("a text is JSON").len() - 2;
+        prop_assert!(in_json <= bytes_max, "{} bytes: {}", in_json, line);
+        let several = within(&[decision.clone(), decision.clone(), decision], bytes_max);
+        let in_json = serde_json::to_string(&several).expect("a text is JSON").len() - 2;
+        prop_assert!(in_json <= bytes_max, "{} bytes: {}", in_json, several);
+    }
+
+    #[test]
+    fn what_a_gate_counts_is_verified_too(world in world()) {
+        let decision = world.decide();
+        let verification = crate::gate::verify(&world.facts, &world.policy, &[], &world.directory, world.now);
+        for rule in verification.rules.iter().filter(|rule| !rule.automatic) {
+            let judged = decision.rules.iter().find(|judged| judged.rule == rule.rule);
+            prop_assert_eq!(Some(rule), judged);
+        }
+        let of_rules = verification.rules.iter().flat_map(|rule| {
+            let rejected = rule.reasons.iter().filter_map(|reason| Some(reason.candidate.as_ref()?.evidence));
+            rule.counted.iter().map(|counted| counted.evidence).chain(rejected)
+        });
+        let others = verification.others.iter().filter_map(|reason| Some(reason.candidate.as_ref()?.evidence));
+        let spoken_of: BTreeSet<i64> = of_rules.chain(others).collect();
+        for evidence in &world.facts.evidence {
+            prop_assert!(spoken_of.contains(&evidence.id), "{:?}", evidence);
+        }
+    }
+
+    #[test]
     fn the_order_of_evidence_does_not_matter(world in world(), seed in any::<u64>()) {
         let before = world.decide();
         let mut shuffled = world;
@@ -184,7 +279,7 @@ proptest! {
     fn a_refusal_says_why_and_what_next(world in world()) {
         let decision = world.decide();
         let sentence = decision.sentence();
-        prop_assert!(sentence.chars().count() <= crate::decision::SENTENCE_CHARACTERS_MAX, "{}", sentence);
+        prop_assert!(sentence.len() <= crate::decision::SENTENCE_BYTES_MAX, "{}", sentence);
         if decision.outcome == Outcome::Allow {
             prop_assert!(decision.rules.iter().all(|rule| rule.satisfied));
         } else {

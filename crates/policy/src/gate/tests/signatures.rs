@@ -248,6 +248,16 @@ fn unreadable_evidence_is_named_without_what_it_would_do_to_a_terminal() {
 }
 
 #[test]
+fn a_signature_in_a_format_that_nothing_reads_is_named_and_does_not_count() {
+    let mut world = World::half_approved();
+    let signature = world.last_signature();
+    (signature.verdict, signature.format) = (Verdict::NotRead, "notation".into());
+    (signature.key, signature.stage) = (None, None);
+    let decision = denies(&world, "staging", Code::FormatNotRead);
+    assert!(decision.tree().contains("of format `notation`"));
+}
+
+#[test]
 fn withdrawn_evidence_does_not_count() {
     let mut world = World::half_approved();
     world.last_signature().withdrawn = true;
@@ -285,5 +295,5 @@ fn ten_thousand_strangers_do_not_make_a_decision_of_ten_thousand_lines() {
             .iter()
             .any(|warning| warning.contains("9900 more"))
     );
-    assert!(decision.sentence().chars().count() <= crate::decision::SENTENCE_CHARACTERS_MAX);
+    assert!(decision.sentence().len() <= crate::decision::SENTENCE_BYTES_MAX);
 }

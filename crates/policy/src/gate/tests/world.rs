@@ -232,6 +232,7 @@ impl World {
             stage: Some(stage.into()),
             repository: Some("shop/web".into()),
             stored_at,
+            expires_at: None,
             verdict: Verdict::Verified,
             withdrawn: false,
         });

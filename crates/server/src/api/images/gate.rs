@@ -7,6 +7,7 @@ use crate::error::{ApiError, ApiResult, shown};
 use crate::view;
 use axum::Json;
 use client::api::gate::{GateAnswer, Outcome};
+use policy::decision::{Mark, Node, NodeKind, message};
 use policy::gate::{self as gates, Hold};
 use policy::verb::Pull;
 use policy::{Ceiling, Decision, Policy, Who};
@@ -168,11 +169,12 @@ impl Question<'_> {
 fn answer(said: Said) -> ApiResult<GateAnswer> {
     let decisions = match said {
         Said::NotHeld(sentence) => {
-            let tree = format!("✓ allow: {sentence}");
+            let node = Node::new(NodeKind::Gate, Mark::Pass, format!("allow: {sentence}"));
             return Ok(GateAnswer {
                 outcome: Outcome::Allow,
                 sentence,
-                tree,
+                tree: node.tree(),
+                explanation: vec![view::value(&node)?],
                 decisions: Vec::new(),
             });
         }
@@ -189,29 +191,19 @@ fn answer(said: Said) -> ApiResult<GateAnswer> {
     } else {
         decisions.len()
     };
-    let sentences = decisions
+    let speaking: Vec<Decision> = decisions
         .iter()
         .filter(|decision| rank(decision.outcome) == rank(outcome))
-        .take(count);
-    let sentence = sentences
-        .map(Decision::sentence)
-        .collect::<Vec<_>>()
-        .join(" ");
-    let tree = decisions
-        .iter()
-        .map(Decision::tree)
-        .collect::<Vec<_>>()
-        .join("\n");
-    let decisions = decisions
-        .iter()
-        .map(serde_json::to_value)
-        .collect::<Result<_, _>>();
-    let decisions = decisions.map_err(|error| ApiError::internal(&error))?;
+        .take(count)
+        .cloned()
+        .collect();
+    let explanation: Vec<Node> = decisions.iter().map(Decision::explain).collect();
     Ok(GateAnswer {
         outcome: on_the_wire(outcome),
-        sentence,
-        tree,
-        decisions,
+        sentence: message(&speaking),
+        tree: view::tree(&explanation),
+        explanation: view::values(&explanation)?,
+        decisions: view::values(&decisions)?,
     })
 }
 
@@ -278,7 +270,8 @@ mod tests {
             "{}",
             both.sentence
         );
-        assert_eq!(both.decisions.len(), 2);
+        assert_eq!((both.decisions.len(), both.explanation.len()), (2, 2));
+        assert_eq!(both.explanation[1]["mark"], "fail");
     }
 
     #[test]
@@ -287,5 +280,6 @@ mod tests {
         assert_eq!(answer.outcome, Outcome::Allow);
         assert!(answer.decisions.is_empty());
         assert_eq!(answer.tree, "✓ allow: no gate holds maria in shop/web");
+        assert_eq!(answer.explanation[0]["kind"], "gate");
     }
 }

@@ -110,6 +110,15 @@ const GATE: &[Parameter] = &[
         "A person, a robot or `anonymous`; absent: whoever the gate holds.",
     ),
 ];
+const VERIFY: &[Parameter] = &[
+    REFERENCE,
+    parameter(
+        "stage",
+        "string",
+        false,
+        "A stage, or several with commas between; absent: all that somebody signs for.",
+    ),
+];
 const DRY_RUN: &[Parameter] = &[parameter(
     "dryRun",
     "boolean",
@@ -326,6 +335,12 @@ pub(super) const ROUTES: &[Route] = &[
         ..make("/lint", "Check a policy.", "LintRequest", "LintReport")
     },
     asked("/gate", GATE, "May an image pass?", "GateAnswer"),
+    asked(
+        "/verify",
+        VERIFY,
+        "What do the signatures on an image come to, whatever the gates ask?",
+        "VerifyAnswer",
+    ),
     asked(
         "/repositories",
         PAGED,

@@ -1,8 +1,9 @@
 //! The wire types as schemas: a name, and its fields as `name: type`, with `?` behind the name of one that may be absent. Types
-//! are `string`, `integer`, `boolean`, `time`, `any`, the strings `digest`, `repository` and `tag`, words between bars,
-//! `[type]`, `{type}` for a map, and the names of other schemas.
+//! are `string`, `integer`, `boolean`, `time`, `time or null`, `any`, `reason` (its code), `limit`, the strings `digest`,
+//! `repository` and `tag`, words between bars, `[type]`, `{type}` for a map, and the names of other schemas.
 
 use super::reference;
+use policy::reason::Code;
 use serde_json::{Map, Value, json};
 
 /// A schema: its name, and its fields.
@@ -108,7 +109,60 @@ const SCHEMAS: &[Row] = &[
     ),
     (
         "GateAnswer",
-        "outcome: allow|warn|deny|not-ready; sentence: string; tree: string; decisions: [any]",
+        "outcome: allow|warn|deny|not-ready; sentence: string; tree: string; explanation: [Node]; decisions: [Decision]",
+    ),
+    (
+        "VerifyAnswer",
+        "verified: boolean; repository: repository; digest: digest; sentence: string; tree: string; explanation: [Node]; \
+         verifications: [Verification]",
+    ),
+    (
+        "Node",
+        "kind: gate|policy|rule|limit|reason|candidate|exception|warning|until; mark: pass|fail|wait|note; text: string; \
+         code?: reason; next?: string; candidate?: Candidate; children: [Node]",
+    ),
+    (
+        "Candidate",
+        "counts: boolean; signer?: string; format: string; evidence: integer; manifest: digest; storedAt: time; \
+         countsUntil?: time",
+    ),
+    (
+        "Decision",
+        "outcome: allow|warn|deny|not-ready; wouldBe?: allow|warn|deny|not-ready; gate: string; policy: string; \
+         policyDigest: string; repository: repository; digest: digest; mode: enforce|warn|dry-run; rules: [RuleResult]; \
+         warnings: [string]; exceptionsUsed: [ExceptionUsed]; holdsUntil: time or null; decidedAt: time",
+    ),
+    (
+        "Verification",
+        "verified: boolean; policy: string; policyDigest: string; repository: repository; digest: digest; \
+         rules: [RuleResult]; others: [Reason]; warnings: [string]; holdsUntil: time or null; decidedAt: time",
+    ),
+    (
+        "RuleResult",
+        "rule: Rule; satisfied: boolean; automatic: boolean; summary: string; reasons: [Reason]; counted: [Counted]; \
+         limits: [LimitResult]",
+    ),
+    ("Rule", "kind: stage|target|policy; name?: string"),
+    (
+        "Reason",
+        "code: reason; message: string; candidate?: CandidateRef; limit?: limit; next?: string",
+    ),
+    (
+        "CandidateRef",
+        "evidence: integer; manifest: digest; format: string; signer?: string; storedAt: time",
+    ),
+    (
+        "Counted",
+        "principal: integer; kind: person|robot; name: string; key: string; evidence: integer; manifest: digest; \
+         format: string; storedAt: time; countsUntil?: time",
+    ),
+    (
+        "LimitResult",
+        "limit: limit; satisfied: boolean; summary: string",
+    ),
+    (
+        "ExceptionUsed",
+        "waives: string; appliedTo: string; owner: string; reason: string; untilAt: time; knownExploited: boolean",
     ),
     // Stock
     (
@@ -248,6 +302,14 @@ fn schema(kind: &str) -> Value {
         }
         "repository" => json!({"type": "string", "maxLength": 255, "examples": ["shop/web"]}),
         "tag" => json!({"type": "string", "maxLength": 128, "examples": ["1.0"]}),
+        "time or null" => {
+            json!({"type": ["integer", "null"], "format": "int64", "description": "Milliseconds since the epoch."})
+        }
+        "reason" => {
+            let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+            json!({"type": "string", "enum": codes})
+        }
+        "limit" => schema("inventory|vulnerabilities|known-exploited|licences"),
         "any" => json!({}),
         words if words.contains('|') => {
             json!({"type": "string", "enum": words.split('|').collect::<Vec<_>>()})
@@ -270,33 +332,42 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     /// A value with every field that a schema has.
-    fn sample(name: &str) -> Value {
+    fn sample(name: &'static str) -> Value {
+        sample_in(name, &[])
+    }
+
+    /// The same inside others: a list of what is open already is empty, or it would never end.
+    fn sample_in(name: &'static str, open: &[&str]) -> Value {
         let (_, text) = SCHEMAS
             .iter()
             .find(|(found, _)| *found == name)
             .unwrap_or_else(|| panic!("no schema {name}"));
+        let open = [open, &[name]].concat();
         Value::Object(
             fields(text)
-                .map(|(name, kind, _)| (name.to_owned(), value(kind)))
+                .map(|(name, kind, _)| (name.to_owned(), value(kind, &open)))
                 .collect(),
         )
     }
 
-    fn value(kind: &str) -> Value {
+    fn value(kind: &'static str, open: &[&str]) -> Value {
         if let Some(item) = kind
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
         {
-            return json!([value(item)]);
+            return match open.contains(&item) {
+                true => json!([]),
+                false => json!([value(item, open)]),
+            };
         }
         if let Some(item) = kind
             .strip_prefix('{')
             .and_then(|rest| rest.strip_suffix('}'))
         {
-            return json!({"x": value(item)});
+            return json!({"x": value(item, open)});
         }
         match kind {
-            "integer" | "time" => json!(7),
+            "integer" | "time" | "time or null" => json!(7),
             "boolean" => json!(true),
             "any" => json!({"x": 1}),
             "digest" => {
@@ -304,13 +375,14 @@ mod tests {
             }
             "Grantee" => json!({"team": "qa"}),
             "string" | "repository" | "tag" => json!("x"),
+            "reason" | "limit" => schema(kind)["enum"][0].clone(),
             words if words.contains('|') => json!(words.split('|').next()),
-            name => sample(name),
+            name => sample_in(name, open),
         }
     }
 
     /// The wire type has exactly the fields of the schema.
-    fn agrees<T: Serialize + DeserializeOwned>(name: &str) {
+    fn agrees<T: Serialize + DeserializeOwned>(name: &'static str) {
         let sample = sample(name);
         let read: T = serde_json::from_value(sample.clone())
             .unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -348,6 +420,10 @@ mod tests {
         agrees::<api::policies::LintReport>("LintReport");
         agrees::<api::policies::PolicyReport>("PolicyReport");
         agrees::<api::gate::GateAnswer>("GateAnswer");
+        agrees::<api::gate::VerifyAnswer>("VerifyAnswer");
+        agrees::<policy::decision::Node>("Node");
+        agrees::<policy::Decision>("Decision");
+        agrees::<policy::gate::Verification>("Verification");
         agrees::<api::catalogue::Repository>("Repository");
         agrees::<api::catalogue::Tag>("Tag");
         agrees::<api::image::Image>("Image");

@@ -1,0 +1,240 @@
+//! What `countersign verify` and `countersign gate` print, word for word: whose signatures count, why others do not, and what
+//! comes next.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says by a panic that it fails; helpers outside of test functions are tests as well"
+)]
+
+#[path = "world/program.rs"]
+mod world;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use client::Client;
+use client::api::keys::{NewChallenge, NewKey};
+use client::api::policies::PutPolicy;
+use client::distribution::Content;
+use oci::{Reference, RepositoryName, media};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use tokio::runtime::Runtime;
+use trust::possession::Challenge;
+use trust::{PrivateKey, Signer};
+use world::{Image, KEY_PASSWORD, Server, json};
+
+const POLICY: &str = "version: 1
+repositories: ['shop/**']
+stages:
+  ci: {signers: [{person: admin}], fresh: 30d}
+  qa: {signers: [{person: admin}, {person: rita}], threshold: 2, after: [ci]}
+gates:
+  production: {holds-for: everyone, except: [{person: admin}], require: [ci, qa]}
+";
+
+/// A server with a policy and an image that nobody has signed.
+struct World {
+    server: Server,
+    client: Client,
+    runtime: Runtime,
+    token: String,
+    image: Image,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let server = Server::start(&[]);
+        let runtime = Runtime::new().unwrap();
+        let token = server.token(&runtime);
+        let client = server.client_with(&token);
+        let image = Image::new("1", &[1]);
+        runtime.block_on(push(&client, &image));
+        let world = Self {
+            server,
+            client,
+            runtime,
+            token,
+            image,
+            folder: tempfile::tempdir().unwrap(),
+        };
+        world.ask(&["user", "create", "rita"]);
+        world
+    }
+
+    fn apply(&self) {
+        let policy = PutPolicy {
+            document: POLICY.to_owned(),
+        };
+        let applied = self.client.put_policy("shop", &policy, false);
+        assert!(self.runtime.block_on(applied).unwrap().applied);
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Output {
+        let url = self.server.url();
+        let to = ["--server", &url, "--token", &self.token];
+        self.server.ask(&[arguments, &to].concat())
+    }
+
+    /// What a command says of the image and with which code it ends; digests and instants are left out, which differ each time.
+    fn says(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.ask(arguments);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            !text.is_empty(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let text = text
+            .replace(self.image.digest.as_str(), "DIGEST")
+            .replace(self.image.digest.short(), "SHORT");
+        let lines = text
+            .lines()
+            .map(|line| without_instants(line).trim_end().to_owned());
+        let lines: Vec<String> = lines.collect();
+        (output.status.code().unwrap(), lines.join("\n"))
+    }
+
+    /// A key that is admin's, once it is registered.
+    fn key(&self, name: &str) -> (PathBuf, PrivateKey) {
+        let path = self.folder.path().join(format!("{name}.key"));
+        let key = PrivateKey::generate(trust::Algorithm::EcdsaP256).unwrap();
+        let password = secrecy::SecretString::from(KEY_PASSWORD);
+        std::fs::write(&path, trust::keyfile::seal(&key, &password).unwrap()).unwrap();
+        (path, key)
+    }
+
+    fn register(&self, key: &PrivateKey) {
+        let pem = key.public_key().to_pem();
+        let asked = NewChallenge {
+            public_key_pem: pem.clone(),
+            principal: Some("admin".to_owned()),
+        };
+        let by_password = self.server.client();
+        let asked = self
+            .runtime
+            .block_on(by_password.key_challenge(&asked))
+            .unwrap();
+        let bytes = STANDARD.decode(&asked.statement).unwrap();
+        let proof = Challenge::parse(&bytes).unwrap().prove(key).unwrap();
+        let registered = NewKey {
+            nonce: asked.nonce,
+            public_key_pem: pem,
+            signature: STANDARD.encode(proof),
+            name: "laptop".to_owned(),
+            scope: vec!["shop/**".to_owned()],
+            principal: Some("admin".to_owned()),
+        };
+        self.runtime
+            .block_on(by_password.register_key(&registered))
+            .unwrap();
+    }
+
+    fn sign(&self, stage: &str, key: &Path) {
+        let key = key.to_str().unwrap();
+        let signed = self.ask(&["sign", "--stage", stage, "--key", key, "shop/web:c1"]);
+        assert!(
+            signed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&signed.stderr)
+        );
+    }
+}
+
+async fn push(client: &Client, image: &Image) {
+    let repository: RepositoryName = "shop/web".parse().unwrap();
+    for (digest, bytes) in &image.blobs {
+        let content = Content::from(bytes.clone());
+        client.put_blob(&repository, digest, content).await.unwrap();
+    }
+    let reference = Reference::Tag(image.tag.parse().unwrap());
+    let content = image.content.clone();
+    client
+        .put_manifest(&repository, &reference, media::OCI_MANIFEST, content)
+        .await
+        .unwrap();
+}
+
+/// `stored 2026-…Z` becomes `stored …`, and so do other instants, policy digests and keys.
+fn without_instants(line: &str) -> String {
+    let is_instant = |word: &str| {
+        let word = word.trim_end_matches([')', ',']);
+        word.len() >= 20 && word.ends_with('Z') && word.starts_with("20")
+    };
+    let is_hex = |word: &str| {
+        let word = word.trim_matches(['`', ')', ',']);
+        word.len() == 12 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let words = line.split(' ').map(|word| match word {
+        word if is_instant(word) => format!("TIME{}", word.split_once('Z').unwrap().1),
+        word if is_hex(word) => word.replace(word.trim_matches(['`', ')', ',']), "HEX"),
+        word => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_is_printed_of_signatures_word_for_word() {
+    let world = World::new();
+    let (stranger, _) = world.key("stranger");
+    let (laptop, key) = world.key("laptop");
+
+    let unsigned = "\
+✗ not verified: shop/web@sha256:SHORT…, and no policy says who has to sign
+  ✗ nobody whose key is registered has signed it [not-signed]
+    → countersign sign --stage STAGE shop/web@DIGEST";
+    assert_eq!(
+        world.says(&["verify", "shop/web:c1"]),
+        (3, unsigned.to_owned())
+    );
+
+    world.apply();
+    world.register(&key);
+    world.sign("ci", &laptop);
+    world.sign("qa", &stranger);
+    world.sign("qa", &laptop);
+    world.sign("qa", &laptop);
+    let stages = "
+  ✓ stage ci: signed by person admin
+    ✓ person admin signed (stage, stored TIME, counts until TIME)
+  ✗ stage qa: has 1 of 2 signatures (needs 1 more of person rita) [threshold-not-reached]
+    → ask someone else to run: countersign sign --stage qa shop/web@DIGEST
+    ✓ person admin signed (stage, stored TIME)
+    · does not count: the `stage` signature is not by a key that is registered here (key `HEX`) [unknown-key]
+      → countersign key register --key FILE --for NAME --name NAME --scope shop/web
+    · does not count: another signature of person admin counts already [same-principal]";
+    let expected = format!("✗ not verified: shop/web@sha256:SHORT…, policy shop HEX{stages}");
+    let (code, said) = world.says(&["verify", "shop/web:c1"]);
+    let said = said.split("\n  · holds until").next().unwrap().to_owned();
+    assert_eq!((code, said), (3, expected));
+    let expected =
+        format!("✗ deny: shop/web@sha256:SHORT… at gate production, policy shop HEX{stages}");
+    let (code, said) = world.says(&["gate", "shop/web:c1", "--gate", "production"]);
+    let said = said.split("\n  · holds until").next().unwrap().to_owned();
+    assert_eq!((code, said), (3, expected));
+
+    let (code, said) = world.says(&["verify", "shop/web:c1", "--stage", "ci"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.starts_with("✓ verified: shop/web@sha256:SHORT…"),
+        "{said}"
+    );
+    assert!(!said.contains("stage qa"), "{said}");
+    let two = world.ask(&[
+        "verify",
+        "shop/web:c1",
+        "shop/web:c1",
+        "--stage",
+        "ci",
+        "-o",
+        "json",
+    ]);
+    let two = json(&two);
+    assert_eq!(two.as_array().map(Vec::len), Some(2), "{two}");
+    let none = world.ask(&["verify", "shop/web:c1", "--stage", "nobody"]);
+    assert_eq!(none.status.code(), Some(1));
+    let why = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert!(why.contains("there are ci, qa"), "{why}");
+}
