@@ -8,10 +8,15 @@
 
 mod tuf {
     mod attacks;
+    mod attacks_robbed;
+    mod attacks_standard;
+    mod index;
     mod laws;
+    mod laws_standard;
     mod notary_data;
     mod notary_validation;
     mod publishing;
     mod reading;
     mod renewing;
+    mod standard;
 }

@@ -8,10 +8,10 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA256_ASN1, ECDSA_P521_SHA256_FIXED,
     RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
 };
-use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
 use super::certificate;
 use super::key::{Key, KeyType};
+use super::rsa;
 use crate::der::{ecdsa_numbers, trimmed};
 use crate::key::{Algorithm, PublicKey};
 
@@ -70,6 +70,19 @@ impl Material {
             _ => false,
         }
     }
+
+    /// Whether a signature is valid as TUF 1.0 has it, where the key alone says how: ECDSA in DER over the hash of the curve's size,
+    /// Ed25519, RSA-PSS over SHA-256.
+    pub(super) fn has_signed_as_specified(&self, message: &[u8], signature: &[u8]) -> bool {
+        if signature.len() > SIGNATURE_BYTES_MAX {
+            return false;
+        }
+        match self {
+            Self::Own(key) => key.verify(message, signature).is_ok(),
+            Self::Rsa(key) => check(&RSA_PSS_2048_8192_SHA256, key, message, signature),
+            Self::P521(_) => false,
+        }
+    }
 }
 
 fn check(
@@ -93,11 +106,7 @@ fn ecdsa(der: &[u8]) -> Option<Material> {
 }
 
 fn rsa(der: &[u8]) -> Option<Material> {
-    let ([], info) = SubjectPublicKeyInfo::from_der(der).ok()? else {
-        return None;
-    };
-    let is_rsa = info.algorithm.algorithm.to_id_string() == RSA_ENCRYPTION;
-    is_rsa.then(|| Material::Rsa(info.subject_public_key.data.to_vec()))
+    rsa::public_key(der).map(|key| Material::Rsa(key.to_vec()))
 }
 
 /// Two numbers in fixed width as the DER that the library wants for P-384 over SHA-256.
@@ -142,7 +151,6 @@ const P521_PREFIX: [u8; 25] = [
     0x30, 0x81, 0x9b, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05,
     0x2b, 0x81, 0x04, 0x00, 0x23, 0x03, 0x81, 0x86, 0x00,
 ];
-const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
 
 #[cfg(test)]
 mod tests;

@@ -52,12 +52,22 @@ impl Document {
 
     /// Reads it as the file of a role.
     pub(super) fn read<T: Content>(self, role: &RoleName) -> Result<Signed<T>, Problem> {
+        self.read_with(role, read_signatures, T::read)
+    }
+
+    /// The same in another dialect, whose signatures and contents stand there in another way. What is signed is written alike in all.
+    pub(super) fn read_with<T>(
+        self,
+        role: &RoleName,
+        read_signatures: impl FnOnce(&Fields<'_>) -> Result<Vec<Signature>, Problem>,
+        read_content: impl FnOnce(&Value, &RoleName) -> Result<T, Problem>,
+    ) -> Result<Signed<T>, Problem> {
         let fields = Fields::of(&self.value, role.as_str(), &["signed", "signatures"])?;
         let signatures = read_signatures(&fields)?;
         let signed = fields.value("signed").unwrap_or(&Value::Null);
         let message = canonical::encode(signed)
             .map_err(|_| fields.fault("signed", "must hold whole numbers up to 2^53 only"))?;
-        let content = T::read(signed, role)?;
+        let content = read_content(signed, role)?;
         Ok(Signed {
             bytes: self.bytes,
             message,
@@ -68,13 +78,7 @@ impl Document {
 }
 
 fn read_signatures(fields: &Fields<'_>) -> Result<Vec<Signature>, Problem> {
-    let items = fields.items("signatures")?;
-    if items.len() > SIGNATURES_MAX {
-        return Err(Problem::TooMany {
-            what: "signatures on one file",
-            max: SIGNATURES_MAX,
-        });
-    }
+    let items = signature_items(fields)?;
     let at = fields.path("signatures");
     let mut signatures = Vec::new();
     for item in items {
@@ -87,6 +91,18 @@ fn read_signatures(fields: &Fields<'_>) -> Result<Vec<Signature>, Problem> {
         }
     }
     Ok(signatures)
+}
+
+/// The signatures of a file as they stand, not more than anybody needs.
+pub(super) fn signature_items<'a>(fields: &Fields<'a>) -> Result<&'a [Value], Problem> {
+    let items = fields.items("signatures")?;
+    if items.len() > SIGNATURES_MAX {
+        return Err(Problem::TooMany {
+            what: "signatures on one file",
+            max: SIGNATURES_MAX,
+        });
+    }
+    Ok(items)
 }
 
 /// A file as it came: its bytes, what they say, and the signatures over it, which nobody has checked yet.
@@ -143,7 +159,7 @@ impl<T> Signed<T> {
 pub struct Signature {
     /// Who is said to have signed.
     pub key: KeyId,
-    /// How, as `ecdsa`.
+    /// How, as `ecdsa`. Empty in TUF 1.0, where the key says it.
     pub method: String,
     /// The signature.
     pub bytes: Vec<u8>,

@@ -1,6 +1,6 @@
 //! Keys and who needs whose: the part that `root` and delegations share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -20,16 +20,19 @@ pub struct RoleKeys {
 
 impl RoleKeys {
     /// Reads `keyids` and `threshold` of an object; every id is one of the keys listed.
-    pub(super) fn read(fields: &Fields<'_>, keys: &BTreeMap<KeyId, Key>) -> Result<Self, Problem> {
+    pub(in crate::tuf) fn read(
+        fields: &Fields<'_>,
+        keys: &BTreeMap<KeyId, Key>,
+    ) -> Result<Self, Problem> {
         let threshold = u32::try_from(fields.whole("threshold")?).unwrap_or(0);
         if threshold < 1 {
             return Err(fields.fault("threshold", "must be at least 1"));
         }
-        let mut keyids = Vec::new();
+        let (mut keyids, mut seen) = (Vec::new(), BTreeSet::new());
         for text in fields.texts("keyids")? {
             let id = KeyId::parse(text).ok().filter(|id| keys.contains_key(id));
             let id = id.ok_or_else(|| fields.fault("keyids", "names a key that is not listed"))?;
-            if !keyids.contains(&id) {
+            if seen.insert(id.clone()) {
                 keyids.push(id);
             }
         }
