@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use trust::tuf::{FileMeta, Key};
 use trust::{Algorithm, PrivateKey, Signer};
 
 pub use reader::Reader;
@@ -220,7 +221,7 @@ pub fn signing_key() -> SigningKey {
 /// A key as files list it.
 #[must_use]
 pub fn described(key: &SigningKey) -> Value {
-    let public = text::hex(key.public_key().point());
+    let public = text::hex(Key::from(key.public_key()).public());
     json!({"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": public}})
 }
 
@@ -233,7 +234,7 @@ pub fn key_id(key: &SigningKey) -> String {
 /// In lower-case hexadecimal.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
-    let file = trust::tuf::FileMeta::of(bytes);
+    let file = FileMeta::of(bytes);
     file.sha256_hex().expect("a hash")
 }
 

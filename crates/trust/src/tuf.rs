@@ -18,7 +18,6 @@ mod metadata;
 mod problem;
 pub mod publish;
 mod role;
-mod rsa;
 mod sign;
 mod signed;
 pub mod standard;

@@ -12,6 +12,7 @@
 mod suites {
     mod python_tuf;
     mod repository;
+    mod scratch;
     mod tough;
 }
 

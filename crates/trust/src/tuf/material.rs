@@ -8,10 +8,10 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA256_ASN1, ECDSA_P521_SHA256_FIXED,
     RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
 };
+use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
 use super::certificate;
 use super::key::{Key, KeyType};
-use super::rsa;
 use crate::der::{ecdsa_numbers, trimmed};
 use crate::key::{Algorithm, PublicKey};
 
@@ -106,7 +106,11 @@ fn ecdsa(der: &[u8]) -> Option<Material> {
 }
 
 fn rsa(der: &[u8]) -> Option<Material> {
-    rsa::public_key(der).map(|key| Material::Rsa(key.to_vec()))
+    let ([], info) = SubjectPublicKeyInfo::from_der(der).ok()? else {
+        return None;
+    };
+    let is_rsa = info.algorithm.algorithm.to_id_string() == RSA_ENCRYPTION;
+    is_rsa.then(|| Material::Rsa(info.subject_public_key.data.to_vec()))
 }
 
 /// Two numbers in fixed width as the DER that the library wants for P-384 over SHA-256.
@@ -151,6 +155,7 @@ const P521_PREFIX: [u8; 25] = [
     0x30, 0x81, 0x9b, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05,
     0x2b, 0x81, 0x04, 0x00, 0x23, 0x03, 0x81, 0x86, 0x00,
 ];
+const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
 
 #[cfg(test)]
 mod tests;

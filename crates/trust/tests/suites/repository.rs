@@ -9,11 +9,11 @@ use trust::tuf::standard::{Client, Search};
 use trust::tuf::{FileMeta, Problem, RoleName};
 
 /// 2026-11-27.
-pub const NOW: i64 = 1_795_780_800_000;
+pub(super) const NOW: i64 = 1_795_780_800_000;
 
 /// One repository of a suite, and what must come of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Case {
+pub(super) struct Case {
     /// Its metadata, below the suite.
     pub folder: &'static str,
     /// The root by which a reader begins.
@@ -26,7 +26,7 @@ pub struct Case {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub enum Must {
+pub(super) enum Must {
     /// All of it is believed, to this version of the root, and these are the targets that are found or not, by whom.
     Accept(i64, &'static [(&'static str, Option<&'static str>)]),
     /// There is a root only, and it is believed.
@@ -36,7 +36,7 @@ pub enum Must {
 }
 
 impl Case {
-    pub const fn new(folder: &'static str, must: Must) -> Self {
+    pub(super) const fn new(folder: &'static str, must: Must) -> Self {
         Self {
             folder,
             root: "1.root.json",
@@ -46,21 +46,21 @@ impl Case {
         }
     }
 
-    pub const fn from(self, root: &'static str) -> Self {
+    pub(super) const fn from(self, root: &'static str) -> Self {
         Self { root, ..self }
     }
 
-    pub const fn at(self, now: i64) -> Self {
+    pub(super) const fn at(self, now: i64) -> Self {
         Self { now, ..self }
     }
 
-    pub const fn named(self, names: &'static [(&'static str, &'static str)]) -> Self {
+    pub(super) const fn named(self, names: &'static [(&'static str, &'static str)]) -> Self {
         Self { names, ..self }
     }
 }
 
 /// A repository in a folder, some of whose files may be damaged.
-pub struct Repository {
+pub(super) struct Repository {
     case: Case,
     folder: PathBuf,
     /// The name of a file whose signatures are changed on the way.
@@ -68,7 +68,7 @@ pub struct Repository {
 }
 
 impl Repository {
-    pub fn of(suite: &Path, case: Case) -> Self {
+    pub(super) fn of(suite: &Path, case: Case) -> Self {
         Self {
             case,
             folder: suite.join(case.folder),
@@ -95,7 +95,7 @@ impl Repository {
 
     /// Reads it, looks for every target of the case, and checks the targets' own files where the suite has them. The answer is what was
     /// fetched.
-    pub fn read(&self) -> Result<BTreeSet<String>, Problem> {
+    pub(super) fn read(&self) -> Result<BTreeSet<String>, Problem> {
         let Case { root, now, .. } = self.case;
         let mut fetched = BTreeSet::from([root.to_owned()]);
         let root = self.serve(root).expect("the root of the case");
@@ -154,7 +154,7 @@ impl Repository {
 }
 
 /// Every case as it must be, and every file of the suite either in a case or listed.
-pub fn check(suite: &Path, cases: &[Case], not_run: &[(&str, &str)]) {
+pub(super) fn check(suite: &Path, cases: &[Case], not_run: &[(&str, &str)]) {
     for case in cases {
         let read = Repository::of(suite, *case).read();
         match (case.must, read) {
@@ -190,7 +190,7 @@ pub fn check(suite: &Path, cases: &[Case], not_run: &[(&str, &str)]) {
 }
 
 /// No file of a whole repository that is accepted counts with a signature that was changed. The answer is how many were tried.
-pub fn check_damaged(suite: &Path, cases: &[Case]) -> usize {
+pub(super) fn check_damaged(suite: &Path, cases: &[Case]) -> usize {
     let mut tried = 0;
     for case in cases {
         if !matches!(case.must, Must::Accept(..)) {

@@ -1,6 +1,6 @@
 //! Keys and who needs whose: the part that `root` and delegations share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -28,11 +28,11 @@ impl RoleKeys {
         if threshold < 1 {
             return Err(fields.fault("threshold", "must be at least 1"));
         }
-        let (mut keyids, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut keyids = Vec::new();
         for text in fields.texts("keyids")? {
             let id = KeyId::parse(text).ok().filter(|id| keys.contains_key(id));
             let id = id.ok_or_else(|| fields.fault("keyids", "names a key that is not listed"))?;
-            if seen.insert(id.clone()) {
+            if !keyids.contains(&id) {
                 keyids.push(id);
             }
         }

@@ -97,9 +97,14 @@ impl Believed {
         &self.targets
     }
 
-    /// What to keep for the next time, with the delegations that were read.
+    /// What to keep for the next time, with the delegations that were read and are still listed.
     #[must_use]
     pub fn remember(&self) -> Remembered {
-        self.remembered.clone()
+        let mut remembered = self.remembered.clone();
+        let listed = &self.snapshot.content().meta;
+        remembered
+            .targets
+            .retain(|role, _| listed.contains_key(role));
+        remembered
     }
 }

@@ -60,10 +60,8 @@ mod tests {
         assert_eq!(fetched(Some(u64::MAX)).bytes_max, 8 * 1024 * 1024);
         assert_eq!(fetched(None).bytes_max, 8 * 1024 * 1024);
         assert_eq!(fetched(None).path, "targets.json");
-        let root = Root {
-            consistent_snapshot: true,
-            ..root
-        };
+        let mut root = root;
+        root.consistent_snapshot = true;
         let fetched = fetch(&root, &RoleName::Targets, &listed(None));
         assert_eq!(fetched.path, "7.targets.json");
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sha2::{Digest as _, Sha256};
 
 use super::believed::Believed;
-use super::metadata::{DelegatedRole, Targets, parse_targets};
+use super::metadata::{Targets, parse_targets};
 use super::{quote, verify};
 use crate::tuf::client::{Fetch, ROLES_MAX};
 use crate::tuf::key::Key;
@@ -191,7 +191,7 @@ impl<'a> Search<'a> {
         }
         let (mut children, mut terminated) = (Vec::new(), false);
         for delegated in &targets.delegations.roles {
-            if !delegated.allows(&self.target) {
+            if !delegated.scope.allows(&self.target) {
                 continue;
             }
             children.push(Visit {
@@ -267,12 +267,6 @@ impl<'a> Search<'a> {
             });
         };
         verify::delegation(delegated, above, bytes)
-    }
-}
-
-impl DelegatedRole {
-    fn allows(&self, target: &Target) -> bool {
-        self.scope.allows(target)
     }
 }
 
