@@ -94,7 +94,7 @@ impl Serve {
         let public_url = self.public_url.clone().or_else(|| file.public_url.clone());
         let trust = file.trust.as_ref();
         let options = ServiceOptions {
-            hosts: self.trust.hosts(trust, &hosts, public_url.as_deref()),
+            hosts: self.trust.hosts(trust, &hosts, public_url.as_deref())?,
             tls: tls.source(&store.data, hosts),
             store,
             listen,

@@ -18,7 +18,7 @@ pub use keys::RoleKeys;
 pub(super) use root::ROLES;
 pub use root::Root;
 pub use snapshot::{Snapshot, Timestamp};
-pub use targets::{DelegatedRole, Delegations, Targets};
+pub use targets::{DELEGATIONS_MAX, DelegatedRole, Delegations, Targets};
 
 /// What one kind of file says.
 pub trait Content: Sized {

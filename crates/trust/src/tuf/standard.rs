@@ -49,6 +49,12 @@ use super::role::RoleName;
 use super::verify::Trusted;
 use key::Names;
 
+/// The largest file that is asked for without knowing its length, in bytes: a root or a timestamp. All others are as long as
+/// [`METADATA_BYTES_MAX`](super::METADATA_BYTES_MAX) at most, whoever says that they are longer.
+pub const UNKNOWN_BYTES_MAX: u64 = 1024 * 1024;
+/// How many roles one search asks.
+pub const ROLES_MAX: usize = 512;
+
 /// A reader on its way through a repository.
 #[derive(Debug)]
 pub struct Client {

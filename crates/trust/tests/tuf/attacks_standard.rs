@@ -7,7 +7,7 @@ use testkit::standard_repository::{
 };
 use testkit::trust_repository::DAY;
 use trust::JsonError;
-use trust::tuf::client::UNKNOWN_BYTES_MAX;
+use trust::tuf::standard::UNKNOWN_BYTES_MAX;
 use trust::tuf::{Problem, RoleName};
 
 const SERVERS: [&str; 2] = ["snapshot", "timestamp"];

@@ -11,11 +11,20 @@ use crate::tuf::fields::Fields;
 use crate::tuf::key::{Key, KeyId, KeyType};
 use crate::tuf::problem::Problem;
 
+/// The most keys of one file.
+const KEYS_MAX: usize = 4096;
+
 /// Reads `keys`: each key under the id by which this file names it.
 pub(super) fn read_keys(fields: &Fields<'_>) -> Result<BTreeMap<KeyId, Key>, Problem> {
     let at = fields.path("keys");
     let mut keys = BTreeMap::new();
     for (listed, value) in fields.members("keys")? {
+        if keys.len() == KEYS_MAX {
+            return Err(Problem::TooMany {
+                what: "keys in one file",
+                max: KEYS_MAX,
+            });
+        }
         let id = KeyId::parse(listed)
             .map_err(|_| fields.fault("keys", "has an id that is no sha-256 in hexadecimal"))?;
         keys.insert(id, read_key(value, &at)?);

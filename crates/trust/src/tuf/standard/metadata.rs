@@ -14,7 +14,7 @@ use crate::tuf::key::KeyId;
 use crate::tuf::metadata::{ROLES, RoleKeys, Root, read_expires};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
-use crate::tuf::signed::{Document, Signature, Signed, signature_items};
+use crate::tuf::signed::{Document, SIGNATURES_MAX, Signature, Signed};
 
 pub use listed::Listed;
 pub use targets::{DelegatedRole, Delegations, Scope, Targets};
@@ -70,7 +70,7 @@ fn parse<T>(
 fn read_signatures(fields: &Fields<'_>) -> Result<Vec<Signature>, Problem> {
     let at = fields.path("signatures");
     let (mut signatures, mut keys) = (Vec::new(), BTreeSet::new());
-    for item in signature_items(fields)? {
+    for item in fields.items("signatures", SIGNATURES_MAX, "signatures on one file")? {
         let item = Fields::of(item, &at, &["keyid", "sig"])?;
         let (keyid, sig) = (item.text("keyid")?, item.text("sig")?);
         if !keys.insert(keyid) {
@@ -128,7 +128,7 @@ fn read_root(signed: &Value, role: &RoleName) -> Result<Root, Problem> {
     let read = |name: &str| {
         let value = roles.value(name);
         let value = value.ok_or_else(|| roles.fault(name, "is missing"))?;
-        let fields = Fields::of(value, &roles.path(name), &["keyids", "threshold"])?;
+        let fields = Fields::of(value, &roles.path(name), &RoleKeys::FIELDS)?;
         RoleKeys::read(&fields, &keys)
     };
     let [root, targets, snapshot, timestamp] = ROLES;

@@ -7,13 +7,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::believed::Believed;
 use super::metadata::{Targets, parse_targets};
-use super::{quote, verify};
-use crate::tuf::client::{Fetch, ROLES_MAX};
+use super::{ROLES_MAX, quote, verify};
+use crate::tuf::client::Fetch;
 use crate::tuf::key::Key;
 use crate::tuf::metadata::FileMeta;
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
-use crate::tuf::verify::Trusted;
+use crate::tuf::verify::{Trusted, not_expired};
 
 /// A search on its way.
 #[derive(Debug)]
@@ -246,7 +246,7 @@ impl<'a> Search<'a> {
         listed.is_of(&bytes, role, by)?;
         let trusted = self.verify(visit, bytes)?;
         listed.is_version(trusted.content().version, role, by)?;
-        verify::not_ended(role, trusted.content().expires, self.believed.now)?;
+        not_expired(role, trusted.content().expires, self.believed.now)?;
         let keys = &trusted.content().delegations.keys;
         self.believed.names.add(keys)?;
         if let Some(parent) = visit.parent.clone() {

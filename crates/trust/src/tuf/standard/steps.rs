@@ -1,10 +1,11 @@
 //! The steps of the workflow until `targets`, in the order and with the numbers of the TUF specification, section 5.
 
 use super::metadata::{self, Listed};
-use super::{Client, Step, quote, remembered, verify};
-use crate::tuf::client::{Fetch, ROOTS_MAX, UNKNOWN_BYTES_MAX};
+use super::{Client, Step, UNKNOWN_BYTES_MAX, quote, remembered, verify};
+use crate::tuf::client::{Fetch, ROOTS_MAX};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
+use crate::tuf::verify::not_expired;
 
 impl Client {
     /// The file that the step needs.
@@ -80,7 +81,7 @@ impl Client {
 
     /// TUF 5.3.10.
     fn end_roots(&mut self) -> Result<(), Problem> {
-        verify::not_ended(&RoleName::Root, self.root.content().expires, self.now)?;
+        not_expired(&RoleName::Root, self.root.content().expires, self.now)?;
         self.step = Step::Timestamp;
         Ok(())
     }
@@ -96,7 +97,7 @@ impl Client {
                 timestamp = known;
             }
         }
-        verify::not_ended(&RoleName::Timestamp, timestamp.content().expires, self.now)?;
+        not_expired(&RoleName::Timestamp, timestamp.content().expires, self.now)?;
         self.timestamp = Some(timestamp);
         self.step = Step::Snapshot;
         Ok(())
@@ -116,7 +117,7 @@ impl Client {
                 return Err(Problem::Equivocation { role, version });
             }
         }
-        verify::not_ended(&role, snapshot.content().expires, self.now)?;
+        not_expired(&role, snapshot.content().expires, self.now)?;
         self.snapshot = Some(snapshot);
         self.step = Step::Targets;
         Ok(())
@@ -128,7 +129,7 @@ impl Client {
         self.is_listed(&bytes, &RoleName::Snapshot)?;
         let targets = verify::targets(self.root.content(), bytes)?;
         self.has_listed_version(targets.content().version, &RoleName::Snapshot)?;
-        verify::not_ended(&role, targets.content().expires, self.now)?;
+        not_expired(&role, targets.content().expires, self.now)?;
         self.names.add(&targets.content().delegations.keys)?;
         self.targets = Some(targets);
         self.step = Step::Done;

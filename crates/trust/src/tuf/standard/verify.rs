@@ -66,14 +66,3 @@ fn base<T>(role: &RoleName, root: &Root, signed: Signed<T>) -> Result<Trusted<T>
     })?;
     by_keys(role, signed, keys, &root.keys, BY_KEY)
 }
-
-/// TUF 5.3.10, 5.4.4, 5.5.6, 5.6.5: the end must lie after the time of the update.
-pub(super) fn not_ended(role: &RoleName, expires: i64, now: i64) -> Result<(), Problem> {
-    if expires <= now {
-        return Err(Problem::Expired {
-            role: role.clone(),
-            expires,
-        });
-    }
-    Ok(())
-}

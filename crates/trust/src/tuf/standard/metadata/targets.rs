@@ -15,6 +15,12 @@ use crate::tuf::standard::key::read_keys;
 use crate::tuf::standard::pattern::Pattern;
 use crate::tuf::standard::search::Target;
 
+/// The most roles that one file delegates to: twice the bins that the largest repositories share their targets out to.
+const DELEGATIONS_MAX: usize = 32_768;
+/// The most paths of one delegation.
+const PATHS_MAX: usize = 4096;
+const PATHS: &str = "paths of one delegation";
+
 /// What `targets` or a delegation says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Targets {
@@ -76,7 +82,7 @@ impl Scope {
             return Err(fields.fault("paths", "must not stand beside path_hash_prefixes"));
         }
         if by_hash {
-            let prefixes = fields.texts("path_hash_prefixes")?;
+            let prefixes = fields.texts("path_hash_prefixes", PATHS_MAX, PATHS)?;
             let is_hex = |text: &&str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
             if !prefixes.iter().all(is_hex) {
                 return Err(fields.fault("path_hash_prefixes", "must be lower-case hexadecimal"));
@@ -84,7 +90,8 @@ impl Scope {
             let prefixes = prefixes.into_iter().map(str::to_owned);
             return Ok(Self::HashPrefixes(prefixes.collect()));
         }
-        let patterns = fields.texts("paths")?.into_iter().map(Pattern::parse);
+        let patterns = fields.texts("paths", PATHS_MAX, PATHS)?;
+        let patterns = patterns.into_iter().map(Pattern::parse);
         let patterns: Option<Vec<Pattern>> = patterns.collect();
         let patterns = patterns.ok_or_else(|| {
             fields.fault("paths", "holds a pattern that is too long or not closed")
@@ -105,7 +112,7 @@ impl Delegations {
         let keys = read_keys(&fields)?;
         let at = fields.path("roles");
         let (mut roles, mut names) = (Vec::new(), BTreeSet::new());
-        for value in fields.items("roles")? {
+        for value in fields.items("roles", DELEGATIONS_MAX, "delegations in one file")? {
             let role = DelegatedRole::read(value, &at, &keys)?;
             if !names.insert(role.name.clone()) {
                 return Err(fields.fault("roles", "names a role twice"));
