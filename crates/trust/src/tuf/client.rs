@@ -40,7 +40,7 @@ pub enum Anchor {
     FirstUse,
 }
 
-/// A file that is to be fetched from `…/_trust/tuf/`.
+/// A file that is to be fetched from where a repository has its metadata: in the Notary dialect `…/_trust/tuf/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
     /// Its name, as `2.root.json` or `targets/alice.<sha256>.json`.

@@ -1,4 +1,4 @@
-//! Whether a file is signed as the role above it asks, and has not ended. What counts are distinct keys, however they are named.
+//! Whether a file is signed as the role above it asks. What counts are distinct keys, however they are named.
 
 use super::metadata::{self, DelegatedRole, Delegations, Snapshot, Targets, Timestamp};
 use crate::tuf::metadata::Root;
