@@ -144,6 +144,23 @@ fn freeze_the_same_state_is_shown_for_too_long() {
 }
 
 #[test]
+fn freeze_what_a_delegation_said_last_is_shown_for_too_long() {
+    let (mut repository, _, mut reader) = read_before();
+    repository.delegate("alice", &["*"], &[signing_key()], 1);
+    repository.role("alice")["expires"] = json!("2026-11-26T00:00:00Z");
+    repository.add_target("alice", "other", b"of alice");
+    let end = 1_795_651_200_000;
+    let found = reader.find(&repository, "other", end - 1).unwrap();
+    assert_eq!(found, Some(("alice".into(), sha256(b"of alice"))));
+    // Also when it was believed before.
+    let problem = reader.find(&repository, "other", end).unwrap_err();
+    assert!(matches!(
+        &problem,
+        Problem::Expired { role, expires } if role.as_str() == "alice" && *expires == end
+    ));
+}
+
+#[test]
 fn freeze_a_new_root_is_held_back() {
     // The mirror shows everything but the rotation; what the new keys signed gives it away.
     let (mut repository, _, mut reader) = read_before();

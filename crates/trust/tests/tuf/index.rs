@@ -127,6 +127,7 @@ const ATTACKS: [(&str, &[&str]); 11] = [
         "freeze",
         &[
             "freeze_the_same_state_is_shown_for_too_long",
+            "freeze_what_a_delegation_said_last_is_shown_for_too_long",
             "freeze_a_new_root_is_held_back",
             "freeze_one_delegation_is_dropped_from_the_snapshot",
             "a_file_that_is_held_back_is_not_passed_over",
