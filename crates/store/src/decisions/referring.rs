@@ -11,13 +11,20 @@ use crate::db::{RowExt, Value};
 use crate::error::Result;
 use crate::{Store, batch};
 
+/// One more than are asked about, which tells that there are others. SQLite plans a statement anew whenever a marker behind LIMIT
+/// is bound, which takes longer than the statement: it is written out.
+macro_rules! beyond {
+    () => {
+        17
+    };
+}
+
 /// The most manifests that are worth asking about: each may cost a decision, and whoever was just given a manifest finds it
 /// at the front.
-const REFERRING_MAX: i64 = 16;
+const REFERRING_MAX: i64 = beyond!() - 1;
 
-/// Those that refer to a blob, where these are few, and how likely each passes: `$4` rows tell that they may be more. By the
-/// answers of any gate, as whoever pulls an image here is mostly held by those that were asked about it before. Nothing is
-/// sorted, which would cost SQLite more than all the rest.
+/// Those that refer to a blob, where these are few, and how likely each passes: by the answers of any gate, as whoever pulls an
+/// image here is mostly held by those that were asked about it before.
 const FEW: &str = concat!(
     "SELECT m.digest, m.shape, CAST(COALESCE((\
        SELECT SUM(CASE WHEN d.facts_key = ",
@@ -26,7 +33,8 @@ const FEW: &str = concat!(
        FROM decisions d WHERE d.repository_id = m.repository_id AND d.digest = m.digest \
        AND d.outcome IN ('allow', 'warn')), 0) AS BIGINT) AS likely \
      FROM manifest_references f JOIN manifests m ON m.repository_id = f.repository_id AND m.digest = f.manifest \
-     WHERE f.repository_id = (SELECT id FROM repositories WHERE name = $2) AND f.digest = $3 LIMIT $4"
+     WHERE f.repository_id = (SELECT id FROM repositories WHERE name = $2) AND f.digest = $3 LIMIT ",
+    beyond!()
 );
 
 /// A manifest that refers to a blob.
@@ -47,18 +55,16 @@ pub async fn referring(
     gates: &[GateName],
     now: i64,
 ) -> Result<Vec<Referring>> {
-    let beyond = REFERRING_MAX + 1;
     let values = [
         Value::Int(now),
         Value::Text(repository.as_str()),
         Value::Text(blob.as_str()),
-        Value::Int(beyond),
     ];
     let few = store
         .db()
         .point_all(FEW, &values, |row| Ok((row.int("likely")?, read(row)?)));
     let mut few = few.await?;
-    if i64::try_from(few.len()).is_ok_and(|rows| rows < beyond) {
+    if i64::try_from(few.len()).is_ok_and(|rows| rows <= REFERRING_MAX) {
         few.sort_by_cached_key(|(likely, found)| {
             let is_image = found.shape != Shape::Evidence;
             (is_image, Reverse(*likely), found.manifest.clone())

@@ -126,14 +126,14 @@ async fn a_role_that_is_listed_no_more_keeps_its_versions() {
     publisher.delegate("targets/alice", &alice).await;
     publisher.tag("targets/alice", "1").await;
     publisher.take_over_snapshot().await;
-    publisher
-        .post_with_snapshot(vec![], &["targets/alice"])
-        .await
-        .unwrap();
+    publisher.drop_role("targets/alice").await;
 
     assert_eq!(publisher.file("targets/alice", Wanted::Current).await, None);
     let kept = publisher.file("targets/alice", Wanted::Version(1)).await;
     assert!(kept.is_some());
+    let delegating = publisher.delegating("targets/alice", &alice);
+    let delegated = publisher.post_with_snapshot(vec![delegating], &[]);
+    delegated.await.unwrap();
     let again = (role("targets/alice"), kept.unwrap().content);
     let refusal = publisher
         .post_with_snapshot(vec![again], &[])
@@ -337,8 +337,7 @@ async fn the_account_holds_whatever_becomes_of_a_repository() {
     publisher.delegate("targets/alice", &alice).await;
     publisher.tag("targets/alice", "1").await;
     publisher.take_over_snapshot().await;
-    let dropped = publisher.post_with_snapshot(vec![], &["targets/alice"]);
-    dropped.await.unwrap();
+    publisher.drop_role("targets/alice").await;
     let intact = async || {
         let report = audit::verify(&fixture.options, None).await.unwrap();
         assert!(report.is_intact(), "{report:#?}");
