@@ -5,6 +5,7 @@
 
 mod proxy;
 pub mod s3;
+pub mod standard_repository;
 pub mod trust_repository;
 
 pub use proxy::{Fault, Proxy, Seen, Times};

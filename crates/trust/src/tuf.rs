@@ -4,7 +4,8 @@
 //! workflow without I/O: bytes and the time come in, values go out. Deliberately no routes, no storage and no policy.
 //!
 //! The dialect is older than TUF 1.0 and differs from it: `_type` is capitalised, there is no `spec_version`, hashes are
-//! base64, `snapshot` lists roles by name without `.json`, and root keys are certificates for the repository's name.
+//! base64, `snapshot` lists roles by name without `.json`, and root keys are certificates for the repository's name. TUF 1.0 itself, for
+//! readers, is [`standard`].
 
 pub mod author;
 mod canonical;
@@ -22,6 +23,7 @@ pub mod publish;
 mod role;
 mod sign;
 mod signed;
+pub mod standard;
 mod time;
 mod verify;
 

@@ -1,4 +1,4 @@
-//! Conformance with third-party vectors: DSSE, Merkle proofs, sigstore bundles. Needs the feature `suites` and the
+//! Conformance with third-party vectors: DSSE, Merkle proofs, sigstore bundles, repositories of TUF. Needs the feature `suites` and the
 //! folder of unpacked suites in `COUNTERSIGN_SUITES`; fails, not skips, without it. What is not passed is listed with
 //! its reason.
 #![expect(
@@ -8,6 +8,13 @@
     clippy::unwrap_used,
     reason = "a test, whose helpers the lints do not recognise as such"
 )]
+
+mod suites {
+    mod python_tuf;
+    mod repository;
+    mod scratch;
+    mod tough;
+}
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -8,7 +8,11 @@
 
 mod tuf {
     mod attacks;
+    mod attacks_robbed;
+    mod attacks_standard;
+    mod index;
     mod laws;
+    mod laws_standard;
     mod managed;
     mod managed_attacks;
     mod notary_data;
@@ -17,4 +21,5 @@ mod tuf {
     mod publishing;
     mod reading;
     mod renewing;
+    mod standard;
 }

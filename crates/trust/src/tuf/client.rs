@@ -42,7 +42,7 @@ pub enum Anchor {
     FirstUse,
 }
 
-/// A file that is to be fetched from `…/_trust/tuf/`.
+/// A file that is to be fetched from where a repository has its metadata: in the Notary dialect `…/_trust/tuf/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
     /// Its name, as `2.root.json` or `targets/alice.<sha256>.json`.
@@ -51,6 +51,19 @@ pub struct Fetch {
     pub role: RoleName,
     /// Nothing is read beyond this many bytes.
     pub bytes_max: u64,
+}
+
+impl Fetch {
+    /// The file, if there is one and it is no longer than may be.
+    pub(super) fn within(&self, answer: Option<Vec<u8>>) -> Result<Vec<u8>, Problem> {
+        let role = self.role.clone();
+        let bytes = answer.ok_or_else(|| Problem::Missing { role: role.clone() })?;
+        if u64::try_from(bytes.len()).is_ok_and(|length| length <= self.bytes_max) {
+            return Ok(bytes);
+        }
+        let bytes_max = self.bytes_max;
+        Err(Problem::TooLong { role, bytes_max })
+    }
 }
 
 /// A reader on its way through a repository.

@@ -73,6 +73,19 @@ impl Material {
             _ => false,
         }
     }
+
+    /// Whether a signature is valid as TUF 1.0 has it, where the key alone says how: ECDSA in DER over the hash of the curve's size,
+    /// Ed25519, RSA-PSS over SHA-256.
+    pub(super) fn has_signed_as_specified(&self, message: &[u8], signature: &[u8]) -> bool {
+        if signature.len() > SIGNATURE_BYTES_MAX {
+            return false;
+        }
+        match self {
+            Self::Own(key) => key.verify(message, signature).is_ok(),
+            Self::Rsa(key) => check(&RSA_PSS_2048_8192_SHA256, key, message, signature),
+            Self::P521(_) => false,
+        }
+    }
 }
 
 fn check(

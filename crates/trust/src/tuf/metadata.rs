@@ -15,6 +15,7 @@ use super::time;
 
 pub use files::{FileMeta, Hashes};
 pub use keys::RoleKeys;
+pub(super) use root::ROLES;
 pub use root::Root;
 pub use snapshot::{Snapshot, Timestamp};
 pub use targets::{DELEGATIONS_MAX, DelegatedRole, Delegations, Targets};

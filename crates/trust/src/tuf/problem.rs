@@ -39,6 +39,12 @@ pub enum Problem {
         /// Its id.
         key: KeyId,
     },
+    /// One id for two keys: what is said of the one would be taken for the other's.
+    #[error("the key id {listed} stands for two different keys in one repository")]
+    KeyName {
+        /// The id.
+        listed: KeyId,
+    },
     /// Too few of the role's keys signed it.
     #[error("{role}: {valid} of {threshold} needed signatures are valid")]
     Threshold {
@@ -110,6 +116,18 @@ pub enum Problem {
         /// The role.
         role: RoleName,
         /// Who lists another file.
+        by: RoleName,
+    },
+    /// Another version than the role above lists.
+    #[error("{role} has version {version}, and {by} lists version {listed}")]
+    ListedVersion {
+        /// The role.
+        role: RoleName,
+        /// Its version.
+        version: i64,
+        /// The version that is listed.
+        listed: i64,
+        /// Who lists it.
         by: RoleName,
     },
     /// Longer than may be.

@@ -49,6 +49,19 @@ impl RoleName {
         self.as_str() == RELEASES
     }
 
+    /// A delegation of any name, as TUF 1.0 allows them: never one of the four base roles, without control characters, 1 to 255 bytes.
+    /// It is for showing and comparing; whoever makes a path of it has to quote it.
+    pub(super) fn delegated(text: &str) -> Result<Self, RoleError> {
+        if text.len() > ROLE_BYTES_MAX {
+            return Err(RoleError::TooLong { bytes: text.len() });
+        }
+        let base = matches!(text, "root" | "targets" | "snapshot" | "timestamp");
+        if base || text.is_empty() || text.chars().any(char::is_control) {
+            return Err(RoleError::Form(excerpt(text)));
+        }
+        Ok(Self::Delegation(Delegation(text.into())))
+    }
+
     /// The name as it stands in metadata and in paths, with all its parts.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -103,7 +116,7 @@ impl FromStr for RoleName {
     }
 }
 
-/// The name of a delegation, with `targets/` before it.
+/// The name of a delegation, with `targets/` before it in the Notary dialect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Delegation(Box<str>);
 

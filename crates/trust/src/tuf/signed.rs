@@ -67,12 +67,22 @@ impl Document {
 
     /// Reads it as the file of a role.
     pub(super) fn read<T: Content>(self, role: &RoleName) -> Result<Signed<T>, Problem> {
+        self.read_with(role, read_signatures, T::read)
+    }
+
+    /// The same in another dialect, whose signatures and contents stand there in another way. What is signed is written alike in all.
+    pub(super) fn read_with<T>(
+        self,
+        role: &RoleName,
+        read_signatures: impl FnOnce(&Fields<'_>) -> Result<Vec<Signature>, Problem>,
+        read_content: impl FnOnce(&Value, &RoleName) -> Result<T, Problem>,
+    ) -> Result<Signed<T>, Problem> {
         let fields = Fields::of(&self.value, role.as_str(), &["signed", "signatures"])?;
         let signatures = read_signatures(&fields)?;
         let signed = fields.value("signed").unwrap_or(&Value::Null);
         let message = canonical::encode(signed)
             .map_err(|_| fields.fault("signed", "must hold whole numbers up to 2^53 only"))?;
-        let content = T::read(signed, role)?;
+        let content = read_content(signed, role)?;
         Ok(Signed {
             bytes: self.bytes,
             message,
@@ -152,7 +162,7 @@ impl<T> Signed<T> {
 pub struct Signature {
     /// Who is said to have signed.
     pub key: KeyId,
-    /// How, as `ecdsa`.
+    /// How, as `ecdsa`. Empty in TUF 1.0, where the key says it.
     pub method: String,
     /// The signature.
     pub bytes: Vec<u8>,

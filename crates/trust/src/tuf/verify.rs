@@ -11,7 +11,7 @@ use super::material::Material;
 use super::metadata::{Content, RoleKeys, Root, Targets};
 use super::problem::{CertificateFault, Problem};
 use super::role::RoleName;
-use super::signed::Signed;
+use super::signed::{Signature, Signed};
 
 /// A file that is signed as the role above it asks. Its end is checked separately: what has ended may still say which keys followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,14 @@ impl<T> Trusted<T> {
     }
 }
 
+/// How a dialect checks one signature over a message.
+pub(super) type Check = fn(&Material, &[u8], &Signature) -> bool;
+
+/// Notary names the method beside each signature.
+const NOTARY: Check = |material, message, signature| {
+    material.has_signed(message, &signature.method, &signature.bytes)
+};
+
 /// A root by its own keys, and by those of the root that was believed before. Only keys with a certificate for the repository count.
 /// `now` is left out for a root that was believed before: its certificates may have ended since.
 pub(super) fn root(
@@ -62,12 +70,12 @@ pub(super) fn root(
     previous: Option<&Root>,
     now: Option<i64>,
 ) -> Result<Trusted<Root>, Problem> {
-    let own = signers(&signed, &root_keys(gun, signed.content(), now)?);
+    let own = signers(&signed, &root_keys(gun, signed.content(), now)?, NOTARY);
     if let Some(previous) = previous {
         // TUF 5.3.4: the new root is signed by the threshold of the old one's keys too.
         let old = root_keys(gun, previous, None)?;
         let threshold = previous.threshold();
-        let valid = signers(&signed, &old).len();
+        let valid = signers(&signed, &old, NOTARY).len();
         if !meets(valid, threshold) {
             return Err(Problem::NotRotated { valid, threshold });
         }
@@ -86,7 +94,7 @@ pub(super) fn base<T: Content>(
         role: role.clone(),
         parent: RoleName::Root,
     })?;
-    by_keys(role, signed, keys, &root.keys)
+    by_keys(role, signed, keys, &root.keys, NOTARY)
 }
 
 /// A delegation's file, by the role above.
@@ -101,7 +109,8 @@ pub(super) fn delegation(
         role: role.clone(),
         parent: parent.clone(),
     })?;
-    by_keys(role, signed, &delegated.keys, &delegating.delegations.keys)
+    let listed = &delegating.delegations.keys;
+    by_keys(role, signed, &delegated.keys, listed, NOTARY)
 }
 
 /// TUF 5.3.10 and its like: the end is later than now.
@@ -142,15 +151,31 @@ fn root_keys<'a>(
     Ok(keys)
 }
 
-fn by_keys<T>(
+/// A file by the keys of its role, out of those that the role above lists.
+pub(super) fn by_keys<T>(
     role: &RoleName,
     signed: Signed<T>,
     keys: &RoleKeys,
     listed: &BTreeMap<KeyId, Key>,
+    check: Check,
 ) -> Result<Trusted<T>, Problem> {
-    let allowed = keys.keyids.iter().filter_map(|id| listed.get_key_value(id));
-    let signers = signers(&signed, &allowed.collect());
+    let signers = signers(&signed, &allowed(keys, listed), check);
     by_threshold(role, signed, signers, keys.threshold)
+}
+
+/// How many distinct keys of a role signed a file.
+pub(super) fn count<T>(
+    signed: &Signed<T>,
+    keys: &RoleKeys,
+    listed: &BTreeMap<KeyId, Key>,
+    check: Check,
+) -> usize {
+    signers(signed, &allowed(keys, listed), check).len()
+}
+
+fn allowed<'a>(keys: &RoleKeys, listed: &'a BTreeMap<KeyId, Key>) -> BTreeMap<&'a KeyId, &'a Key> {
+    let ids = keys.keyids.iter();
+    ids.filter_map(|id| listed.get_key_value(id)).collect()
 }
 
 fn by_threshold<T>(
@@ -171,7 +196,7 @@ fn by_threshold<T>(
 
 /// The distinct keys with a valid signature. Of several signatures under one id the first counts, so that none can be checked again and
 /// again.
-fn signers<T>(signed: &Signed<T>, allowed: &BTreeMap<&KeyId, &Key>) -> Vec<Key> {
+fn signers<T>(signed: &Signed<T>, allowed: &BTreeMap<&KeyId, &Key>, check: Check) -> Vec<Key> {
     let mut found = Vec::new();
     let (mut tried, mut counted) = (BTreeSet::new(), BTreeSet::new());
     for signature in signed.signatures() {
@@ -179,9 +204,8 @@ fn signers<T>(signed: &Signed<T>, allowed: &BTreeMap<&KeyId, &Key>) -> Vec<Key> 
             continue;
         };
         let valid = tried.insert(key.id())
-            && Material::of(key).is_some_and(|material| {
-                material.has_signed(signed.message(), &signature.method, &signature.bytes)
-            });
+            && Material::of(key)
+                .is_some_and(|material| check(&material, signed.message(), signature));
         if valid && key.canonical_id().is_some_and(|id| counted.insert(id)) {
             found.push((*key).clone());
         }
@@ -189,7 +213,7 @@ fn signers<T>(signed: &Signed<T>, allowed: &BTreeMap<&KeyId, &Key>) -> Vec<Key> 
     found
 }
 
-fn meets(valid: usize, threshold: u32) -> bool {
+pub(super) fn meets(valid: usize, threshold: u32) -> bool {
     // A threshold of none was refused when the file was read.
     usize::try_from(threshold).is_ok_and(|threshold| valid >= threshold.max(1))
 }

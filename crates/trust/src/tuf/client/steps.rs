@@ -44,16 +44,10 @@ impl Client {
         let Some(fetch) = self.wanted() else {
             return Ok(());
         };
-        let role = fetch.role;
         match answer {
             // TUF 5.3.3: no next root, so this one is the newest.
             None if self.step == Step::NextRoot => self.end_roots()?,
-            None => return Err(Problem::Missing { role }),
-            Some(bytes) if exceeds(&bytes, fetch.bytes_max) => {
-                let bytes_max = fetch.bytes_max;
-                return Err(Problem::TooLong { role, bytes_max });
-            }
-            Some(bytes) => self.take_file(bytes)?,
+            answer => self.take_file(fetch.within(answer)?)?,
         }
         while let Some(bytes) = self.remembered_file() {
             self.take_file(bytes)?;
@@ -315,8 +309,4 @@ impl Client {
             role: RoleName::Root,
         })
     }
-}
-
-fn exceeds(bytes: &[u8], bytes_max: u64) -> bool {
-    u64::try_from(bytes.len()).is_ok_and(|length| length > bytes_max)
 }

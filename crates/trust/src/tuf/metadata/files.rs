@@ -27,6 +27,17 @@ pub struct Hashes {
     pub sha512: Option<[u8; 64]>,
 }
 
+impl Hashes {
+    /// True if every hash that is known is that of these bytes, and one is known.
+    pub(in crate::tuf) fn match_bytes(&self, bytes: &[u8]) -> bool {
+        let sha256 = || Some(<[u8; 32]>::from(Sha256::digest(bytes)));
+        let sha512 = || Some(<[u8; 64]>::from(Sha512::digest(bytes)));
+        (self.sha256.is_some() || self.sha512.is_some())
+            && (self.sha256.is_none() || self.sha256 == sha256())
+            && (self.sha512.is_none() || self.sha512 == sha512())
+    }
+}
+
 impl FileMeta {
     /// What stands for these bytes.
     #[must_use]
@@ -44,13 +55,8 @@ impl FileMeta {
     /// True if these are the bytes: their length, and every hash that is known, of which there must be one.
     #[must_use]
     pub fn matches(&self, bytes: &[u8]) -> bool {
-        let Hashes { sha256, sha512 } = self.hashes;
-        let actual = Self::of(bytes);
-        let known = sha256.is_some() || sha512.is_some();
-        known
-            && self.length == actual.length
-            && (sha256.is_none() || sha256 == actual.hashes.sha256)
-            && (sha512.is_none() || sha512 == actual.hashes.sha512)
+        u64::try_from(bytes.len()).is_ok_and(|length| length == self.length)
+            && self.hashes.match_bytes(bytes)
     }
 
     /// The SHA-256 in lower-case hexadecimal, as file names and image digests have it.

@@ -24,10 +24,13 @@ pub struct RoleKeys {
 }
 
 impl RoleKeys {
-    pub(super) const FIELDS: [&'static str; 2] = ["keyids", "threshold"];
+    pub(in crate::tuf) const FIELDS: [&'static str; 2] = ["keyids", "threshold"];
 
     /// Reads `keyids` and `threshold` of an object; every id is one of the keys listed.
-    pub(super) fn read(fields: &Fields<'_>, keys: &BTreeMap<KeyId, Key>) -> Result<Self, Problem> {
+    pub(in crate::tuf) fn read(
+        fields: &Fields<'_>,
+        keys: &BTreeMap<KeyId, Key>,
+    ) -> Result<Self, Problem> {
         let (texts, threshold) = Self::read_form(fields)?;
         let threshold = u32::try_from(threshold).unwrap_or(0);
         if threshold < 1 {

@@ -29,7 +29,7 @@ pub struct Root {
 }
 
 /// In the order in which [`Root`] keeps them.
-const ROLES: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
+pub(in crate::tuf) const ROLES: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
 
 impl Root {
     /// The first root, in which one signature is enough for each role.
@@ -45,6 +45,23 @@ impl Root {
             keys: BTreeMap::new(),
             consistent_snapshot: false,
             roles: [nobody(), nobody(), nobody(), nobody()],
+        }
+    }
+
+    /// A root that was read in another dialect. `roles` are those of root, targets, snapshot and timestamp; keys are listed under the ids by
+    /// which the roles name them.
+    pub(in crate::tuf) fn from_parts(
+        (version, expires): (i64, i64),
+        keys: BTreeMap<KeyId, Key>,
+        roles: [RoleKeys; 4],
+        consistent_snapshot: bool,
+    ) -> Self {
+        Self {
+            version,
+            expires,
+            keys,
+            consistent_snapshot,
+            roles,
         }
     }
 
