@@ -328,6 +328,7 @@ impl Policy {
             ungated: Vec::new(),
             stages: BTreeMap::new(),
             gates: BTreeMap::new(),
+            content_trust: None,
             exceptions: Vec::new(),
         }
     }
