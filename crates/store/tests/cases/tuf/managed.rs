@@ -582,6 +582,6 @@ async fn a_vouch_made_up_in_the_database_is_named() {
         assert!(verify(fixture).await.is_intact(), "{undo}");
     }
     let changed = "UPDATE trust_files SET content = (SELECT content FROM trust_files WHERE role = 'root' LIMIT 1) WHERE role = 'targets/maria'";
-    fixture.edit(&changed.to_owned()).await;
+    fixture.edit(changed).await;
     assert!(!verify(fixture).await.is_intact());
 }
