@@ -1,6 +1,10 @@
 //! What the API answers: that it tells what the store knows.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails where it stands"
+)]
 
 #[path = "answers/verifying.rs"]
 mod verifying;
