@@ -12,7 +12,7 @@ fn scratch_static_repositories() {
                 12,
                 &[
                     ("trusted_root.json", Some("targets")),
-                    ("registry.npmjs.org/keys.json", None),
+                    ("registry.npmjs.org/keys.json", Some("registry.npmjs.org")),
                 ],
             ),
         )

@@ -225,7 +225,8 @@ fn mix_and_match_files_of_two_states() {
     for role in ["targets", "snapshot"] {
         let mut mirror = repository.clone();
         let mut said = mirror.roles[role].clone();
-        said["x-other"] = json!(true);
+        // As long as the right one.
+        said["expires"] = json!("2027-06-02T00:00:00Z");
         let file = mirror.sign(&said, &mirror.keys[role]);
         mirror.served.insert(repository.path(role), file);
         let problem = Reader::of(&repository).read(&mirror, NOW).unwrap_err();
