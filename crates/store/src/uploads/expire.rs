@@ -82,14 +82,13 @@ fn upload_of(path: &Path) -> Option<UploadId> {
 /// Forgets what is known of uploads that have ended, here or in another process.
 fn forget_ended(store: &Store) {
     let path = |id: &UploadId| -> PathBuf { store.folder().uploads().join(id.as_str()) };
-    for id in store.growths().ids() {
-        if !path(&id).exists() {
-            store.growths().ended(&id, None);
-        }
+    // What is open may be about to become a blob: its file has its new name then, and whoever reads it is told of the end by
+    // the upload itself.
+    let has_ended = |id: &UploadId| store.open_uploads().enter(id).is_ok() && !path(id).exists();
+    for id in store.growths().ids().iter().filter(|id| has_ended(id)) {
+        store.growths().ended(id, None);
     }
-    for id in store.hashes().ids() {
-        if !path(&id).exists() {
-            store.hashes().forget(&id);
-        }
+    for id in store.hashes().ids().iter().filter(|id| has_ended(id)) {
+        store.hashes().forget(id);
     }
 }

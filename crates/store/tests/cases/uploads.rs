@@ -606,3 +606,18 @@ async fn an_upload_that_another_process_ended_is_forgotten() {
     uploads::expire(&fixture.store, 0).await.unwrap();
     assert!(growing.growth.has_changed().is_err());
 }
+
+#[tokio::test]
+async fn an_upload_whose_file_has_become_its_blob_is_not_forgotten_before_it_says_so() {
+    let fixture = Fixture::new().await;
+    let session = start(&fixture).await;
+    write(&fixture, &session, &vec![7; 5 << 20]).await.unwrap();
+    let growing = uploads::follow(&fixture.store).await.unwrap();
+    let upload = open(&fixture, &session).unwrap();
+    std::fs::remove_file(fixture.path("uploads").join(session.id().as_str())).unwrap();
+    uploads::expire(&fixture.store, 0).await.unwrap();
+    assert!(growing.growth.has_changed().is_ok());
+    drop(upload);
+    uploads::expire(&fixture.store, 0).await.unwrap();
+    assert!(growing.growth.has_changed().is_err());
+}
