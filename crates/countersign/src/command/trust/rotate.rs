@@ -1,9 +1,11 @@
 //! `countersign trust rotate`: another key for a role, by a new root. Readers who know the old root follow to the new one, so that nothing is
 //! to be done at theirs.
 
-use super::keyring::{KeyFlags, Keyring, Purpose};
+use super::form::{Missing, ServerKeys};
+use super::keyring::{KeyFlags, Keyring, Place, Purpose};
 use super::pen::{self, Pen};
 use super::repository::{self, Repository};
+use super::signer;
 use crate::command::key::files;
 use crate::context::ServerFlags;
 use crate::output;
@@ -11,14 +13,15 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use oci::ImageReference;
 use std::path::PathBuf;
-use trust::tuf::{Gun, Key, RoleName, Root, author};
+use trust::tuf::{Gun, Key, RELEASES, RoleName, Root, author};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rotate {
     /// Replace a root key: it is stolen, or about to end. The old root key signs the new root.
     #[command(
         after_help = "Docker's clients follow by themselves. A root key may be shared by several repositories: rotate it in each of them, in the \
-        first to a key that is made, in the others to the same one with `--new-key`.\n\n\
+        first to a key that is made, in the others to the same one with `--new-key`. A new key is put where the old one is, also in docker's \
+        folder.\n\n\
         Examples:\n  countersign trust rotate root registry.example:5000/shop/web\n  \
         countersign trust rotate root --new-key ~/.config/countersign/trust/root/ID.key registry.example:5000/shop/tools"
     )]
@@ -32,6 +35,12 @@ pub(crate) enum Rotate {
     Snapshot(Servers),
     /// Let the server sign timestamps with a new key of its own.
     Timestamp(Servers),
+    /// Let the server sign `targets/releases` of a managed repository with a new key of its own. The targets key signs that.
+    #[command(
+        after_help = "What is released stays. The role `maintainer` is needed, and the targets key.\n\nExample:\n  \
+        countersign trust rotate releases registry.example:5000/shop/web"
+    )]
+    Releases(Releases),
 }
 
 /// A role whose key an owner has.
@@ -62,6 +71,15 @@ pub(crate) struct Servers {
     keys: KeyFlags,
 }
 
+/// The server's list of what is released.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Releases {
+    /// The repository, as its images are called, without a tag.
+    repository: ImageReference,
+    #[command(flatten)]
+    keys: KeyFlags,
+}
+
 impl Rotate {
     pub(super) async fn run(self, server: &ServerFlags) -> Result<()> {
         match self {
@@ -69,22 +87,20 @@ impl Rotate {
             Self::Targets(owners) => owners.run(Purpose::Targets, server).await,
             Self::Snapshot(servers) => servers.run(&RoleName::Snapshot, server).await,
             Self::Timestamp(servers) => servers.run(&RoleName::Timestamp, server).await,
+            Self::Releases(releases) => releases.run(server).await,
         }
     }
 }
 
 impl Owners {
     async fn run(self, purpose: Purpose, server: &ServerFlags) -> Result<()> {
-        let role = match purpose {
-            Purpose::Root => RoleName::Root,
-            Purpose::Targets => RoleName::Targets,
-        };
+        let role = purpose.role();
         let repository = Repository::named(&self.repository, server)?;
         let believed = repository.published().await?;
         let (now, before) = (repository.now(), repository::root(&believed));
         let old = replaced(before, &role, self.replace.as_deref())?.clone();
         let mut pen = Pen::new(Keyring::new(&self.keys)?)?;
-        let (new, place) = self.new_key(&mut pen, purpose)?;
+        let (new, file) = self.new_key(&mut pen, purpose, &old, repository.gun())?;
         let new = in_root(&pen, repository.gun(), &role, new, now)?;
         let root = with_key(before, &role, &old, &new, now);
         let mut update = vec![(RoleName::Root, pen.root(&root, Some(before))?)];
@@ -100,13 +116,20 @@ impl Owners {
             pen::shown(&new),
             pen::shown(&old)
         ));
-        output::line(format!("  {}", place.display()));
+        output::line(format!("  {}", file.display()));
         Ok(())
     }
 
-    fn new_key(&self, pen: &mut Pen, purpose: Purpose) -> Result<(Key, PathBuf)> {
+    /// A new key lies where the old one does: who went on with docker still can.
+    fn new_key(
+        &self,
+        pen: &mut Pen,
+        purpose: Purpose,
+        old: &Key,
+        gun: &Gun,
+    ) -> Result<(Key, PathBuf)> {
         match &self.new_key {
-            None => pen.make(purpose),
+            None => pen.make(purpose, Place::beside(pen.holder(old)), gun),
             Some(path) => {
                 let opened = files::open_as(path, &format!("the new key {}", path.display()))?;
                 Ok((pen.add(opened), path.clone()))
@@ -128,6 +151,32 @@ impl Servers {
         repository.publish(&update).await?;
         output::line(format!(
             "The server signs the {role} of {} with the new key {}.",
+            repository.gun(),
+            pen::shown(&new)
+        ));
+        Ok(())
+    }
+}
+
+impl Releases {
+    async fn run(self, server: &ServerFlags) -> Result<()> {
+        let repository = Repository::named(&self.repository, server)?;
+        let believed = repository.published().await?;
+        let (root, targets) = (repository::root(&believed), repository::targets(&believed)?);
+        let keys = ServerKeys {
+            releases: repository.releases_key().await?,
+            snapshot: None,
+        };
+        signer::require_managed(&repository, &Missing::of(root, targets, &keys))?;
+        let mut pen = Pen::new(Keyring::new(&self.keys)?)?;
+        let role: RoleName = RELEASES.parse()?;
+        let new = repository.next_server_key(&role).await?;
+        let mut next = author::next(&RoleName::Targets, targets.clone(), repository.now());
+        author::hand_over_releases(&mut next, &role, &new);
+        let update = vec![(RoleName::Targets, pen.targets(&next, root)?)];
+        repository.publish(&update).await?;
+        output::line(format!(
+            "The server signs {role} of {} with the new key {}.",
             repository.gun(),
             pen::shown(&new)
         ));
