@@ -119,6 +119,12 @@ fn keys_are_dockers_where_docker_is_to_go_on_with_them() {
         assert_eq!(keys.len(), count);
         assert!(is_held(&owner.status(), which, &keys), "{which}");
     }
+    let other = Person::new(&server, &token);
+    other.does(&["trust", "init", "--plain", "shop/ours"]);
+    assert_eq!(dockers(other.home()), []);
+    other.does(&["trust", "rotate", "targets", "--docker", "shop/ours"]);
+    let keys = dockers(other.home());
+    assert!(is_held(&other.status_of("shop/ours"), "targets", &keys));
     let several = owner.fails(1, &["trust", "init", "--plain", "shop/third"]);
     assert!(several.contains("--root-key FILE"), "{several}");
 

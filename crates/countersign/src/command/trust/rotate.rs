@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use oci::ImageReference;
 use std::path::PathBuf;
-use trust::tuf::{Gun, Key, RELEASES, RoleName, Root, author};
+use trust::tuf::{Gun, Key, RELEASES, RoleName, Root, Targets, author};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rotate {
@@ -51,6 +51,9 @@ pub(crate) struct Owners {
     /// The new key, in a file that you have; otherwise one is made.
     #[arg(long, value_name = "FILE")]
     new_key: Option<PathBuf>,
+    /// Put the new key where docker keeps its own, and as docker does, also if the old one is elsewhere.
+    #[arg(long, conflicts_with = "new_key")]
+    docker: bool,
     /// Where the role has several keys: the one to replace, by the beginning of its id.
     #[arg(long, value_name = "ID")]
     replace: Option<String>,
@@ -106,8 +109,14 @@ impl Owners {
         let mut update = vec![(RoleName::Root, pen.root(&root, Some(before))?)];
         if purpose == Purpose::Targets {
             let targets = repository::targets(&believed)?.clone();
-            let targets = author::next(&RoleName::Targets, targets, now);
+            let mut targets = author::next(&RoleName::Targets, targets, now);
+            let files = believed.roles().iter();
+            let files = files.map(|file| (file.name(), file.targets()));
+            let groups = follow(&mut targets, files, &old, &new, now);
             update.push((RoleName::Targets, pen.targets(&targets, &root)?));
+            for (role, group) in groups {
+                update.push((role, pen.targets(&group, &root)?));
+            }
         }
         repository.publish(&update).await?;
         output::line(format!(
@@ -129,6 +138,7 @@ impl Owners {
         gun: &Gun,
     ) -> Result<(Key, PathBuf)> {
         match &self.new_key {
+            None if self.docker => pen.make(purpose, Place::Docker, gun),
             None => pen.make(purpose, Place::beside(pen.holder(old)), gun),
             Some(path) => {
                 let opened = files::open_as(path, &format!("the new key {}", path.display()))?;
@@ -184,6 +194,38 @@ impl Releases {
     }
 }
 
+/// Delegations that the owner has with the old key, for the signers below them, go over to the new one; answers their next files. Those of
+/// signers stay as they are.
+fn follow<'a>(
+    targets: &mut Targets,
+    files: impl Iterator<Item = (&'a RoleName, &'a Targets)>,
+    old: &Key,
+    new: &Key,
+    now: i64,
+) -> Vec<(RoleName, Targets)> {
+    let mut followed = Vec::new();
+    for (name, file) in files.filter(|(_, file)| !file.delegations.roles.is_empty()) {
+        let delegations = &mut targets.delegations;
+        let Some(role) = delegations.role(name).cloned() else {
+            continue;
+        };
+        if !role.keys.keyids.contains(old.id()) {
+            continue;
+        }
+        let ids = role.keys.keyids.iter();
+        let keys: Vec<Key> = ids
+            .filter_map(|id| match id == old.id() {
+                true => Some(new.clone()),
+                false => delegations.keys.get(id).cloned(),
+            })
+            .collect();
+        let paths: Vec<&str> = role.paths.iter().map(String::as_str).collect();
+        delegations.set_role(name.clone(), &keys, role.keys.threshold, &paths);
+        followed.push((name.clone(), author::next(name, file.clone(), now)));
+    }
+    followed
+}
+
 /// The key to replace: the only one, or the one that is named.
 fn replaced<'a>(root: &'a Root, role: &RoleName, named: Option<&str>) -> Result<&'a Key> {
     let keys: Vec<&Key> = root.keys_of(role).collect();
@@ -237,6 +279,40 @@ mod tests {
     use super::*;
     use testkit::trust_repository::TrustRepository;
     use trust::Algorithm;
+
+    #[test]
+    fn the_owners_delegations_follow_and_those_of_signers_stay() {
+        let mut repository = TrustRepository::new("registry.example/shop/web");
+        let new = repository.new_key(Algorithm::EcdsaP256);
+        let signer = repository.new_key(Algorithm::EcdsaP256);
+        let owner = repository.keys_of("targets").remove(0);
+        repository.delegate("targets/ci", std::slice::from_ref(&owner), 1);
+        repository.delegate("targets/owner", std::slice::from_ref(&owner), 1);
+        repository.delegate("targets/ci/maria", std::slice::from_ref(&signer), 1);
+        repository.publish("targets/owner", "1", b"an image");
+        let names = ["targets", "targets/ci", "targets/owner"];
+        let files = names.map(|name| (name.parse().unwrap(), repository.targets(name)));
+        let files = || files.iter().map(|(name, file)| (name, file));
+        let mut targets = repository.targets("targets");
+        let followed = follow(&mut targets, files(), &owner, &new, repository.now);
+        let [(name, file)] = followed.as_slice() else {
+            panic!("{followed:?}");
+        };
+        assert_eq!(name.as_str(), "targets/ci");
+        assert_eq!(file.version, repository.targets("targets/ci").version + 1);
+        assert_eq!(
+            file.delegations,
+            repository.targets("targets/ci").delegations
+        );
+        let ids = |name: &str| {
+            let role = targets.delegations.role(&name.parse().unwrap());
+            role.unwrap().keys.keyids.clone()
+        };
+        assert_eq!(ids("targets/ci"), [new.id().clone()]);
+        assert_eq!(ids("targets/owner"), [owner.id().clone()]);
+        let again = follow(&mut targets, files(), &signer, &new, repository.now);
+        assert!(again.is_empty());
+    }
 
     #[test]
     fn of_several_keys_one_is_named() {
