@@ -140,6 +140,10 @@ fn keys_are_dockers_where_docker_is_to_go_on_with_them() {
     ] {
         assert!(wrong.contains(part), "{part}: {wrong}");
     }
+    let root = ["trust", "rotate", "root", "shop/web"];
+    let wrong = owner.runs_with(ROOT_VARIABLE, "not that one", &root);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(dockers(owner.home()).len(), 5, "no key is made in vain");
     let root = key_of(&owner.status(), "root");
     let file = format!("docker/trust/private/{}.key", root.as_str().unwrap());
     std::fs::remove_file(owner.home().join(file)).unwrap();

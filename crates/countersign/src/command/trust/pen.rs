@@ -62,6 +62,11 @@ impl Pen {
         self.opened.get(&key.canonical_id()?)
     }
 
+    /// Opens the keys that follow a root, before anything is made that is worth nothing without them.
+    pub(super) fn open_root(&mut self, before: &Root) -> Result<()> {
+        self.enough(&RoleName::Root, before).map(drop)
+    }
+
     /// A root, signed for its own keys and for those of the root before, by which its readers follow.
     pub(super) fn root(&mut self, root: &Root, before: Option<&Root>) -> Result<Vec<u8>> {
         let mut keys = Vec::new();

@@ -103,6 +103,7 @@ impl Owners {
         let (now, before) = (repository.now(), repository::root(&believed));
         let old = replaced(before, &role, self.replace.as_deref())?.clone();
         let mut pen = Pen::new(Keyring::new(&self.keys)?)?;
+        pen.open_root(before)?;
         let (new, file) = self.new_key(&mut pen, purpose, &old, repository.gun())?;
         let new = in_root(&pen, repository.gun(), &role, new, now)?;
         let root = with_key(before, &role, &old, &new, now);
@@ -118,7 +119,14 @@ impl Owners {
                 update.push((role, pen.targets(&group, &root)?));
             }
         }
-        repository.publish(&update).await?;
+        if let Err(error) = repository.publish(&update).await {
+            output::note(format!(
+                "note: the new key is in `{}`; whether it is in use, `countersign trust status {}` says",
+                file.display(),
+                repository.gun()
+            ));
+            return Err(error);
+        }
         output::line(format!(
             "{} has the {role} key {} instead of {}.",
             repository.gun(),
@@ -154,6 +162,7 @@ impl Servers {
         let believed = repository.published().await?;
         let before = repository::root(&believed);
         let mut pen = Pen::new(Keyring::new(&self.keys)?)?;
+        pen.open_root(before)?;
         let new = repository.next_server_key(role).await?;
         let mut root = author::next(&RoleName::Root, before.clone(), repository.now());
         root.set_role(role, std::slice::from_ref(&new), 1);
