@@ -317,8 +317,8 @@ mod tests {
             let role = targets.delegations.role(&name.parse().unwrap());
             role.unwrap().keys.keyids.clone()
         };
-        assert_eq!(ids("targets/ci"), [new.id().clone()]);
-        assert_eq!(ids("targets/owner"), [owner.id().clone()]);
+        assert_eq!(ids("targets/ci"), std::slice::from_ref(new.id()));
+        assert_eq!(ids("targets/owner"), std::slice::from_ref(owner.id()));
         let again = follow(&mut targets, files(), &signer, &new, repository.now);
         assert!(again.is_empty());
     }
