@@ -26,14 +26,14 @@ use trust::tuf::Problem;
 
 /// What to do about keys, in short; docs/content-trust.md says more.
 pub(crate) const WHEN_A_KEY_IS_LOST: &str = "When a key is lost or stolen (REPO is the repository as its images are called):\n  \
-    a signer's, stolen   countersign key revoke ID, then: countersign trust signer remove NAME REPO\n  \
-    a signer's, lost     countersign trust signer remove NAME REPO, then: countersign trust signer add NAME --key NEW.pub REPO\n  \
-    targets              countersign trust rotate targets REPO                    (needs the root key)\n  \
-    root, stolen         countersign trust rotate root REPO, before the thief does; then rotate targets\n  \
-    root, lost           countersign trust delete REPO --yes, then trust init REPO; every client has to forget the old root\n  \
-    the server's, stolen countersign trust rotate timestamp REPO, rotate snapshot REPO, rotate releases REPO\n  \
-    a password           as if its key were lost\n\
-    docs/content-trust.md says at length what each means, under `Keys, and losing them`.\n\n\
+    a signer's, stolen  countersign key revoke ID, then as if it were lost\n  \
+    a signer's, lost    trust signer remove NAME REPO, trust signer add NAME --key NEW.pub REPO\n  \
+    targets             trust rotate targets REPO, with the root key\n  \
+    root, stolen        trust rotate root REPO before the thief does, then rotate targets\n  \
+    root, lost          trust delete REPO --yes, trust init REPO; clients must forget the old root\n  \
+    the server's        trust rotate timestamp REPO, rotate snapshot REPO, rotate releases REPO\n  \
+    a password          as if its key were lost\n\
+    What each means is in docs/content-trust.md, `Keys, and losing them`.\n\n\
     Examples:\n  countersign trust init registry.example:5000/shop/web\n  \
     countersign trust status registry.example:5000/shop/web";
 

@@ -17,7 +17,8 @@ use trust::tuf::{RELEASES, RoleName};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  countersign trust status registry.example:5000/shop/web\n  \
+    after_help = "It says what to do about what ends soon. About keys that are lost or stolen: `countersign trust --help`.\n\n\
+    Examples:\n  countersign trust status registry.example:5000/shop/web\n  \
     countersign trust status -o json shop/web"
 )]
 pub(crate) struct Status {
