@@ -79,7 +79,8 @@ pub(crate) async fn of_image(
 ) -> Result<Vec<Evidence>> {
     let rows = sqlx::query(
         "SELECT id, attached_to, manifest, format, subject, stage, named_repository, key_id, key_hint, verdict, why, \
-         stored_at, withdrawn_at FROM evidence WHERE repository_id = $1 AND (attached_to = $2 OR attached_to IN (\
+         stored_at, withdrawn_at, expires_at FROM evidence LEFT JOIN trust_vouches ON evidence_id = id \
+         WHERE repository_id = $1 AND (attached_to = $2 OR attached_to IN (\
            SELECT r.manifest FROM manifest_references r JOIN manifests m \
            ON m.repository_id = r.repository_id AND m.digest = r.manifest \
            WHERE r.repository_id = $1 AND r.digest = $2 AND r.kind = 'child')) \
@@ -103,7 +104,8 @@ pub(crate) async fn of_children(
 ) -> Result<Vec<Evidence>> {
     let rows = sqlx::query(
         "SELECT id, attached_to, manifest, format, subject, stage, named_repository, key_id, key_hint, verdict, why, \
-         stored_at, withdrawn_at FROM evidence WHERE repository_id = $1 AND withdrawn_at IS NULL AND attached_to IN (\
+         stored_at, withdrawn_at, expires_at FROM evidence LEFT JOIN trust_vouches ON evidence_id = id \
+         WHERE repository_id = $1 AND withdrawn_at IS NULL AND attached_to IN (\
            SELECT digest FROM manifest_references WHERE repository_id = $1 AND manifest = $2 AND kind = 'child') \
          ORDER BY CASE WHEN verdict = 'verified' THEN 0 ELSE 1 END, stored_at, id LIMIT $3",
     )
@@ -177,8 +179,8 @@ fn read(row: &AnyRow) -> Result<Evidence> {
         stage: row.opt_text("stage")?,
         repository: row.opt_text("named_repository")?,
         stored_at: row.int("stored_at")?,
-        // None of the formats that are kept says until when it holds.
-        expires_at: None,
+        // Of the formats that are kept, only files of trust repositories say until when they hold.
+        expires_at: row.opt_int("expires_at")?,
         verdict: read_verdict(row)?,
         withdrawn: row.opt_int("withdrawn_at")?.is_some(),
     })
