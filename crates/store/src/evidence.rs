@@ -26,7 +26,8 @@ use crate::facts;
 /// The kind of the job that reads evidence of unknown keys again; its payload is `{key_id}`.
 pub const REVERIFY_EVIDENCE: &str = "reverify-evidence";
 
-/// The most pieces of evidence that a decision looks at, verified ones first.
+/// The most pieces of evidence that a decision looks at, verified ones first, and of these the first of each key before the second of any:
+/// nobody hides the others behind a thousand signatures.
 const OF_IMAGE_MAX: i64 = 2_000;
 
 /// A piece of evidence as it was read, to be kept with the manifest that carries it.
@@ -84,8 +85,8 @@ pub(crate) async fn of_image(
            SELECT r.manifest FROM manifest_references r JOIN manifests m \
            ON m.repository_id = r.repository_id AND m.digest = r.manifest \
            WHERE r.repository_id = $1 AND r.digest = $2 AND r.kind = 'child')) \
-         ORDER BY CASE WHEN withdrawn_at IS NOT NULL THEN 2 WHEN verdict = 'verified' THEN 0 ELSE 1 END, stored_at, id \
-         LIMIT $3",
+         ORDER BY CASE WHEN withdrawn_at IS NOT NULL THEN 2 WHEN verdict = 'verified' THEN 0 ELSE 1 END, \
+         ROW_NUMBER() OVER (PARTITION BY key_id, withdrawn_at IS NULL ORDER BY stored_at, id), stored_at, id LIMIT $3",
     )
     .bind(repository_id)
     .bind(digest.as_str())

@@ -805,3 +805,24 @@ async fn a_file_counts_under_one_name_of_the_server_and_once() {
     assert_eq!(outcome, Ok(Outcome::Known(own.0)));
     assert_eq!(shop.standing(&image).await, (0, 1));
 }
+
+#[tokio::test]
+async fn nobody_hides_others_behind_many_signatures() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1"], "web").await;
+    shop.signer("targets/maria", shop.world.maria).await;
+    shop.signer("targets/jonas", shop.world.jonas).await;
+    let entry = author::image(FileMeta::of(&image.content).hashes.sha256.unwrap(), 7);
+    // More than a decision looks at.
+    for part in 0..3 {
+        let repository = &shop.publisher.repository;
+        let update = repository.next_targets("targets/maria", |targets| {
+            let tags = (0..700).map(|n| (format!("{part}.{n}"), entry.clone()));
+            targets.targets.extend(tags);
+        });
+        shop.must(vec![update]).await;
+    }
+    shop.sign("targets/jonas", "1", &image).await;
+    let decision = shop.decide(&image).await;
+    assert_eq!(decision.outcome, Answer::Allow, "{}", decision.sentence());
+}
