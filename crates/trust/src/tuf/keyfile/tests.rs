@@ -1,3 +1,5 @@
+//! Key files of docker and notary, read and written.
+
 use aws_lc_rs::cipher::PaddedBlockEncryptingKey;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Keys as TUF 1.0 describes them, read and refused.
+
 use serde_json::{Value, json};
 
 use super::*;

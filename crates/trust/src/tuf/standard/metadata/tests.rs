@@ -1,3 +1,5 @@
+//! Metadata of TUF 1.0, read and refused.
+
 use serde_json::{Value, json};
 
 use super::*;
