@@ -226,7 +226,7 @@ impl<'a> Owner<'a> {
 
     fn add_signer(&self, name: &str, key: &Path) {
         let said = self.trust(["signer", "add", name, "--key", key.to_str().unwrap()]);
-        assert!(said.contains(&format!("of {name}")), "{said}");
+        assert!(said.contains(&format!("{name} may sign tags")), "{said}");
     }
 
     fn trust<const N: usize>(&self, words: [&str; N]) -> String {
