@@ -19,6 +19,7 @@ mod tuf {
     mod notary_data;
     mod notary_validation;
     mod one_signer;
+    mod one_signer_managed;
     mod publishing;
     mod reading;
     mod renewing;
