@@ -2,12 +2,14 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "tests, whose helpers the lints do not recognise as such"
 )]
 
 mod tuf {
     mod attacks;
+    mod attacks_keys;
     mod attacks_robbed;
     mod attacks_standard;
     mod index;
@@ -21,5 +23,6 @@ mod tuf {
     mod publishing;
     mod reading;
     mod renewing;
+    mod says;
     mod standard;
 }
