@@ -1,3 +1,5 @@
+//! Files of TUF 1.0, field by field: what is read, what is refused, and the limits.
+
 use serde_json::{Value, json};
 
 use super::*;
