@@ -274,7 +274,7 @@ mod tests {
         assert!(remove(&mut repository, "carol").is_none());
         let next = remove(&mut repository, "alice").unwrap();
         assert_eq!(next.delegations.roles.len(), 2);
-        assert_eq!(repository.keys_of(RELEASES), [bob.clone()]);
+        assert_eq!(repository.keys_of(RELEASES), std::slice::from_ref(&bob));
         let last = remove(&mut repository, "bob").unwrap();
         assert!(last.delegations.roles.is_empty());
         assert!(last.delegations.keys.is_empty());
