@@ -35,21 +35,22 @@ pub(super) fn story(docker: &'static Path) {
     }
     let digest = stage.pushed();
     let image = &format!("{REPOSITORY}@{digest}");
-    stage.may_not_pull();
+    let unsigned = ["stage ci is not signed", "stage staging has 0 of 2"];
+    stage.may_not_pull(image, &unsigned);
     stage.docker_cannot_begin();
     let owner = Owner::init(&shop);
-    stage.may_not_pull();
+    stage.may_not_pull(image, &unsigned);
     for signer in ["maria", "quentin"] {
         owner.add_signer(signer, &stage.docker_key(signer));
     }
     shop.sign("ci-shop", "ci-shop", "ci", image);
-    stage.may_not_pull();
+    stage.may_not_pull(image, &["stage staging has 0 of 2"]);
 
     stage.signs_with_docker("maria");
     let verdict = shop.gate(image);
     verdict.is("deny");
     assert_eq!(verdict.counted("staging"), ["maria".to_owned()].into());
-    stage.may_not_pull();
+    stage.may_not_pull(image, &["stage staging has 1 of 2"]);
     shop.sign("rita", "rita", "staging", image);
     stage.pulls("two of three have signed");
     let verdict = shop.gate(image);
@@ -57,7 +58,8 @@ pub(super) fn story(docker: &'static Path) {
     assert_eq!(verdict.counted("staging"), both.into());
 
     stage.revoke("maria");
-    stage.is_withheld("a key was revoked");
+    let withdrawn = ["stage staging has 1 of 2", "key-revoked"];
+    stage.is_withheld("a key was revoked", image, &withdrawn);
     stage.signs_with_docker("quentin");
     stage.pulls("another one has signed");
     let inspected = stage.trusted("olaf", ["trust", "inspect", &stage.repository()]);
@@ -148,7 +150,8 @@ impl Stage<'_> {
         self.trusted("olaf", ["pull", &self.image()]).run()
     }
 
-    fn may_not_pull(&self) {
+    /// Docker refuses, in its own words; the gate says to the same user what is missing, and nothing that is not.
+    fn may_not_pull(&self, image: &str, missing: &[&str]) {
         let refused = self.pull();
         let said = format!("{}{}", refused.out, refused.err);
         let texts = [
@@ -162,6 +165,15 @@ impl Stage<'_> {
             "{}",
             refused.all()
         );
+        let asked = ["gate", image, "--gate", "production"];
+        let denied = self.shop.actor("olaf").cli(asked).run();
+        assert_eq!(denied.code, Some(3), "{}", denied.all());
+        println!("{}", denied.out);
+        for text in missing {
+            assert!(denied.out.contains(text), "{text}: {}", denied.all());
+        }
+        let is_ci_missing = missing.iter().any(|text| text.contains("stage ci"));
+        assert_eq!(denied.out.contains("stage ci is"), is_ci_missing);
     }
 
     /// The server releases it soon.
@@ -169,9 +181,9 @@ impl Stage<'_> {
         within(20, why, || (self.pull().code == Some(0)).then_some(()));
     }
 
-    fn is_withheld(&self, why: &str) {
+    fn is_withheld(&self, why: &str, image: &str, missing: &[&str]) {
         within(20, why, || (self.pull().code != Some(0)).then_some(()));
-        self.may_not_pull();
+        self.may_not_pull(image, missing);
     }
 
     /// A signer's key, made elsewhere: registered here, and loaded into docker. The file of its public half, for the owner.
