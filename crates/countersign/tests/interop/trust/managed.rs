@@ -35,7 +35,7 @@ pub(super) fn story(docker: &'static Path) {
     }
     let digest = stage.pushed();
     let image = &format!("{REPOSITORY}@{digest}");
-    let unsigned = ["stage ci is not signed", "stage staging has 0 of 2"];
+    let unsigned = ["stage ci: is not signed", "stage staging: has 0 of 2"];
     stage.may_not_pull(image, &unsigned);
     stage.docker_cannot_begin();
     let owner = Owner::init(&shop);
@@ -44,13 +44,13 @@ pub(super) fn story(docker: &'static Path) {
         owner.add_signer(signer, &stage.docker_key(signer));
     }
     shop.sign("ci-shop", "ci-shop", "ci", image);
-    stage.may_not_pull(image, &["stage staging has 0 of 2"]);
+    stage.may_not_pull(image, &["stage staging: has 0 of 2"]);
 
     stage.signs_with_docker("maria");
     let verdict = shop.gate(image);
     verdict.is("deny");
     assert_eq!(verdict.counted("staging"), ["maria".to_owned()].into());
-    stage.may_not_pull(image, &["stage staging has 1 of 2"]);
+    stage.may_not_pull(image, &["stage staging: has 1 of 2"]);
     shop.sign("rita", "rita", "staging", image);
     stage.pulls("two of three have signed");
     let verdict = shop.gate(image);
@@ -58,7 +58,7 @@ pub(super) fn story(docker: &'static Path) {
     assert_eq!(verdict.counted("staging"), both.into());
 
     stage.revoke("maria");
-    let withdrawn = ["stage staging has 1 of 2", "key-revoked"];
+    let withdrawn = ["stage staging: has 1 of 2", "revoked-key"];
     stage.is_withheld("a key was revoked", image, &withdrawn);
     stage.signs_with_docker("quentin");
     stage.pulls("another one has signed");
@@ -173,7 +173,7 @@ impl Stage<'_> {
             assert!(denied.out.contains(text), "{text}: {}", denied.all());
         }
         let is_ci_missing = missing.iter().any(|text| text.contains("stage ci"));
-        assert_eq!(denied.out.contains("stage ci is"), is_ci_missing);
+        assert_eq!(denied.out.contains("stage ci: is"), is_ci_missing);
     }
 
     /// The server releases it soon.

@@ -161,7 +161,7 @@ impl Files {
         for (role, keys) in self.below(&RoleName::Targets) {
             let paths = vec![role.paths.clone()];
             for (below, keys) in self.below(&role.name) {
-                let paths = [paths.as_slice(), &[below.paths.clone()]].concat();
+                let paths = [paths.as_slice(), std::slice::from_ref(&below.paths)].concat();
                 found.insert(below.name.clone(), Delegated::new(&keys, paths));
             }
             found.insert(role.name.clone(), Delegated::new(&keys, paths));
