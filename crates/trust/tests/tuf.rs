@@ -9,6 +9,7 @@
 
 mod tuf {
     mod attacks;
+    mod attacks_keys;
     mod attacks_robbed;
     mod attacks_standard;
     mod index;
@@ -23,5 +24,6 @@ mod tuf {
     mod publishing;
     mod reading;
     mod renewing;
+    mod says;
     mod standard;
 }
