@@ -9,6 +9,7 @@
 
 mod tuf {
     mod attacks;
+    mod attacks_keys;
     mod attacks_robbed;
     mod attacks_standard;
     mod index;
@@ -19,8 +20,10 @@ mod tuf {
     mod notary_data;
     mod notary_validation;
     mod one_signer;
+    mod one_signer_managed;
     mod publishing;
     mod reading;
     mod renewing;
+    mod says;
     mod standard;
 }

@@ -1,4 +1,4 @@
-//! Key files of docker and notary, read and written.
+//! Key files as notary and docker write them, and what is not read of them.
 
 use aws_lc_rs::cipher::PaddedBlockEncryptingKey;
 

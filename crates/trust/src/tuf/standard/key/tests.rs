@@ -1,4 +1,4 @@
-//! Keys as TUF 1.0 describes them, read and refused.
+//! Keys as TUF 1.0 lists them: each way to write one, and what is no key.
 
 use serde_json::{Value, json};
 
