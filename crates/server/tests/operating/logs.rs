@@ -1,12 +1,13 @@
 //! The log: a request's line when it is asked for, refusals always, secrets never.
 
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::world::{PASSWORD, World, authorization};
@@ -37,6 +38,12 @@ impl<S: Subscriber> Layer<S> for Page {
 
 impl Page {
     fn open(filter: &str) -> (Self, DefaultGuard) {
+        // Whoever logs first, on a thread that has no page, would settle for all threads that nobody wants to hear it.
+        static UNDECIDED: Once = Once::new();
+        UNDECIDED.call_once(|| {
+            let undecided = tracing_subscriber::registry().with(dynamic_filter_fn(|_, _| false));
+            tracing::subscriber::set_global_default(undecided).unwrap();
+        });
         let page = Self::default();
         let log = tracing_subscriber::registry()
             .with(page.clone())
