@@ -3,6 +3,7 @@
 //! A pure function of facts, policy, directory and time: it gathers nothing, verifies nothing and caches nothing.
 //! DESIGN §3 "Who is held by a gate", "What counts", §6.
 
+mod break_glass;
 mod candidates;
 mod hold;
 mod horizon;
@@ -28,7 +29,7 @@ pub use self::hold::{Hold, hold, is_held};
 pub use self::refusals::no_policy;
 #[cfg(test)]
 pub(crate) use self::tests::world as testing;
-pub(crate) use self::words::instant;
+pub(crate) use self::words::{instant, is_invisible};
 
 /// How many reasons of one rule are given; the counts in the summary are of all.
 pub const REASONS_MAX: usize = 100;
@@ -56,6 +57,7 @@ pub const REASONS_MAX: usize = 100;
 ///     listed_by: Default::default(),
 ///     advisories: AdvisoryState { ready: true, snapshot: String::new() },
 ///     stage_records: Default::default(),
+///     break_glass: vec![],
 /// };
 /// let decision = gate::evaluate(&facts, &policy, "production", &Directory::default(), 0);
 /// assert_eq!(decision.outcome, Outcome::Deny);
@@ -158,7 +160,9 @@ impl<'a> Court<'a> {
 
     fn into_decision(mut self, mode: Mode, rules: Vec<RuleResult>) -> Decision {
         let enforced = outcome_of(&rules);
+        let break_glass = break_glass::in_force(&mut self);
         let outcome = match mode {
+            _ if break_glass.is_some() => Outcome::Allow,
             Mode::Enforce => enforced,
             Mode::Warn if enforced == Outcome::Allow => Outcome::Allow,
             Mode::Warn => Outcome::Warn,
@@ -178,6 +182,7 @@ impl<'a> Court<'a> {
             rules,
             warnings: self.warnings,
             exceptions_used: self.exceptions,
+            break_glass,
             holds_until: self.horizon.first(),
             decided_at: self.now,
         }

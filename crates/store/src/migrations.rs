@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../migrations/0007_one_blob_a_piece.sql")),
     (8, include_str!("../migrations/0008_failed_removals.sql")),
     (9, include_str!("../migrations/0009_trust_repositories.sql")),
+    (11, include_str!("../migrations/0011_break_glass.sql")),
 ];
 
 /// The advisory lock that keeps two processes from migrating one PostgreSQL database at once; an arbitrary number.

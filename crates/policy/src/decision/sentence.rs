@@ -3,7 +3,7 @@
 //! It must stand alone, so it names the image, the gate, what is missing and the next step, and it is never longer than
 //! a terminal can bear; all details are in the decision itself and in its tree.
 
-use super::{Decision, Outcome, Reason, RuleResult};
+use super::{BreakGlassUsed, Decision, Outcome, Reason, RuleResult};
 use crate::reason::Class;
 
 /// The longest sentence, in characters.
@@ -15,6 +15,9 @@ const NEXT_CHARACTERS_MAX: usize = 200;
 /// How many signatures that do not count are named for one rule.
 const CANDIDATES_MAX: usize = 4;
 
+/// How much of a break-glass's reason has a place in it, in characters.
+const REASON_CHARACTERS_MAX: usize = 80;
+
 /// How many findings of one rule are named.
 const NAMED_MAX: usize = 2;
 
@@ -24,6 +27,9 @@ impl Decision {
     pub fn sentence(&self) -> String {
         let gate = self.gate_name();
         let image = self.image();
+        if let Some(used) = &self.break_glass {
+            return self.by_break_glass(used);
+        }
         match self.outcome {
             Outcome::Allow if self.would_be.is_some() => self.refusal(&format!(
                 "{image} passes {gate}, which is in mode dry-run; enforced, it would not"
@@ -33,6 +39,22 @@ impl Decision {
             Outcome::Deny => self.refusal(&format!("{image} may not pass {gate}")),
             Outcome::NotReady => self.refusal(&format!("{image} may not pass {gate} yet")),
         }
+    }
+
+    fn by_break_glass(&self, used: &BreakGlassUsed) -> String {
+        let (image, gate) = (self.image(), self.gate_name());
+        let until = crate::gate::instant(used.until_at);
+        if self.would_be.is_none() {
+            return bounded(&format!(
+                "{image} may pass {gate}; break-glass {} lasts until {until}",
+                used.id
+            ));
+        }
+        self.refusal(&format!(
+            "{image} passes {gate} by break-glass {} until {until} ({}); without it, it would not",
+            used.id,
+            cut(&used.reason, REASON_CHARACTERS_MAX)
+        ))
     }
 
     /// `gate production`.

@@ -74,7 +74,25 @@ impl Decision {
     #[must_use]
     pub fn tree_lines(&self) -> Vec<TreeLine> {
         let mut tree = Tree::default();
-        tree.line(0, mark_of(self.outcome), self.headline());
+        let mark = match &self.break_glass {
+            Some(_) if self.would_be.is_some() => Mark::Note,
+            _ => mark_of(self.outcome),
+        };
+        tree.line(0, mark, self.headline());
+        if let Some(used) = &self.break_glass {
+            tree.line(
+                1,
+                Mark::Note,
+                format!(
+                    "break-glass {}: asked for by {}, confirmed by {}, until {}: {}",
+                    used.id,
+                    used.asked_by,
+                    used.confirmed_by,
+                    crate::gate::instant(used.until_at),
+                    used.reason
+                ),
+            );
+        }
         for rule in &self.rules {
             tree.rule(rule);
         }
@@ -112,6 +130,9 @@ impl Decision {
 
     fn headline(&self) -> String {
         let would_be = match self.would_be {
+            Some(outcome) if self.break_glass.is_some() => {
+                format!(" (by break-glass; enforced, without it, it would be {outcome})")
+            }
             Some(outcome) => format!(" (mode {}, enforced it would be {outcome})", self.mode),
             None => String::new(),
         };

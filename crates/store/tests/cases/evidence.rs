@@ -220,6 +220,7 @@ async fn a_store_from_before_carriers_were_noted_knows_those_it_had() {
         "DROP TABLE broken_blobs",
         "DROP TABLE backups",
         "DELETE FROM revisions WHERE name = 'garbage'",
+        "DROP TABLE break_glass",
         "DROP TABLE trust_files",
         "DROP TABLE trust_roles",
         "DROP TABLE trust_keys",

@@ -110,6 +110,16 @@ const SCHEMAS: &[Row] = &[
         "GateAnswer",
         "outcome: allow|warn|deny|not-ready; sentence: string; tree: string; decisions: [any]",
     ),
+    (
+        "NewBreakGlass",
+        "image: string; gate: string; policy?: string; forSeconds: integer; reason: string",
+    ),
+    (
+        "BreakGlass",
+        "id: integer; repository: repository; digest: digest; policy: string; gate: string; reason: string; \
+         forSeconds: integer; state: asked|in-force|ended; askedBy: string; askedAt: time; confirmedBy?: string; \
+         confirmedAt?: time; untilAt: time; end?: string; endedBy?: string; endedAt?: time",
+    ),
     // Stock
     (
         "Repository",
@@ -348,6 +358,8 @@ mod tests {
         agrees::<api::policies::LintReport>("LintReport");
         agrees::<api::policies::PolicyReport>("PolicyReport");
         agrees::<api::gate::GateAnswer>("GateAnswer");
+        agrees::<api::break_glass::NewBreakGlass>("NewBreakGlass");
+        agrees::<api::break_glass::BreakGlass>("BreakGlass");
         agrees::<api::catalogue::Repository>("Repository");
         agrees::<api::catalogue::Tag>("Tag");
         agrees::<api::image::Image>("Image");
