@@ -54,7 +54,7 @@ pub async fn referring(
         Value::Int(beyond),
         Value::Int(now),
     ];
-    let mut few = store.db().point_all(FEW, &values, read).await?;
+    let mut few = store.db().point_all(FEW, &values, |row| read(row)).await?;
     if i64::try_from(few.len()).is_ok_and(|rows| rows < beyond) {
         // One that lists the blob twice has two rows, one behind the other.
         few.dedup();
