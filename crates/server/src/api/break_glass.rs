@@ -30,7 +30,8 @@ pub(crate) async fn list(call: Call) -> Answer<Page<BreakGlass>> {
 
 /// `GET /break-glass/{id}`
 pub(crate) async fn show(call: Call) -> Answer<BreakGlass> {
-    let record = found(&call).await?;
+    let id = id(&call)?;
+    let record = found(&call.asker, id).await?;
     Ok(Json(view::break_glass(&call.asker, record)))
 }
 
@@ -57,8 +58,8 @@ pub(crate) async fn ask(mut call: Call) -> Created<BreakGlass> {
 
 /// `POST /break-glass/{id}/confirm`
 pub(crate) async fn confirm(call: Call) -> Answer<BreakGlass> {
-    let record = found(&call).await?;
-    let asker = &call.asker;
+    let (asker, id) = (&call.asker, id(&call)?);
+    let record = found(asker, id).await?;
     let permit = asker.permit_in::<verb::BreakGlass>(&record.repository)?;
     let record = break_glass::confirm(asker.store(), &permit, record.id, asker.now()).await?;
     Ok(Json(view::break_glass(asker, record)))
@@ -66,18 +67,21 @@ pub(crate) async fn confirm(call: Call) -> Answer<BreakGlass> {
 
 /// `DELETE /break-glass/{id}`
 pub(crate) async fn end(call: Call) -> Done {
-    let record = found(&call).await?;
-    let asker = &call.asker;
+    let (asker, id) = (&call.asker, id(&call)?);
+    let record = found(asker, id).await?;
     let permit = asker.permit_in::<verb::BreakGlass>(&record.repository)?;
     break_glass::withdraw(asker.store(), &permit, record.id, asker.now()).await?;
     Ok(DONE)
 }
 
-/// The one that the path names; one in a repository that the caller may not look into is as if it were not there.
-async fn found(call: &Call) -> ApiResult<Record> {
-    let asker = &call.asker;
-    asker.principal()?;
-    let id = call.number("id")?;
+/// The number in the path, of somebody who is logged in.
+fn id(call: &Call) -> ApiResult<i64> {
+    call.asker.principal()?;
+    call.number("id")
+}
+
+/// One of them; one in a repository that the caller may not look into is as if it were not there.
+async fn found(asker: &Asker, id: i64) -> ApiResult<Record> {
     let record = break_glass::get(asker.store(), id).await?;
     if asker.inspects(&record.repository) {
         return Ok(record);

@@ -266,31 +266,19 @@ async fn it_is_seen_everywhere_until_it_ends_and_told_when_it_does() {
     );
 
     let events = world.api_get("events?limit=1000").await;
-    let told: Vec<String> = events["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|event| {
-            (
-                event["type"]
-                    .as_str()
-                    .unwrap()
-                    .trim_start_matches("dev.countersign."),
-                &event["data"],
-            )
-        })
-        .filter(|(kind, data)| {
-            kind.starts_with("break-glass")
-                || *kind == "decision.changed" && data["gate"] == "production"
-        })
+    let digest = ended["digest"].as_str().unwrap();
+    let of_the_release = events["items"].as_array().unwrap().iter().filter(|event| {
+        event["subject"]
+            .as_str()
+            .is_some_and(|it| it.ends_with(digest))
+    });
+    let told: Vec<String> = of_the_release
+        .map(|event| (event["type"].as_str().unwrap(), &event["data"]))
+        .filter(|(kind, data)| kind.contains("break-glass") || data["gate"] == "production")
         .map(|(kind, data)| {
-            format!(
-                "{kind} {}",
-                data["end"]
-                    .as_str()
-                    .or(data["after"].as_str())
-                    .unwrap_or("-")
-            )
+            let says = data["end"].as_str().or(data["after"].as_str());
+            let kind = kind.trim_start_matches("dev.countersign.");
+            format!("{kind} {}", says.unwrap_or("-"))
         })
         .collect();
     assert_eq!(

@@ -113,9 +113,10 @@ impl Shop {
 /// Takes the role away from somebody.
 async fn dismiss(shop: &Shop, who: PrincipalId) {
     let store = shop.world.store();
-    for record in accounts::grants(store).await.unwrap() {
+    let admin = server_permit(ADMIN);
+    for record in accounts::grants(store, &admin, NOW).await.unwrap() {
         if record.grant.to == Grantee::Principal(who) {
-            accounts::remove_grant(store, &server_permit(ADMIN), record.id, NOW)
+            accounts::remove_grant(store, &admin, record.id, NOW)
                 .await
                 .unwrap();
         }
