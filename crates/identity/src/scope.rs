@@ -111,13 +111,18 @@ fn actions_of(text: &str) -> Vec<Action> {
         .collect()
 }
 
-/// The repository of a name, which some clients write with the registry's host before it.
+/// The repository of a name, which some clients write with the registry's host before it. Without a port such a host may as well be
+/// a part of the repository's name, and stays, in the letters that names have.
 fn repository(name: &str) -> Option<RepositoryName> {
     if let Ok(name) = name.parse() {
         return Some(name);
     }
     let (host, rest) = name.split_once('/')?;
-    host.contains(':').then(|| rest.parse().ok())?
+    if host.contains(':') {
+        return rest.parse().ok();
+    }
+    let name = format!("{}/{rest}", host.to_ascii_lowercase());
+    host.contains('.').then(|| name.parse().ok())?
 }
 
 #[cfg(test)]
@@ -167,6 +172,11 @@ mod tests {
             "repository:registry.example/web:pull",
             Some(("registry.example/web", &[Pull])),
         );
+        // A host is one in whatever letters.
+        check(
+            "repository:Registry.EXAMPLE/web:pull",
+            Some(("registry.example/web", &[Pull])),
+        );
         assert_eq!(Scope::parse("registry:catalog:*"), Some(Scope::Catalog));
     }
 
@@ -196,6 +206,8 @@ mod tests {
             "repository(plugin):shop/web:pull",
             "repository:Shop/Web:pull",
             "repository:../etc:pull",
+            "repository:Registry.example/Web:pull",
+            "repository:Shop/web:pull",
             "repository:a:b:c:pull",
             "registry:catalog:pull",
             "registry:other:*",

@@ -137,7 +137,10 @@ impl Round {
 
     /// Whether it may take long and can be cut off anywhere: the next one goes on.
     pub(crate) fn may_be_cut(self) -> bool {
-        matches!(self, Self::ExpireUploads | Self::CollectGarbage)
+        matches!(
+            self,
+            Self::ExpireUploads | Self::RenewTrust | Self::CollectGarbage
+        )
     }
 
     /// Goes round once.

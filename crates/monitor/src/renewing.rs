@@ -2,6 +2,7 @@
 //! notary-server waits until somebody asks for what has ended. One that cannot be signed is said in the log and keeps no other waiting.
 
 use crate::{Context, Result};
+use registry::Renewal;
 use store::System;
 use store::tuf;
 
@@ -9,14 +10,17 @@ use store::tuf;
 const PAGE: u32 = 100;
 const JOB: System = System::job("renew-trust");
 
-/// Renews whatever is due.
+/// Renews whatever is due. Where nothing can be stored, the round ends: those that are due stay so.
 pub(crate) async fn renew_due(context: &Context) -> Result<()> {
     loop {
         let due = tuf::due(&context.store, context.now(), PAGE).await?;
         let is_last = due.len() < PAGE as usize;
         for one in &due {
-            let renewed = context.registry.renew_trust(JOB, one, context.now()).await;
-            if let Err(error) = renewed {
+            let renewed = context
+                .registry
+                .renew_trust(JOB, one, context.now())
+                .await?;
+            if let Renewal::PutOff(error) = renewed {
                 tracing::warn!(
                     gun = one.gun.as_str(),
                     %error,

@@ -161,7 +161,7 @@ fn backoff(attempts: u32) -> i64 {
     doubled.min(BACKOFF_MILLISECONDS_MAX)
 }
 
-async fn go_round(round: Round, context: Context, stop: CancellationToken) {
+pub(crate) async fn go_round(round: Round, context: Context, stop: CancellationToken) {
     let mut interval = tokio::time::interval(round.period());
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -210,12 +210,13 @@ mod tests {
             .unwrap();
         let stop = CancellationToken::new();
         // Each look at the clock takes a minute, and at the third the collector is in the midst of its work.
-        let (signal, looks) = (stop.clone(), AtomicI64::new(0));
+        let (signal, looks) = (stop.clone(), Arc::new(AtomicI64::new(0)));
+        let clock = Arc::clone(&looks);
         let context = Context::new(
             store.clone(),
             registry::Registry::new(store.clone()),
             Arc::new(move || {
-                let looks = looks.fetch_add(1, Ordering::Relaxed);
+                let looks = clock.fetch_add(1, Ordering::Relaxed);
                 if looks == 2 {
                     signal.cancel();
                 }
@@ -228,7 +229,8 @@ mod tests {
         let begun = garbage::recent(&store, 1).await.unwrap();
         assert_eq!(begun.len(), 1);
         assert_eq!(begun[0].finished_at, None);
-        // Whoever comes next goes on.
+        // Whoever comes next goes on, once nobody can be at it any more, whatever was written last.
+        looks.fetch_add(60, Ordering::Relaxed);
         Round::CollectGarbage.run(&context).await.unwrap();
         let done = garbage::recent(&store, 1).await.unwrap();
         assert!(done[0].finished_at.is_some());

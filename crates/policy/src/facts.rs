@@ -117,7 +117,7 @@ pub struct Matching {
     pub without_advisories: BTreeSet<String>,
     /// Kinds of packages inside that no advisory can be matched with, as `deb packages of ubuntu 24.04`.
     pub unmatchable: BTreeSet<String>,
-    /// Whether components have still to be matched with advisories that are held.
+    /// Whether components have still to be matched with advisories that are held, or to be found.
     pub pending: bool,
 }
 

@@ -13,6 +13,7 @@ use store::tuf::{
     self, Change, Changes, Due, Files, KeyRole, Outcome, Start, State, StoredFile, Wanted,
 };
 use store::{System, Writer};
+use tokio::sync::OwnedSemaphorePermit;
 use trust::tuf::publish::{self, Accepted, Current, Held, Refusal};
 use trust::tuf::{Gun, Key, Problem, RoleName};
 
@@ -30,6 +31,15 @@ const POSTPONED_MILLISECONDS: i64 = 60 * 60 * 1_000;
 
 /// The files of an update by role, as they came.
 pub type Update = Vec<(RoleName, Vec<u8>)>;
+
+/// What became of a trust repository that was due.
+#[derive(Debug)]
+pub enum Renewal {
+    /// The server's part is signed again, or somebody published meanwhile.
+    Done,
+    /// It could not be, for this reason, and is looked at again later.
+    PutOff(Error),
+}
 
 impl Registry {
     /// A file of a trust repository; none where there is none.
@@ -68,14 +78,18 @@ impl Registry {
         let update = Arc::new(update);
         let _turn = self.turns.take(gun).await;
         for _ in 0..TRIES_MAX {
+            let judging = self.turns.judging().await;
             let state = tuf::state(&self.store, gun, repository, files).await?;
-            let (state, accepted) = judge(gun, &update, state, now).await?;
+            let (state, accepted) = judge(gun, &update, state, now, judging).await?;
             let accepted = accepted.map_err(|refusal| Error::Update(Box::new(refusal)))?;
             let Some(state) = state else {
                 // Nobody has asked for a key, so that no root can name one.
                 let problem = Problem::TimestampKey { gun: gun.clone() };
                 return Err(Error::Update(Box::new(Refusal::BadRoot(problem))));
             };
+            if let Some(why) = state.exceeded_by(&accepted) {
+                return Err(Error::Update(Box::new(Refusal::Forbidden(why))));
+            }
             match tuf::publish(&self.store, &writer, gun, &state, accepted, now).await? {
                 Outcome::Stored => return Ok(()),
                 Outcome::Moved => {}
@@ -161,14 +175,14 @@ impl Registry {
     /// Signs the server's part of a trust repository again, if it is due. What cannot be signed is looked at again later.
     ///
     /// # Errors
-    /// What is stored cannot be read or signed; the store's failures.
-    pub async fn renew_trust(&self, system: System, due: &Due, now: i64) -> Result<()> {
-        let renewed = self.renew(system, due, now).await;
-        if renewed.is_err() {
-            let until = now.saturating_add(POSTPONED_MILLISECONDS);
-            tuf::postpone(&self.store, &due.gun, until).await?;
-        }
-        renewed
+    /// The store takes nothing, not even that it is put off: with the next one it would be the same.
+    pub async fn renew_trust(&self, system: System, due: &Due, now: i64) -> Result<Renewal> {
+        let Err(why) = self.renew(system, due, now).await else {
+            return Ok(Renewal::Done);
+        };
+        let until = now.saturating_add(POSTPONED_MILLISECONDS);
+        tuf::postpone(&self.store, &due.gun, until).await?;
+        Ok(Renewal::PutOff(why))
     }
 
     async fn renew(&self, system: System, due: &Due, now: i64) -> Result<()> {
@@ -177,7 +191,12 @@ impl Registry {
         for _ in 0..TRIES_MAX {
             let state = tuf::state(&self.store, gun, repository, Files::Above(&[])).await?;
             let Some(state) = state else { return Ok(()) };
-            let accepted = publish::resign(gun, &state.current, &state.held, now);
+            let of = gun.clone();
+            let (state, accepted) = aside(move || {
+                let accepted = publish::resign(&of, &state.current, &state.held, now);
+                (state, accepted)
+            })
+            .await?;
             let accepted = accepted.map_err(|refusal| Error::Update(Box::new(refusal)))?;
             let Some(accepted) = accepted else {
                 // Somebody published meanwhile, which set another time, or nothing is to be done here.
@@ -194,23 +213,31 @@ impl Registry {
     }
 }
 
-/// Judges an update on a thread for such work: a large one takes a while.
+/// Judges an update. Whoever asked may be gone before it is judged, which goes on with its permit all the same.
 async fn judge(
     gun: &Gun,
     update: &Arc<Update>,
     state: Option<State>,
     now: i64,
+    judging: Option<OwnedSemaphorePermit>,
 ) -> Result<(Option<State>, std::result::Result<Accepted, Refusal>)> {
     let (gun, update) = (gun.clone(), Arc::clone(update));
-    let judged = tokio::task::spawn_blocking(move || {
+    aside(move || {
         let update = update.as_ref().clone();
         let accepted = match &state {
             Some(state) => publish::validate(&gun, update, &state.current, &state.held, now),
             None => publish::validate(&gun, update, &Current::new(), &Held::default(), now),
         };
+        drop(judging);
         (state, accepted)
-    });
-    judged.await.map_err(|error| {
+    })
+    .await
+}
+
+/// Works on a thread for what takes a while: large files are read, and signatures checked.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let worked = tokio::task::spawn_blocking(work).await;
+    worked.map_err(|error| {
         Error::Store(store::Error::Unavailable {
             what: "the judge of updates",
             why: error.to_string(),

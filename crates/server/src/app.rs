@@ -4,6 +4,7 @@ use crate::health::Readiness;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::observe::Refusals;
+use crate::v2::trust::upload::Room;
 use identity::Identity;
 use registry::{Hosts, Registry};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ struct Inner {
     metrics: Arc<Metrics>,
     refusals: Refusals,
     readiness: Readiness,
+    room_for_updates: Room,
     is_stopping: AtomicBool,
 }
 
@@ -69,6 +71,7 @@ impl App {
             metrics: Arc::new(Metrics::new()),
             refusals: Refusals::default(),
             readiness: Readiness::default(),
+            room_for_updates: Room::default(),
             is_stopping: AtomicBool::new(false),
         }))
     }
@@ -92,6 +95,11 @@ impl App {
 
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.0.readiness
+    }
+
+    /// What updates of trust repositories take of memory.
+    pub(crate) fn room_for_updates(&self) -> &Room {
+        &self.0.room_for_updates
     }
 
     /// All state.

@@ -16,6 +16,7 @@ mod seal;
 mod signatures;
 mod state;
 mod tables;
+mod trust_repositories;
 mod verify;
 
 pub(crate) use seal::Sealer;

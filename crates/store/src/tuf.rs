@@ -18,6 +18,7 @@ mod due;
 mod file;
 mod keys;
 mod publish;
+mod room;
 mod state;
 
 pub use changes::{Change, ChangeKind, Changes, Start, changes};

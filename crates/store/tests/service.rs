@@ -16,6 +16,7 @@ use object_store::ObjectStore;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use oci::{Algorithm, Digest};
 use policy::verb::Push;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use store::blobs::{BlobInfo, BlobStore};
 use store::uploads::{self, Session, Upload};
 use store::{Options, Store, Writer, blobs};
@@ -30,14 +31,15 @@ pub(crate) struct Service {
     pub(crate) proxy: Proxy,
     pub(crate) store: Store,
     pub(crate) options: Options,
+    database: Database,
     _folder: tempfile::TempDir,
 }
 
 impl Service {
     pub(crate) async fn new() -> Service {
         let proxy = Proxy::start(server()).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let mut options = new_options(folder.path()).await;
+        let (folder, database) = (tempfile::tempdir().unwrap(), Database::create().await);
+        let mut options = options_of(&database, folder.path());
         let place = options.blobs.as_mut().unwrap();
         place.endpoint = Some(format!("http://{}", proxy.address()));
         place.patience = Duration::from_secs(1);
@@ -47,6 +49,7 @@ impl Service {
             proxy,
             store,
             options,
+            database,
             _folder: folder,
         }
     }
@@ -54,16 +57,33 @@ impl Service {
     /// Another process: nothing that the first one had in memory is left.
     pub(crate) async fn restart(mut self) -> Service {
         self.store.close().await;
-        let (proxy, options, folder) = (self.proxy, self.options, self._folder);
-        drop(self.store);
-        self.store = Store::open(&options).await.unwrap();
-        proxy.seen();
-        Service {
+        let Service {
             proxy,
-            store: self.store,
+            store,
             options,
-            _folder: folder,
-        }
+            database,
+            _folder,
+        } = self;
+        drop(store);
+        self = Service {
+            store: Store::open(&options).await.unwrap(),
+            proxy,
+            options,
+            database,
+            _folder,
+        };
+        self.proxy.seen();
+        self
+    }
+
+    /// Runs one statement by hand.
+    pub(crate) async fn edit(&self, text: &str) {
+        sqlx::any::install_default_drivers();
+        let url = self.database.raw_url(&self.options.data);
+        let mut raw = AnyConnection::connect(&url).await.unwrap();
+        let query = sqlx::query(AssertSqlSafe(text.to_owned()));
+        query.execute(&mut raw).await.unwrap();
+        raw.close().await.unwrap();
     }
 
     pub(crate) fn place(&self) -> &BlobStore {
@@ -124,7 +144,10 @@ impl Service {
 
 /// What a new store is opened with: a database of its own, and blobs under a prefix of its own.
 pub(crate) async fn new_options(data: &Path) -> Options {
-    let database = Database::create().await;
+    options_of(&Database::create().await, data)
+}
+
+fn options_of(database: &Database, data: &Path) -> Options {
     Options {
         database: database.url(),
         blobs: database.blobs(),

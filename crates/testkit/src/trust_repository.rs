@@ -15,7 +15,9 @@ use std::sync::Arc;
 
 use trust::tuf::author::{self, BaseKeys};
 use trust::tuf::publish::{Current, File, Held, Refusal, resign, validate};
-use trust::tuf::{Content, FileMeta, Gun, Key, RoleName, Root, Signed, Snapshot, Targets, Timestamp};
+use trust::tuf::{
+    Content, FileMeta, Gun, Key, RoleName, Root, Signed, Snapshot, Targets, Timestamp,
+};
 use trust::{Algorithm, PrivateKey, Signer};
 
 pub use mirror::Mirror;

@@ -24,16 +24,27 @@ pub const VALUES_MAX: usize = 500_000;
 
 /// Reads a document of at most `bytes_max` bytes, which must be an object, into a type.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], bytes_max: usize) -> Result<T, JsonError> {
+    let (read, _) = parse_within(bytes, bytes_max, VALUES_MAX)?;
+    Ok(read)
+}
+
+/// The same for a document that is one of several with a limit in common: of at most `values_max` values. Answers how many it
+/// has.
+pub(crate) fn parse_within<T: DeserializeOwned>(
+    bytes: &[u8],
+    bytes_max: usize,
+    values_max: usize,
+) -> Result<(T, usize), JsonError> {
     if bytes.len() > bytes_max {
         return Err(JsonError::Limit {
-            what: "bytes",
+            what: BYTES,
             max: bytes_max,
         });
     }
-    check(bytes)?;
+    let values = check(bytes, values_max)?;
     let object: Result<Object<T>, _> = serde_json::from_slice(bytes);
     object
-        .map(|object| object.0)
+        .map(|object| (object.0, values))
         .map_err(|error| JsonError::Form(excerpt(&error.to_string())))
 }
 
@@ -68,10 +79,11 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// Walks the whole document once, building nothing but the keys of the objects it stands in.
-fn check(bytes: &[u8]) -> Result<(), JsonError> {
+/// Walks the whole document once, building nothing but the keys of the objects it stands in. Answers how many values it has.
+fn check(bytes: &[u8], values_max: usize) -> Result<usize, JsonError> {
     let state = State {
         values: Cell::new(0),
+        values_max,
         problem: RefCell::new(None),
     };
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -84,12 +96,13 @@ fn check(bytes: &[u8]) -> Result<(), JsonError> {
     match (walked, state.problem.into_inner()) {
         (Err(_), Some(problem)) => Err(problem),
         (Err(error), None) => Err(JsonError::Form(excerpt(&error.to_string()))),
-        (Ok(()), _) => Ok(()),
+        (Ok(()), _) => Ok(state.values.get()),
     }
 }
 
 struct State {
     values: Cell<usize>,
+    values_max: usize,
     problem: RefCell<Option<JsonError>>,
 }
 
@@ -125,10 +138,10 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         let values = self.state.values.get() + 1;
-        if values > VALUES_MAX {
+        if values > self.state.values_max {
             return Err(self.fail(JsonError::Limit {
-                what: "values",
-                max: VALUES_MAX,
+                what: VALUES,
+                max: self.state.values_max,
             }));
         }
         self.state.values.set(values);
@@ -186,6 +199,10 @@ impl<'de> Visitor<'de> for Walk<'_> {
         Ok(())
     }
 }
+
+const BYTES: &str = "bytes";
+/// What [`JsonError::Limit`] says where [`VALUES_MAX`] or its like is exceeded.
+pub(crate) const VALUES: &str = "values";
 
 /// Why a document is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -283,6 +300,16 @@ mod tests {
                 max: VALUES_MAX
             })
         );
+
+        let counted = |values_max| parse_within::<Value>(br#"{"a":[1,{}]}"#, 100, values_max);
+        assert_eq!(counted(4).unwrap().1, 4);
+        assert!(matches!(
+            counted(3),
+            Err(JsonError::Limit {
+                what: VALUES,
+                max: 3
+            })
+        ));
 
         assert!(parse::<Value>(b"{ }", 3).is_ok());
         assert_eq!(

@@ -25,8 +25,8 @@ mod verify;
 pub use gun::{GUN_BYTES_MAX, Gun, GunError};
 pub use key::{Key, KeyId, KeyType};
 pub use metadata::{
-    Content, DelegatedRole, Delegations, FileMeta, Hashes, RoleKeys, Root, Snapshot, Targets,
-    Timestamp,
+    Content, DELEGATIONS_MAX, DelegatedRole, Delegations, FileMeta, Hashes, RoleKeys, Root,
+    Snapshot, Targets, Timestamp,
 };
 pub use problem::{CertificateFault, Problem};
 pub use role::{Delegation, RELEASES, ROLE_BYTES_MAX, RoleError, RoleName};

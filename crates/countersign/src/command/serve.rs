@@ -101,7 +101,7 @@ impl Serve {
             .transpose()
             .context("`break-glass-max` of the configuration")?;
         let options = ServiceOptions {
-            hosts: self.trust.hosts(trust, &hosts, public_url.as_deref()),
+            hosts: self.trust.hosts(trust, &hosts, public_url.as_deref())?,
             tls: tls.source(&store.data, hosts),
             store,
             listen,

@@ -1,6 +1,7 @@
 //! By which names clients know this server, in the names of trust repositories: those that are given for it, and those that the
 //! configuration gives for other reasons.
 
+use anyhow::{Result, bail};
 use serde::Deserialize;
 use server::Hosts;
 use std::collections::BTreeSet;
@@ -28,24 +29,34 @@ pub(crate) struct TrustTable {
 
 impl TrustFlags {
     /// All names: the flag's or else the file's, those of the certificate, and the one of the public URL.
+    ///
+    /// # Errors
+    /// One that was given for this is no name of a host.
     pub(crate) fn hosts(
         &self,
         table: Option<&TrustTable>,
         of_certificate: &BTreeSet<String>,
         public_url: Option<&str>,
-    ) -> Hosts {
+    ) -> Result<Hosts> {
         let of_file = table.and_then(|table| table.hosts.clone());
         let named = match self.trust_hosts.is_empty() {
             true => of_file.unwrap_or_default(),
             false => self.trust_hosts.iter().cloned().collect(),
         };
+        let named: BTreeSet<String> = named.iter().map(|name| name.trim().to_owned()).collect();
+        if let Some(wrong) = named.iter().find(|name| !Hosts::is_name(name)) {
+            bail!(
+                "trust host `{wrong}` is no name of a host: give what stands before the repository in the names of images, \
+                 as `registry.example` or `registry.example:5000`"
+            );
+        }
         let public = public_url.and_then(host_of).map(str::to_owned);
-        Hosts::new(
+        Ok(Hosts::new(
             named
                 .into_iter()
                 .chain(of_certificate.iter().cloned())
                 .chain(public),
-        )
+        ))
     }
 }
 
@@ -65,9 +76,10 @@ mod tests {
             trust_hosts: flags.iter().map(|name| (*name).to_owned()).collect(),
         };
         let table: TrustTable = toml::from_str(table).unwrap();
-        let of_certificate = BTreeSet::from(["certified.example".to_owned()]);
+        let of_certificate = ["certified.example", "2001:db8::7", "odd name"];
+        let of_certificate = BTreeSet::from(of_certificate.map(str::to_owned));
         let url = Some("https://public.example:8443/");
-        let hosts = flags.hosts(Some(&table), &of_certificate, url);
+        let hosts = flags.hosts(Some(&table), &of_certificate, url).unwrap();
         hosts.without_host(&format!("{name}/web"), None).is_some()
     }
 
@@ -78,7 +90,9 @@ mod tests {
             (&[][..], table, "file.example:5000", true),
             (&["flag.example"], table, "flag.example", true),
             (&["flag.example"], table, "file.example", false),
+            (&[" padded.example"], "", "padded.example", true),
             (&[], "", "certified.example:5000", true),
+            (&[], "", "[2001:db8::7]:5000", true),
             (&[], "", "public.example:8443", true),
             (&[], "", "public.example", false),
             (&[], "", "localhost", true),
@@ -91,5 +105,20 @@ mod tests {
             );
         }
         assert!(toml::from_str::<TrustTable>("host = []").is_err());
+    }
+
+    #[test]
+    fn what_is_no_name_is_said() {
+        for wrong in ["https://registry.example", "registry.example/", "a b"] {
+            let trust_hosts = vec![wrong.to_owned()];
+            let flags = TrustFlags { trust_hosts };
+            let error = flags.hosts(None, &BTreeSet::new(), None).unwrap_err();
+            assert!(error.to_string().contains(wrong), "{error}");
+            let table = TrustTable {
+                hosts: Some(BTreeSet::from([wrong.to_owned()])),
+            };
+            let of_file = TrustFlags::default().hosts(Some(&table), &BTreeSet::new(), None);
+            assert!(of_file.is_err(), "{wrong}");
+        }
     }
 }

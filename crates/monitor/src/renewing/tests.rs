@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use policy::access::{Ceiling, access};
 use policy::verb::{Attach, Pull};
@@ -13,15 +14,20 @@ use scanner::Limits;
 use store::{Options, Store};
 use tempfile::TempDir;
 use testkit::trust_repository::{DAY, START, TrustRepository};
+use tokio_util::sync::CancellationToken;
 use trust::tuf::publish::Held;
 use trust::tuf::{Gun, RoleName, Signed, Timestamp};
 
 use super::*;
+use crate::jobs::Round;
+use crate::runner::go_round;
+
+const HOUR: i64 = 60 * 60 * 1_000;
 
 struct World {
     context: Context,
     now: Arc<AtomicI64>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 fn permit<V: Verb>(repository: &str, now: i64) -> Permit<V> {
@@ -53,6 +59,12 @@ fn permit<V: Verb>(repository: &str, now: i64) -> Permit<V> {
     .unwrap()
 }
 
+fn context(store: Store, now: crate::Now) -> Context {
+    let registry = Registry::new(store.clone());
+    let deliverer = client::webhook::Deliverer::new(&[]).unwrap();
+    Context::new(store, registry, now, Limits::default(), deliverer)
+}
+
 impl World {
     async fn new() -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -62,22 +74,23 @@ impl World {
             .unwrap();
         let now = Arc::new(AtomicI64::new(START));
         let clock = Arc::clone(&now);
-        let context = Context::new(
-            store.clone(),
-            Registry::new(store),
-            Arc::new(move || clock.load(Ordering::SeqCst)),
-            Limits::default(),
-            client::webhook::Deliverer::new(&[]).unwrap(),
-        );
+        let context = context(store, Arc::new(move || clock.load(Ordering::SeqCst)));
         Self {
             context,
             now,
-            _folder: folder,
+            folder,
         }
     }
 
     fn pass(&self, milliseconds: i64) {
         self.now.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// Edits the database by hand.
+    fn edit(&self, text: &str) {
+        let path = self.folder.path().join("countersign.db");
+        let database = rusqlite::Connection::open(path).unwrap();
+        database.execute_batch(text).unwrap();
     }
 
     /// Publishes a first root and targets.
@@ -159,6 +172,81 @@ async fn more_than_a_page_is_renewed_in_one_round() {
         guns.push(world.publish(&format!("shop/{number}")).await);
     }
     world.pass(8 * DAY);
+    renew_due(&world.context).await.unwrap();
+    for gun in &guns {
+        assert_eq!(world.timestamp(gun).await.version, 2, "{gun}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_renewed_keeps_nobody_waiting() {
+    let world = World::new().await;
+    let broken = world.publish("shop/broken").await;
+    let sound = world.publish("shop/sound").await;
+    world.edit(
+        "CREATE TABLE kept AS SELECT * FROM trust_keys;
+         UPDATE trust_keys SET sealed = x'00'
+         WHERE trust_id = (SELECT id FROM trust_repositories WHERE gun = 'registry.example/shop/broken');",
+    );
+    world.pass(8 * DAY);
+    renew_due(&world.context).await.unwrap();
+    assert_eq!(world.timestamp(&sound).await.version, 2);
+    assert_eq!(world.timestamp(&broken).await.version, 1);
+
+    world.edit("UPDATE trust_keys SET sealed = (SELECT k.sealed FROM kept k WHERE k.key_id = trust_keys.key_id)");
+    renew_due(&world.context).await.unwrap();
+    assert_eq!(world.timestamp(&broken).await.version, 1, "it is put off");
+    world.pass(HOUR);
+    renew_due(&world.context).await.unwrap();
+    assert_eq!(world.timestamp(&broken).await.version, 2);
+    assert_eq!(world.timestamp(&sound).await.version, 2);
+}
+
+#[tokio::test]
+async fn a_database_that_takes_nothing_ends_the_round() {
+    let world = World::new().await;
+    let mut guns = Vec::new();
+    for number in 0..PAGE {
+        guns.push(world.publish(&format!("shop/{number}")).await);
+    }
+    world.pass(8 * DAY);
+    world.edit(
+        "CREATE TRIGGER no_room BEFORE UPDATE ON trust_repositories
+         BEGIN SELECT RAISE(ABORT, 'no room'); END;",
+    );
+    let round = tokio::time::timeout(Duration::from_secs(60), renew_due(&world.context));
+    assert!(round.await.expect("it ends").is_err());
+
+    world.edit("DROP TRIGGER no_room");
+    renew_due(&world.context).await.unwrap();
+    for gun in &guns {
+        assert_eq!(world.timestamp(gun).await.version, 2, "{gun}");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_all_of_them() {
+    let world = World::new().await;
+    let mut guns = Vec::new();
+    for name in ["shop/a", "shop/b", "shop/c"] {
+        guns.push(world.publish(name).await);
+    }
+    world.pass(8 * DAY);
+    // The first look at the clock is for what is due, the second for the first of them.
+    let (stop, looks) = (CancellationToken::new(), AtomicI64::new(0));
+    let (signal, now) = (stop.clone(), world.context.now());
+    let clock = move || {
+        if looks.fetch_add(1, Ordering::Relaxed) == 1 {
+            signal.cancel();
+        }
+        now
+    };
+    let context = context(world.context.store.clone(), Arc::new(clock));
+    go_round(Round::RenewTrust, context, stop).await;
+    let last = guns.last().unwrap();
+    assert_eq!(world.timestamp(last).await.version, 1);
+
+    // Whoever comes next goes on.
     renew_due(&world.context).await.unwrap();
     for gun in &guns {
         assert_eq!(world.timestamp(gun).await.version, 2, "{gun}");

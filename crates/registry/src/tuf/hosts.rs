@@ -33,14 +33,16 @@ pub enum HostError {
 }
 
 impl Hosts {
-    /// Takes names or addresses, with a port or for every port.
+    /// Takes names or addresses, with a port or for every port. What is none ([`Self::is_name`]) is nobody's.
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
-        Self(
-            names
-                .into_iter()
-                .map(|name| name.to_ascii_lowercase())
-                .collect(),
-        )
+        let spelled = names.into_iter().filter_map(|name| spelled(&name));
+        Self(spelled.map(|(name, port)| whole(&name, port)).collect())
+    }
+
+    /// Whether a text is a name or an address, with a port or without.
+    #[must_use]
+    pub fn is_name(text: &str) -> bool {
+        spelled(text).is_some()
     }
 
     /// The repository of a trust repository. `asked` is the host that the request was sent to: a client that calls this server so means
@@ -75,12 +77,13 @@ impl Hosts {
     }
 
     fn is_own(&self, host: &str, asked: Option<&str>) -> bool {
-        let host = host.to_ascii_lowercase();
-        let name = without_port(&host);
-        asked.is_some_and(|asked| asked.eq_ignore_ascii_case(&host))
-            || self.0.contains(&host)
-            || self.0.contains(name)
-            || is_loopback(name)
+        let Some((name, port)) = parts(host) else {
+            return false;
+        };
+        asked.is_some_and(|asked| asked.eq_ignore_ascii_case(host))
+            || self.0.contains(&whole(&name, port))
+            || self.0.contains(&name)
+            || is_loopback(&name)
     }
 }
 
@@ -91,11 +94,44 @@ fn split(name: &str) -> Option<(&str, &str)> {
     is_host.then_some((first, rest))
 }
 
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        // The colons of an address stand in brackets.
-        Some((name, port)) if !port.contains(']') => name,
-        _ => host,
+/// The parts of a name as somebody wrote it into the configuration: an address with colons may stand without brackets.
+fn spelled(text: &str) -> Option<(String, Option<u16>)> {
+    match text.parse::<Ipv6Addr>() {
+        Ok(address) => Some((format!("[{address}]"), None)),
+        Err(_) => parts(text),
+    }
+}
+
+/// The host in the one way in which it is compared, and its port. RFC 3986 3.2.2
+fn parts(host: &str) -> Option<(String, Option<u16>)> {
+    if let Some(rest) = host.strip_prefix('[') {
+        let (address, after) = rest.split_once(']')?;
+        let address: Ipv6Addr = address.parse().ok()?;
+        let port = match after {
+            "" => None,
+            after => Some(port(after.strip_prefix(':')?)?),
+        };
+        return Some((format!("[{address}]"), port));
+    }
+    let (name, port) = match host.split_once(':') {
+        Some((name, text)) => (name, Some(port(text)?)),
+        None => (host, None),
+    };
+    let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let is_name = !name.is_empty() && name.bytes().all(known);
+    is_name.then(|| (name.to_ascii_lowercase(), port))
+}
+
+/// A port as it is always written, so that nothing else makes one more name of a host.
+fn port(text: &str) -> Option<u16> {
+    let port: u16 = text.parse().ok()?;
+    (port.to_string() == text).then_some(port)
+}
+
+fn whole(name: &str, port: Option<u16>) -> String {
+    match port {
+        Some(port) => format!("{name}:{port}"),
+        None => name.to_owned(),
     }
 }
 
@@ -114,10 +150,38 @@ fn is_loopback(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn names_are_told_from_what_is_none() {
+        for text in [
+            "registry.example",
+            "Registry.example:5000",
+            "registry",
+            "192.0.2.1",
+            "::1",
+            "[2001:db8::7]:443",
+        ] {
+            assert!(Hosts::is_name(text), "{text}");
+        }
+        for text in [
+            "",
+            "https://registry.example",
+            "registry.example/",
+            " registry.example",
+            "registry.example:",
+            "registry.example:http",
+            "[registry.example]",
+            "*.example",
+        ] {
+            assert!(!Hosts::is_name(text), "{text}");
+        }
+    }
+
     fn repository(gun: &str, asked: &str) -> Result<String, HostError> {
         let hosts = Hosts::new([
             "Registry.example".to_owned(),
             "other.example:8443".to_owned(),
+            "2001:DB8::7".to_owned(),
+            "[2001:db8::8]:443".to_owned(),
         ]);
         let gun = Gun::parse(gun).unwrap();
         let asked = (!asked.is_empty()).then_some(asked);
@@ -138,6 +202,9 @@ mod tests {
             ("localhost/x", "", "x"),
             ("localhost:5000/x/y", "", "x/y"),
             ("[::1]:5000/x", "", "x"),
+            ("[2001:db8::7]:5000/x", "", "x"),
+            ("[2001:db8:0:0::7]/x", "", "x"),
+            ("[2001:db8::8]:443/x", "", "x"),
             ("new.example:5000/x", "new.example:5000", "x"),
             ("new.example/x", "NEW.example", "x"),
             ("shop/web", "", "shop/web"),
@@ -166,6 +233,19 @@ mod tests {
             ),
             ("[2001:db8::1]:5000/x", "", "[2001:db8::1]:5000"),
             ("128.0.0.1/x", "", "128.0.0.1"),
+            ("[2001:db8::8]:5000/x", "", "[2001:db8::8]:5000"),
+            ("localhost:/x", "", "localhost:"),
+            ("localhost:a/x", "", "localhost:a"),
+            ("localhost:+1/x", "", "localhost:+1"),
+            ("localhost:05000/x", "", "localhost:05000"),
+            ("localhost:\"/x", "localhost:\"", "localhost:\""),
+            ("127.0.0.1:99999/x", "", "127.0.0.1:99999"),
+            ("[::1]5000/x", "", "[::1]5000"),
+            (
+                "registry.example:5000:5000/x",
+                "",
+                "registry.example:5000:5000",
+            ),
         ] {
             let host = host.to_owned();
             assert_eq!(

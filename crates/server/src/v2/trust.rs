@@ -3,7 +3,7 @@
 
 mod feed;
 pub(crate) mod path;
-mod upload;
+pub(crate) mod upload;
 
 use self::path::{Resource, TrustTarget, Which};
 use crate::app::App;
@@ -119,11 +119,13 @@ impl Asked<'_> {
 
     async fn publish(&self, request: Request) -> TrustResult {
         let permit = self.permit::<Attach>(TrustScope::Push)?;
-        let update = upload::read(request).await?;
+        let upload::Received { update, room } =
+            upload::read(request, self.app.room_for_updates()).await?;
         let registry = self.app.registry();
         registry
             .publish_trust(&permit, &self.gun, update, self.app.now())
             .await?;
+        drop(room);
         Ok(StatusCode::OK.into_response())
     }
 

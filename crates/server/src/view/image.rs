@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use client::api::image::{Child, Finding, Image, InventoryState, InventorySummary};
 use oci::{Digest, Manifest, Reference, Shape};
 use policy::Target;
-use policy::facts::{self, Matching};
+use policy::facts::Matching;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Store;
@@ -116,12 +116,7 @@ impl Matched {
         // No policy of this name is needed: what a gate would see of the advisories does not depend on it.
         let facts = decisions::gather(store, &manifest.repository, &manifest.digest, "").await?;
         let matching = match facts.subject {
-            // What is not indexed has no components that are not matched; it will have some in a moment.
-            Target::Image(image) => Matching {
-                pending: image.matching.pending
-                    || image.inventory == facts::InventoryState::NotIndexed,
-                ..image.matching
-            },
+            Target::Image(image) => image.matching,
             Target::Index(_) | Target::Evidence | Target::Unscannable { .. } => Matching::default(),
         };
         Ok(Self {

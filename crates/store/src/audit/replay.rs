@@ -16,6 +16,8 @@
 //! | `break-glass.confirm` | `{id, confirmed_by, confirmed_at, until_at}` |
 //! | `break-glass.end` | `{id, ended_by, ended_at, ended_how}` |
 //! | `manifest.push`, `evidence.attach` | `{digest, …}`: the first one of a digest is its first push |
+//! | `trust.publish`, `trust.renew` | `{gun, files: [{role, version, sha256}], dropped: [role]}` |
+//! | `trust.delete` | `{gun}` |
 
 use serde_json::{Value, json};
 
@@ -39,6 +41,9 @@ pub(super) const ACTS: &[&str] = &[
     "break-glass.end",
     "manifest.push",
     "evidence.attach",
+    "trust.publish",
+    "trust.renew",
+    "trust.delete",
 ];
 
 /// What asking for a break-glass settles, what confirming it does, and what ending it does.
@@ -147,7 +152,26 @@ pub(super) fn apply(state: &mut State, leaf: &Leaf) -> Option<()> {
                 .entry(state::first_push(text(&detail, "digest")?))
                 .or_insert(json!({"principal": pusher}));
         }
+        "trust.publish" | "trust.renew" => trust_publish(state, &detail)?,
+        "trust.delete" => {
+            let all = state::trust_repository(text(&detail, "gun")?);
+            state.retain(|name, _| !name.starts_with(&all));
+        }
         _ => {}
+    }
+    Some(())
+}
+
+fn trust_publish(state: &mut State, detail: &Value) -> Option<()> {
+    let gun = text(detail, "gun")?;
+    for file in detail.get("files")?.as_array()? {
+        let name = state::trust_file(gun, text(file, "role")?);
+        let value = pick(file, &["version", "sha256"])?;
+        state.insert(name, with(value, "listed", json!(true)));
+    }
+    for role in detail.get("dropped")?.as_array()? {
+        let name = state::trust_file(gun, role.as_str()?);
+        set(state, &name, "listed", json!(false))?;
     }
     Some(())
 }
@@ -241,6 +265,14 @@ mod tests {
                 json!({"id": 4, "ended_by": null, "ended_at": 69, "ended_how": "over"}),
             ),
             ("manifest.push", json!({"digest": "sha256:1"})),
+            ("trust.publish", published("a/web", "targets", 1, &[])),
+            ("trust.renew", published("a/web", "timestamp", 1, &[])),
+            (
+                "trust.publish",
+                published("a/web", "targets", 2, &["timestamp"]),
+            ),
+            ("trust.publish", published("a/w", "root", 1, &[])),
+            ("trust.delete", json!({"gun": "a/w"})),
         ] {
             assert!(apply(&mut state, &leaf(act, detail)).is_some(), "{act}");
         }
@@ -271,8 +303,22 @@ mod tests {
                 "first push of `sha256:1`".to_owned(),
                 json!({"principal": 3}),
             ),
+            (
+                "trust repository `a/web`, targets".to_owned(),
+                json!({"version": 2, "sha256": "x", "listed": true}),
+            ),
+            (
+                "trust repository `a/web`, timestamp".to_owned(),
+                json!({"version": 1, "sha256": "x", "listed": false}),
+            ),
         ]);
         assert_eq!(state, expect);
+    }
+
+    fn published(gun: &str, role: &str, version: i64, dropped: &[&str]) -> Value {
+        json!({
+            "gun": gun, "files": [{"role": role, "version": version, "sha256": "x"}], "dropped": dropped,
+        })
     }
 
     #[test]

@@ -43,6 +43,16 @@ pub(super) fn first_push(digest: &str) -> String {
     format!("first push of `{digest}`")
 }
 
+/// What all roles of a trust repository begin with.
+pub(super) fn trust_repository(gun: &str) -> String {
+    format!("trust repository `{gun}`, ")
+}
+
+/// The newest file of a role of a trust repository.
+pub(super) fn trust_file(gun: &str, role: &str) -> String {
+    format!("{}{role}", trust_repository(gun))
+}
+
 /// How the tables differ from what the log accounts for, one line a thing.
 pub(super) fn differences(accounted: &State, found: &State) -> Vec<String> {
     let mut lines = Vec::new();

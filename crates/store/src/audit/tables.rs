@@ -8,6 +8,7 @@ use sqlx::any::AnyRow;
 use trust::PublicKey;
 
 use super::state::{self, State};
+use super::trust_repositories;
 use crate::batch;
 use crate::db::RowExt;
 use crate::error::Result;
@@ -80,6 +81,7 @@ pub(super) async fn read(conn: &mut AnyConnection) -> Result<State> {
         state.insert(state::break_glass(row.int("id")?), break_glass(&row)?);
     }
     first_pushes(conn, &mut state).await?;
+    trust_repositories::read(conn, &mut state).await?;
     Ok(state)
 }
 

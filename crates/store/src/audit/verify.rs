@@ -13,7 +13,7 @@ use trust::merkle::{Frontier, Hash};
 
 use super::leaf::{COLUMNS, Leaf, read_hash};
 use super::state::{State, differences};
-use super::{file, replay, signatures, tables};
+use super::{file, replay, signatures, tables, trust_repositories};
 use crate::blobs::blocking;
 use crate::db::RowExt;
 use crate::error::{Error, Result};
@@ -364,6 +364,9 @@ async fn state(conn: &mut AnyConnection, report: &mut Report) -> Result<()> {
         report.add(ProblemKind::StateChanged, None, line);
     }
     for line in signatures::contradictions(conn).await? {
+        report.add(ProblemKind::StateChanged, None, line);
+    }
+    for line in trust_repositories::contradictions(conn).await? {
         report.add(ProblemKind::StateChanged, None, line);
     }
     for line in differences(&accounted, &tables::read(conn).await?) {

@@ -18,6 +18,8 @@ use crate::{batch, migrations};
 
 /// Rows that are read at a time.
 const PAGE_ROWS: usize = 500;
+/// The same where a row holds a file: of trust repositories they have up to 8 MiB.
+const PAGE_FILES: usize = 16;
 /// The longest line: a row with a manifest or an inventory in it.
 const LINE_BYTES_MAX: u64 = 1 << 30;
 
@@ -27,6 +29,10 @@ pub(super) async fn write(conn: &mut AnyConnection, path: &Path) -> Result<()> {
     let mut writer = BufWriter::new(file);
     for table in migrations::tables() {
         let columns = columns(conn, table).await?;
+        let page = match holds_files(conn, table).await? {
+            true => PAGE_FILES,
+            false => PAGE_ROWS,
+        };
         put(
             &mut writer,
             path,
@@ -41,7 +47,7 @@ pub(super) async fn write(conn: &mut AnyConnection, path: &Path) -> Result<()> {
             .execute(&mut *conn)
             .await?;
         loop {
-            let fetch = format!("FETCH {PAGE_ROWS} FROM rows_of_{table}");
+            let fetch = format!("FETCH {page} FROM rows_of_{table}");
             let rows = sqlx::query(AssertSqlSafe(fetch))
                 .fetch_all(&mut *conn)
                 .await?;
@@ -80,6 +86,17 @@ async fn columns(conn: &mut AnyConnection, table: &str) -> Result<Vec<String>> {
     .fetch_all(conn)
     .await?;
     rows.iter().map(|row| row.text("name")).collect()
+}
+
+async fn holds_files(conn: &mut AnyConnection, table: &str) -> Result<bool> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS files FROM information_schema.columns \
+         WHERE table_schema = current_schema() AND table_name = $1 AND column_name = 'content'",
+    )
+    .bind(table.to_owned())
+    .fetch_one(conn)
+    .await?;
+    Ok(row.int("files")? > 0)
 }
 
 fn values(row: &AnyRow, count: usize) -> Result<Value> {

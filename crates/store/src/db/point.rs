@@ -88,7 +88,8 @@ impl RowExt for PointRow<'_> {
 }
 
 impl Db {
-    /// What `read` makes of each row of a statement that finds few rows by their key.
+    /// What `read` makes of each row of a statement that finds few rows by their key. It is planned once, if it has no marker
+    /// behind LIMIT.
     pub(crate) async fn point_all<T>(
         &self,
         text: &'static str,

@@ -36,7 +36,11 @@ pub(super) async fn inside(
     let Some(row) = row.filter(|_| !awaits) else {
         let facts = ImageFacts {
             inventory: InventoryState::NotIndexed,
-            matching: Matching::default(),
+            // It has no components that are not matched; it will have some in a moment.
+            matching: Matching {
+                pending: true,
+                ..Matching::default()
+            },
             findings: Vec::new(),
             licences: Vec::new(),
         };

@@ -49,22 +49,16 @@ impl Kept {
     }
 }
 
-/// The counters that every answer depends on, as one row.
-macro_rules! counters {
-    () => {
-        "(SELECT MAX(CASE WHEN name = 'directory' THEN value END) AS directory, \
-         MAX(CASE WHEN name = 'policies' THEN value END) AS policies, \
-         MAX(CASE WHEN name = 'advisories' THEN value END) AS advisories FROM revisions)"
-    };
-}
-pub(super) use counters;
-
-/// All that an answer about a row `m` of `manifests` depends on, besides time, with `counters!` as `v`. The program's version
-/// stands for how it judges.
+/// All that an answer about a row `m` of `manifests` depends on, besides time: its revision, and the counters of what all answers
+/// depend on. The program's version stands for how it judges. Each counter is a query of its own, found by its key and asked
+/// once; as a row of a joined query they would be a table that SQLite makes and drops for each answer.
 macro_rules! facts_key {
     () => {
         concat!(
-            "(m.facts_revision || '.' || m.pushed_at || '.' || v.directory || '.' || v.policies || '.' || v.advisories || '.",
+            "(m.facts_revision || '.' || m.pushed_at || '.' || \
+             (SELECT value FROM revisions WHERE name = 'directory') || '.' || \
+             (SELECT value FROM revisions WHERE name = 'policies') || '.' || \
+             (SELECT value FROM revisions WHERE name = 'advisories') || '.",
             env!("CARGO_PKG_VERSION"),
             "')"
         )
@@ -76,9 +70,7 @@ const READ: &str = concat!(
     "SELECT m.repository_id, ",
     facts_key!(),
     " AS facts_now, d.policy, d.gate, d.facts_key, d.decision, d.holds_until FROM repositories r \
-     JOIN manifests m ON m.repository_id = r.id CROSS JOIN ",
-    counters!(),
-    " v LEFT JOIN decisions d ON d.repository_id = m.repository_id AND d.digest = m.digest \
+     JOIN manifests m ON m.repository_id = r.id LEFT JOIN decisions d ON d.repository_id = m.repository_id AND d.digest = m.digest \
      WHERE r.name = $1 AND m.digest = $2 ORDER BY d.policy, d.gate"
 );
 

@@ -180,7 +180,10 @@ impl<'a> Update<'a> {
                 })
             })
             .collect();
-        json!({"gun": self.gun.as_str(), "repository": self.repository, "files": files})
+        let dropped: Vec<&str> = self.dropped.iter().map(RoleName::as_str).collect();
+        json!({
+            "gun": self.gun.as_str(), "repository": self.repository, "files": files, "dropped": dropped,
+        })
     }
 }
 
@@ -206,7 +209,7 @@ fn dropped(state: &State, files: &[File]) -> Result<Vec<RoleName>> {
         .keys()
         .chain([&RoleName::Root, &RoleName::Snapshot, &RoleName::Timestamp])
         .collect();
-    let before = state.listed.iter();
+    let before = state.listed.keys();
     Ok(before
         .filter(|role| !kept.contains(role))
         .cloned()

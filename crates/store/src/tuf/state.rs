@@ -1,7 +1,7 @@
 //! What a trust repository holds when an update comes: files to judge it by, the highest versions, and the public halves of the server's
 //! keys, all of one moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oci::RepositoryName;
 use sqlx::AnyConnection;
@@ -30,8 +30,10 @@ pub enum Files<'a> {
 pub struct State {
     pub(super) id: i64,
     pub(super) revision: i64,
-    /// The roles that readers are given a file of.
-    pub(super) listed: BTreeSet<RoleName>,
+    /// The roles that ever had a file.
+    pub(super) roles: BTreeSet<RoleName>,
+    /// Those that readers are given a file of, with its bytes.
+    pub(super) listed: BTreeMap<RoleName, u64>,
     /// Keys that no published root has named yet, the newest last.
     pub(super) waiting: Vec<(KeyRole, Key)>,
     /// Files, and the highest version of every role.
@@ -68,7 +70,8 @@ pub(super) async fn read(
     let mut state = State {
         id: row.id,
         revision: row.revision,
-        listed: BTreeSet::new(),
+        roles: BTreeSet::new(),
+        listed: BTreeMap::new(),
         waiting: Vec::new(),
         current: Current::new(),
         held: Held::default(),
@@ -83,30 +86,35 @@ impl State {
     /// Whether a root was published.
     #[must_use]
     pub fn is_published(&self) -> bool {
-        self.listed.contains(&RoleName::Root)
+        self.listed.contains_key(&RoleName::Root)
     }
 
     async fn read_versions(&mut self, conn: &mut AnyConnection) -> Result<()> {
-        let rows = sqlx::query("SELECT role, latest, current FROM trust_roles WHERE trust_id = $1")
-            .bind(self.id)
-            .fetch_all(conn)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT l.role, l.latest, l.current, CAST(COALESCE(LENGTH(f.content), 0) AS BIGINT) AS bytes FROM trust_roles l \
+             LEFT JOIN trust_files f ON f.trust_id = l.trust_id AND f.role = l.role AND f.version = l.current \
+             WHERE l.trust_id = $1",
+        )
+        .bind(self.id)
+        .fetch_all(conn)
+        .await?;
         for row in &rows {
             let role: RoleName = row.parsed("role")?;
             self.current.insert_latest(role.clone(), row.int("latest")?);
             if row.opt_int("current")?.is_some() {
-                self.listed.insert(role);
+                self.listed.insert(role.clone(), row.count("bytes")?);
             }
+            self.roles.insert(role);
         }
         Ok(())
     }
 
     async fn read_files(&mut self, conn: &mut AnyConnection, files: Files<'_>) -> Result<()> {
         let wanted: Vec<&RoleName> = match files {
-            Files::All => self.listed.iter().collect(),
+            Files::All => self.listed.keys().collect(),
             Files::Above(roles) => {
                 let above = above(roles);
-                let there = self.listed.iter();
+                let there = self.listed.keys();
                 there.filter(|role| above.contains(*role)).collect()
             }
         };

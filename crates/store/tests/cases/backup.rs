@@ -24,7 +24,7 @@ fn taking(to: &Path, name: &str) -> Taking {
     }
 }
 
-async fn take(fixture: &Fixture, name: &str) -> Taken {
+pub(super) async fn take(fixture: &Fixture, name: &str) -> Taken {
     let to = fixture.folder.path().join("backups");
     let now: Now = Arc::new(|| NOW);
     backup::take(&fixture.options, &taking(&to, name), &Arc::default(), &now)
@@ -33,12 +33,12 @@ async fn take(fixture: &Fixture, name: &str) -> Taken {
 }
 
 /// A folder and a database that were restored.
-struct Elsewhere {
-    options: Options,
+pub(super) struct Elsewhere {
+    pub(super) options: Options,
     restored: Restored,
 }
 
-async fn restore(fixture: &Fixture, snapshot: Option<&str>) -> Elsewhere {
+pub(super) async fn restore(fixture: &Fixture, snapshot: Option<&str>) -> Elsewhere {
     let options = elsewhere(fixture).await;
     std::fs::create_dir(&options.data).unwrap();
     std::fs::copy(fixture.path("master.key"), options.data.join("master.key")).unwrap();
@@ -59,7 +59,7 @@ async fn elsewhere(fixture: &Fixture) -> Options {
 }
 
 /// `countersign check` and `countersign audit verify` have nothing to say.
-async fn verify(options: &Options) {
+pub(super) async fn verify(options: &Options) {
     let checking = Checking {
         bytes_per_second: None,
         remember: false,

@@ -24,6 +24,7 @@ async fn before_there_are_advisories_nothing_counts_as_matched() {
     let world = World::new().await;
     let image = Image::new("web");
     world.fixture.push("shop/web", &["1"], &image).await;
+    assert!(!matching(&world, &image).await.is_done(), "not indexed yet");
     let packages = [python("django", "3.2.0"), python("jinja2", "2.10")];
     world.index(&image, &packages).await;
     let unmatched = "SELECT COUNT(*) FROM components WHERE matched_at IS NULL";

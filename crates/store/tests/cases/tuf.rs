@@ -6,14 +6,16 @@ mod publisher;
 
 use oci::RepositoryName;
 use policy::verb::DeleteEvidence;
+use store::audit::ProblemKind;
 use store::tuf::{self, Files, Outcome, Wanted};
-use store::{Error, audit};
+use store::{Error, Store, audit};
 use testkit::trust_repository::DAY;
 use trust::tuf::publish::Refusal;
 use trust::tuf::{Gun, Key, RoleName};
 use trust::{Algorithm, PublicKey};
 
 use self::publisher::{GUN, Publisher, REPOSITORY, publish_judged};
+use super::backup;
 use crate::fixture::{Fixture, NOW, name, permit};
 
 fn role(text: &str) -> RoleName {
@@ -111,7 +113,7 @@ async fn signers_of_different_roles_do_not_refuse_each_other() {
     }
     let believed = publisher.believed().await;
     assert_eq!(believed.snapshot().content().meta.len(), SIGNERS + 2);
-    let versions = SIGNERS as i64 * 2 + 1;
+    let versions = i64::try_from(SIGNERS).unwrap() * 2 + 1;
     assert_eq!(believed.timestamp().content().version, versions);
 }
 
@@ -124,14 +126,14 @@ async fn a_role_that_is_listed_no_more_keeps_its_versions() {
     publisher.delegate("targets/alice", &alice).await;
     publisher.tag("targets/alice", "1").await;
     publisher.take_over_snapshot().await;
-    publisher
-        .post_with_snapshot(vec![], &["targets/alice"])
-        .await
-        .unwrap();
+    publisher.drop_role("targets/alice").await;
 
     assert_eq!(publisher.file("targets/alice", Wanted::Current).await, None);
     let kept = publisher.file("targets/alice", Wanted::Version(1)).await;
     assert!(kept.is_some());
+    let delegating = publisher.delegating("targets/alice", &alice);
+    let delegated = publisher.post_with_snapshot(vec![delegating], &[]);
+    delegated.await.unwrap();
     let again = (role("targets/alice"), kept.unwrap().content);
     let refusal = publisher
         .post_with_snapshot(vec![again], &[])
@@ -277,6 +279,100 @@ async fn the_account_names_every_file_and_who_signed_it() {
     assert_eq!(files[1]["signed_by"][0], targets_key);
     let timestamp = publisher.file("timestamp", Wanted::Current).await.unwrap();
     assert_eq!(files[3]["sha256"], sha256(&timestamp.content));
+}
+
+#[tokio::test]
+async fn what_was_edited_by_hand_is_named() {
+    for (edit, expect) in [
+        (
+            "UPDATE trust_roles SET current = latest - 1 WHERE role = 'targets'",
+            "are given version 1",
+        ),
+        (
+            "UPDATE trust_roles SET current = latest - 1, latest = latest - 1 WHERE role = 'targets'",
+            "was changed",
+        ),
+        (
+            "UPDATE trust_files SET content = (SELECT f.content FROM trust_files f WHERE f.role = 'root') WHERE role = 'targets'",
+            "its bytes are not what its hash names",
+        ),
+        (
+            "UPDATE trust_files SET sha256 = 'ab' WHERE role = 'timestamp'",
+            "was changed",
+        ),
+        ("DELETE FROM trust_roles WHERE role = 'root'", "is missing"),
+        (
+            "DELETE FROM trust_files WHERE role = 'snapshot'",
+            "was changed",
+        ),
+        (
+            "INSERT INTO trust_roles (trust_id, role, latest, current) SELECT id, 'targets/eve', 1, NULL FROM trust_repositories",
+            "has no account",
+        ),
+        (
+            "UPDATE trust_repositories SET gun = 'registry.example:5000/shop/other'",
+            "has no account",
+        ),
+    ] {
+        let fixture = Fixture::new().await;
+        let mut publisher = Publisher::begin(&fixture.store, GUN).await;
+        publisher.first().await;
+        publisher.tag("targets", "1").await;
+        assert!(fixture.edit(edit).await > 0, "{edit}");
+        let report = audit::verify(&fixture.options, None).await.unwrap();
+        let named = report
+            .problems
+            .iter()
+            .any(|one| one.kind == ProblemKind::StateChanged && one.what.contains(expect));
+        assert!(named, "{edit}: {report:#?}");
+    }
+}
+
+#[tokio::test]
+async fn the_account_holds_whatever_becomes_of_a_repository() {
+    let fixture = Fixture::new().await;
+    let mut publisher = Publisher::begin(&fixture.store, GUN).await;
+    publisher.first().await;
+    let alice = publisher.key();
+    publisher.delegate("targets/alice", &alice).await;
+    publisher.tag("targets/alice", "1").await;
+    publisher.take_over_snapshot().await;
+    publisher.drop_role("targets/alice").await;
+    let intact = async || {
+        let report = audit::verify(&fixture.options, None).await.unwrap();
+        assert!(report.is_intact(), "{report:#?}");
+    };
+    intact().await;
+    let maintainer = permit::<DeleteEvidence>(1, REPOSITORY);
+    let deleted = tuf::delete(&fixture.store, &maintainer, &publisher.gun, NOW).await;
+    assert!(deleted.unwrap());
+    intact().await;
+    Publisher::begin(&fixture.store, GUN).await.first().await;
+    intact().await;
+}
+
+#[tokio::test]
+async fn a_restored_server_serves_and_goes_on_signing() {
+    let fixture = Fixture::new().await;
+    let mut publisher = Publisher::begin(&fixture.store, GUN).await;
+    publisher.first().await;
+    publisher.tag("targets", "1").await;
+    let before = publisher.believed().await;
+    audit::seal(&fixture.store, NOW).await.unwrap();
+    backup::take(&fixture, "1").await;
+    let elsewhere = backup::restore(&fixture, None).await;
+    backup::verify(&elsewhere.options).await;
+
+    let store = Store::open(&elsewhere.options).await.unwrap();
+    publisher.store = store.clone();
+    let after = publisher.believed().await;
+    assert_eq!(after.timestamp().bytes(), before.timestamp().bytes());
+    publisher.tag("targets", "2").await;
+    let believed = publisher.believed().await;
+    assert_eq!(believed.timestamp().signers(), before.timestamp().signers());
+    drop(publisher);
+    store.close().await;
+    backup::verify(&elsewhere.options).await;
 }
 
 fn sha256(bytes: &[u8]) -> String {

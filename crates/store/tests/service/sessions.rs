@@ -154,10 +154,10 @@ async fn a_piece_that_is_about_to_be_removed_with_its_blob_is_not_made_another_o
     let (session, bytes) = (service.start().await, noise(MEBIBYTE, 10));
     service.add(&session, &bytes).await.unwrap();
     let piece = service.keys_below("uploads/").await.remove(0);
-    let mut database = rusqlite::Connection::open(service.options.data.join("countersign.db"));
-    let database = database.as_mut().unwrap();
-    let text = "INSERT INTO discarded_files (location, size, discarded_at) VALUES (?1, 1, 0)";
-    database.execute(text, [&piece]).unwrap();
+    let text = "INSERT INTO discarded_files (location, size, discarded_at)";
+    service
+        .edit(&format!("{text} VALUES ('{piece}', 1, 0)"))
+        .await;
     let digest = Digest::sha256(&bytes);
     service.open(&session).commit(&digest, 0).await.unwrap();
     let collected = garbage::collect_now(&service.store, false, &|| 1).await;

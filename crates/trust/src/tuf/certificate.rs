@@ -79,9 +79,10 @@ fn check_validity(
     now: Option<i64>,
 ) -> Result<(), CertificateFault> {
     let validity = certificate.validity();
-    let begins = validity.not_before.timestamp();
-    let ends = validity.not_after.timestamp();
-    let holds = |now: i64| begins <= (now + DAY) / 1000 && now / 1000 <= ends;
+    let milliseconds = |seconds: i64| seconds.saturating_mul(1000);
+    let begins = milliseconds(validity.not_before.timestamp());
+    let ends = milliseconds(validity.not_after.timestamp());
+    let holds = |now: i64| begins <= now.saturating_add(DAY) && now <= ends;
     if begins <= ends && now.is_none_or(holds) {
         Ok(())
     } else {

@@ -2,18 +2,19 @@
 //! bytes. It asks for one file after the other and refuses whatever does not follow from what is believed already. Deliberately no
 //! network and no files: the caller fetches what [`Client::next`] names, and keeps what [`Believed`] says for the next time.
 //!
-//! Two things differ from docker's own reader, and both refuse more: every root between the known one and the newest is asked for first, so
-//! that a rotation cannot be held back; and a file that is known by a version never comes in another form.
+//! It differs from docker's own reader in that it refuses more: every root between the known one and the newest is asked for first, so
+//! that a rotation cannot be held back; a file that is known by a version never comes in another form; what was listed stays listed as
+//! long as it is delegated to; and what one key has signed counts once, whatever ids the key has.
 
 mod believed;
 mod remembered;
 mod steps;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::gun::Gun;
 use super::key::KeyId;
-use super::metadata::{Root, Snapshot, Timestamp};
+use super::metadata::{FileMeta, Root, Snapshot, Timestamp};
 use super::problem::Problem;
 use super::role::RoleName;
 use super::signed::Signed;
@@ -22,12 +23,11 @@ use super::verify::{self, Trusted};
 pub use believed::{Believed, BelievedRole, Entry};
 pub use remembered::Remembered;
 
-/// The largest file that is asked for without knowing its length, in bytes.
-pub const UNKNOWN_BYTES_MAX: u64 = 1024 * 1024;
+/// The largest timestamp, in bytes, as docker has it. All others are as long as [`METADATA_BYTES_MAX`](super::METADATA_BYTES_MAX)
+/// at most, whoever says that they are longer.
+pub const TIMESTAMP_BYTES_MAX: u64 = 1024 * 1024;
 /// How many roots are followed in one go.
 pub const ROOTS_MAX: usize = 1024;
-/// How many roles of one repository are read.
-pub const ROLES_MAX: usize = 512;
 
 /// Where belief begins.
 #[derive(Debug, Clone)]
@@ -62,6 +62,8 @@ pub struct Client {
     roots_followed: usize,
     timestamp: Option<Trusted<Timestamp>>,
     snapshot: Option<Trusted<Snapshot>>,
+    /// What the snapshot of before listed.
+    listed_before: BTreeMap<RoleName, FileMeta>,
     roles: Vec<BelievedRole>,
     waiting: Vec<Waiting>,
     disregarded: Vec<(RoleName, Problem)>,
@@ -115,6 +117,7 @@ impl Client {
             roots_followed: 0,
             timestamp: None,
             snapshot: None,
+            listed_before: BTreeMap::new(),
             roles: Vec::new(),
             waiting: Vec::new(),
             disregarded: Vec::new(),
@@ -169,12 +172,15 @@ impl Client {
         else {
             return Err(missing(RoleName::Root));
         };
+        let mut kept = self.remembered.targets;
+        kept.retain(|role, _| snapshot.content().meta.contains_key(role));
         Ok(Believed {
             root,
             timestamp,
             snapshot,
             roles: self.roles,
             disregarded: self.disregarded,
+            kept,
         })
     }
 }

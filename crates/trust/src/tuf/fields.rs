@@ -91,16 +91,33 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn items(&self, name: &str) -> Result<&'a [Value], Problem> {
+    /// All members, whatever their names are.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        self.map.iter()
+    }
+
+    /// The items of an array; `what` they are, for whoever sends more than `max` of them.
+    pub(super) fn items(
+        &self,
+        name: &str,
+        max: usize,
+        what: &'static str,
+    ) -> Result<&'a [Value], Problem> {
         match self.value(name) {
             None => Ok(&[]),
+            Some(Value::Array(items)) if items.len() > max => Err(Problem::TooMany { what, max }),
             Some(Value::Array(items)) => Ok(items),
             Some(_) => Err(self.fault(name, "must be an array")),
         }
     }
 
-    pub(super) fn texts(&self, name: &str) -> Result<Vec<&'a str>, Problem> {
-        let items = self.items(name)?.iter();
+    pub(super) fn texts(
+        &self,
+        name: &str,
+        max: usize,
+        what: &'static str,
+    ) -> Result<Vec<&'a str>, Problem> {
+        let items = self.items(name, max, what)?.iter();
         items
             .map(|item| {
                 item.as_str()
@@ -155,7 +172,7 @@ mod tests {
         assert_eq!(fields.members("roles").unwrap().count(), 0);
         assert_eq!(fields.whole("version"), Ok(0));
         assert_eq!(fields.boolean("set"), Ok(false));
-        assert!(fields.items("roles").unwrap().is_empty());
+        assert!(fields.items("roles", 0, "roles").unwrap().is_empty());
         assert!(fields.text("version").is_err());
     }
 
@@ -170,7 +187,7 @@ mod tests {
         );
         assert!(fields.members("keys").is_err());
         assert!(fields.base64("sig").is_err());
-        assert!(fields.texts("sig").is_err());
+        assert!(fields.texts("sig", 1, "signatures").is_err());
         assert!(Fields::of(&json!([]), "signed", &[]).is_err());
     }
 }

@@ -4,11 +4,14 @@
 //! The dialect's methods differ from this crate's own: ECDSA signatures are the two numbers in fixed width, over SHA-256 on every
 //! curve, and there is RSA.
 
+use std::ops::RangeInclusive;
+
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rsa::PublicEncryptingKey;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA256_ASN1, ECDSA_P521_SHA256_FIXED,
     RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
 };
-use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
 use super::certificate;
 use super::key::{Key, KeyType};
@@ -24,7 +27,7 @@ pub(super) enum Material {
     Own(PublicKey),
     /// A point on P-521.
     P521(Vec<u8>),
-    /// A DER RSAPublicKey.
+    /// A DER SubjectPublicKeyInfo.
     Rsa(Vec<u8>),
 }
 
@@ -92,12 +95,12 @@ fn ecdsa(der: &[u8]) -> Option<Material> {
     (key.algorithm() != Algorithm::Ed25519).then_some(Material::Own(key))
 }
 
+/// One key has one encoding, the one that is written: else it would have two ids, and count twice.
 fn rsa(der: &[u8]) -> Option<Material> {
-    let ([], info) = SubjectPublicKeyInfo::from_der(der).ok()? else {
-        return None;
-    };
-    let is_rsa = info.algorithm.algorithm.to_id_string() == RSA_ENCRYPTION;
-    is_rsa.then(|| Material::Rsa(info.subject_public_key.data.to_vec()))
+    let key = PublicEncryptingKey::from_der(der).ok()?;
+    let written = key.as_der().ok()?;
+    let whole = written.as_ref() == der && RSA_BITS.contains(&key.key_size_bits());
+    whole.then(|| Material::Rsa(der.to_vec()))
 }
 
 /// Two numbers in fixed width as the DER that the library wants for P-384 over SHA-256.
@@ -142,7 +145,8 @@ const P521_PREFIX: [u8; 25] = [
     0x30, 0x81, 0x9b, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05,
     0x2b, 0x81, 0x04, 0x00, 0x23, 0x03, 0x81, 0x86, 0x00,
 ];
-const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
+/// What [`RSA_PSS_2048_8192_SHA256`] and its like take, in bits.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ pub use files::{FileMeta, Hashes};
 pub use keys::RoleKeys;
 pub use root::Root;
 pub use snapshot::{Snapshot, Timestamp};
-pub use targets::{DelegatedRole, Delegations, Targets};
+pub use targets::{DELEGATIONS_MAX, DelegatedRole, Delegations, Targets};
 
 /// What one kind of file says.
 pub trait Content: Sized {

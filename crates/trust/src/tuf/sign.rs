@@ -1,6 +1,10 @@
 //! Writes a file with its signatures. What is signed is always the canonical text of one of the four kinds of content, never
 //! bytes that somebody chose.
 
+use std::io;
+
+use serde::Serialize as _;
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
 use serde_json::{Value, json};
 
 use super::canonical;
@@ -24,9 +28,60 @@ pub(super) fn file(
         .iter()
         .map(|key| signature(key, &message, signers))
         .collect();
-    // Byte for byte as Go's library writes it: notary-server hashes what it would write itself, not what it was sent.
-    let signatures = Value::Array(signatures?);
-    Ok(format!(r#"{{"signed":{signed},"signatures":{signatures}}}"#).into_bytes())
+    // `signed` first, as Go's library writes it.
+    let mut file = br#"{"signed":"#.to_vec();
+    write(&signed, &mut file)?;
+    file.extend_from_slice(br#","signatures":"#);
+    write(&Value::Array(signatures?), &mut file)?;
+    file.push(b'}');
+    Ok(file)
+}
+
+fn write(value: &Value, file: &mut Vec<u8>) -> Result<(), SealError> {
+    let mut serializer = Serializer::with_formatter(file, LikeGo);
+    // Nothing of a value that came from JSON cannot be written.
+    value
+        .serialize(&mut serializer)
+        .map_err(|_| SealError::Number)
+}
+
+/// JSON byte for byte as Go's library writes it: notary and its server list files by the hash of what they would write themselves, not of
+/// what they were sent.
+struct LikeGo;
+
+impl Formatter for LikeGo {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        for part in fragment.split_inclusive(is_escaped_by_go) {
+            let plain = part.trim_end_matches(is_escaped_by_go);
+            writer.write_all(plain.as_bytes())?;
+            if let Some(c) = part.chars().next_back().filter(|c| is_escaped_by_go(*c)) {
+                write!(writer, "\\u{:04x}", u32::from(c))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_char_escape<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
+        let escape = match escape {
+            CharEscape::Backspace => CharEscape::AsciiControl(0x08),
+            CharEscape::FormFeed => CharEscape::AsciiControl(0x0c),
+            escape => escape,
+        };
+        CompactFormatter.write_char_escape(writer, escape)
+    }
+}
+
+/// Beyond what JSON asks for: what could end a script, or a line of one.
+fn is_escaped_by_go(c: char) -> bool {
+    matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}')
 }
 
 fn signature(key: &Key, message: &[u8], signers: &[&dyn Signer]) -> Result<Value, SealError> {

@@ -10,12 +10,12 @@ use super::key::KeyId;
 use super::metadata::{Content, read_expires};
 use super::problem::Problem;
 use super::role::RoleName;
-use crate::strict::{self, JsonError};
+use crate::strict::{self, JsonError, VALUES_MAX};
 
 /// The largest file that is read, in bytes.
 pub const METADATA_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The most signatures on one file.
-pub const SIGNATURES_MAX: usize = 256;
+pub const SIGNATURES_MAX: usize = 64;
 
 /// A file that is JSON which everybody reads alike, and no more is known about it.
 #[derive(Debug, Clone)]
@@ -26,8 +26,23 @@ pub(super) struct Document {
 
 impl Document {
     pub(super) fn parse(bytes: Vec<u8>) -> Result<Self, JsonError> {
-        let value = strict::parse(&bytes, METADATA_BYTES_MAX)?;
-        Ok(Self { bytes, value })
+        let (document, _) = Self::parse_within(bytes, VALUES_MAX)?;
+        Ok(document)
+    }
+
+    /// The same for one of several files, which hold no more than so many values of JSON together. Answers how many this one has.
+    pub(super) fn parse_within(
+        bytes: Vec<u8>,
+        values_max: usize,
+    ) -> Result<(Self, usize), JsonError> {
+        let (value, values) = strict::parse_within(&bytes, METADATA_BYTES_MAX, values_max)?;
+        Ok((Self { bytes, value }, values))
+    }
+
+    /// How many signatures stand under it.
+    pub(super) fn signatures(&self) -> usize {
+        let signatures = self.value.get("signatures");
+        signatures.and_then(Value::as_array).map_or(0, Vec::len)
     }
 
     /// The version that it claims, before anything is checked; 0 if it claims none.
@@ -68,13 +83,7 @@ impl Document {
 }
 
 fn read_signatures(fields: &Fields<'_>) -> Result<Vec<Signature>, Problem> {
-    let items = fields.items("signatures")?;
-    if items.len() > SIGNATURES_MAX {
-        return Err(Problem::TooMany {
-            what: "signatures on one file",
-            max: SIGNATURES_MAX,
-        });
-    }
+    let items = fields.items("signatures", SIGNATURES_MAX, "signatures on one file")?;
     let at = fields.path("signatures");
     let mut signatures = Vec::new();
     for item in items {

@@ -6,11 +6,34 @@ use super::role::RoleName;
 
 /// Reads an instant; a fraction below a millisecond is dropped.
 pub(super) fn parse(text: &str) -> Option<i64> {
-    // The library takes more than RFC 3339 does: spaces, small letters, names of zones.
-    let known = |byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b':' | b'.' | b'T' | b'Z');
-    let whole = text.as_bytes().get(10) == Some(&b'T') && text.bytes().all(known);
-    let instant: Timestamp = whole.then(|| text.parse().ok())??;
+    let instant: Timestamp = is_rfc3339(text).then(|| text.parse().ok())??;
     Some(instant.as_millisecond())
+}
+
+/// RFC 3339, 5.6, as Go's reader has it. The library takes more: times without seconds or colons, leap seconds, short offsets, small
+/// letters, names of zones. Clients give a whole repository up for one such time.
+fn is_rfc3339(text: &str) -> bool {
+    let Some((moment, rest)) = text.split_at_checked(MOMENT.len()) else {
+        return false;
+    };
+    let zone = match rest.strip_prefix('.') {
+        Some(fraction) => fraction.trim_start_matches(|c: char| c.is_ascii_digit()),
+        None => rest,
+    };
+    let offset = zone.strip_prefix(['+', '-']);
+    let is_offset = offset.is_some_and(|offset| has_form(offset, "00:00") && offset < "24");
+    has_form(moment, MOMENT) && !moment.ends_with("60") && (zone == "Z" || is_offset)
+}
+
+const MOMENT: &str = "0000-00-00T00:00:00";
+
+/// Digits where the form has zeros, and else what stands there.
+fn has_form(text: &str, form: &str) -> bool {
+    let alike = |(byte, form): (u8, u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        form => byte == form,
+    };
+    text.len() == form.len() && text.bytes().zip(form.bytes()).all(alike)
 }
 
 /// Writes an instant in UTC.
@@ -68,6 +91,21 @@ mod tests {
             "2026-11-25T12:00:00Z[UTC]",
             "2026-13-25T12:00:00Z",
             " 2026-11-25T12:00:00Z",
+            "2026-11-25T12Z",
+            "2026-11-25T12:00Z",
+            "2026-11-25T120000Z",
+            "2026-11-25T24:00:00Z",
+            "2026-11-25T12:00:60Z",
+            "2026-11-25T12:00:00.Z",
+            "2026-11-25T12:00:00,5Z",
+            "2026-11-25T12:00:00+01",
+            "2026-11-25T12:00:00+0130",
+            "2026-11-25T12:00:00+01:30:10",
+            "2026-11-25T12:00:00+24:00",
+            "2026-11-25T12:00:00+01:60",
+            "2026-11-25T12:00:00Z+01:00",
+            "+20261125T120000Z",
+            "2026-11-25T12:00:0\u{e9}Z",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -1,5 +1,5 @@
 //! Whether a file is signed as the role above it asks. Publishing and reading check with the same functions, so that
-//! this server never takes what a reader would refuse. Distinct keys count, not ids and not signatures: one key in two
+//! this server takes no file whose signatures a reader would refuse. Distinct keys count, not ids and not signatures: one key in two
 //! certificates is one key.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,9 +104,9 @@ pub(super) fn delegation(
     by_keys(role, signed, &delegated.keys, &delegating.delegations.keys)
 }
 
-/// TUF 5.3.10 and its like: an end that is reached.
+/// TUF 5.3.10 and its like: the end is later than now.
 pub(super) fn not_expired(role: &RoleName, expires: i64, now: i64) -> Result<(), Problem> {
-    if expires < now {
+    if expires <= now {
         return Err(Problem::Expired {
             role: role.clone(),
             expires,
@@ -169,25 +169,20 @@ fn by_threshold<T>(
     Ok(Trusted { signed, signers })
 }
 
-/// The distinct keys with a valid signature. Each id is tried once for each signature that names it.
+/// The distinct keys with a valid signature. Of several signatures under one id the first counts, so that none can be checked again and
+/// again.
 fn signers<T>(signed: &Signed<T>, allowed: &BTreeMap<&KeyId, &Key>) -> Vec<Key> {
     let mut found = Vec::new();
-    let mut counted = BTreeSet::new();
+    let (mut tried, mut counted) = (BTreeSet::new(), BTreeSet::new());
     for signature in signed.signatures() {
         let Some(key) = allowed.get(&signature.key) else {
             continue;
         };
-        let Some(canonical) = key.canonical_id() else {
-            continue;
-        };
-        if counted.contains(&canonical) {
-            continue;
-        }
-        let valid = Material::of(key).is_some_and(|material| {
-            material.has_signed(signed.message(), &signature.method, &signature.bytes)
-        });
-        if valid {
-            counted.insert(canonical);
+        let valid = tried.insert(key.id())
+            && Material::of(key).is_some_and(|material| {
+                material.has_signed(signed.message(), &signature.method, &signature.bytes)
+            });
+        if valid && key.canonical_id().is_some_and(|id| counted.insert(id)) {
             found.push((*key).clone());
         }
     }

@@ -5,7 +5,8 @@ use trust::Algorithm;
 use trust::tuf::{FileMeta, RoleName};
 
 use super::publisher::Before::{
-    Delegated, Nothing, NothingWithSnapshotKey, Published, PublishedWithSnapshotKey,
+    Delegated, DelegatedWithSnapshotKey, Nothing, NothingWithSnapshotKey, Published,
+    PublishedWithSnapshotKey,
 };
 use super::publisher::{Before, Parts, Publisher};
 use crate::{Case, Expect};
@@ -276,6 +277,25 @@ fn snapshots() -> Vec<Case> {
                 let parts = vec![p.next_root(|_| {}), p.targets_file(2)];
                 let snapshot = p.snapshot_file(2, &parts);
                 [parts, vec![snapshot]].concat()
+            },
+        ),
+        same(
+            "targets and a snapshot without somebody else's newer delegation",
+            DelegatedWithSnapshotKey,
+            |p| {
+                let targets = p.targets_file(2);
+                let mut parts = p.known.clone();
+                parts[1] = targets.clone();
+                vec![targets, p.snapshot_file(2, &parts)]
+            },
+        ),
+        same(
+            "targets that end a delegation and a snapshot without it",
+            DelegatedWithSnapshotKey,
+            |p| {
+                let targets = p.targets_file(2);
+                let root = p.known[0].clone();
+                vec![targets.clone(), p.snapshot_file(3, &[root, targets])]
             },
         ),
         same(

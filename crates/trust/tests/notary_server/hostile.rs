@@ -5,7 +5,9 @@ use std::slice;
 use serde_json::{Value, json};
 use trust::tuf::{Key, RoleName};
 
-use super::publisher::Before::{Nothing, Published, PublishedWithSnapshotKey};
+use super::publisher::Before::{
+    DelegatedWithSnapshotKey, Nothing, Published, PublishedWithSnapshotKey,
+};
 use super::publisher::{Before, Parts, Publisher};
 use crate::Expect::{OtherWords, Same, WeRefuse};
 use crate::{Case, Expect};
@@ -147,6 +149,45 @@ fn readings() -> Vec<Case> {
         case("a list in capitals", Published, WeRefuse(capitals), |p| {
             p.with_targets(|targets| targets["TARGETS"] = json!({}))
         }),
+        case("an end without seconds", Nothing, Same, |p| {
+            p.with_root(|root| root["expires"] = json!("2036-01-01T00:00Z"))
+        }),
+        case("an end without colons", Nothing, Same, |p| {
+            p.with_root(|root| root["expires"] = json!("2036-01-01T000000Z"))
+        }),
+        case("an end with a short offset", Nothing, Same, |p| {
+            p.with_root(|root| root["expires"] = json!("2036-01-01T00:00:00+01"))
+        }),
+        case("an end in a leap second", Nothing, Same, |p| {
+            p.with_root(|root| root["expires"] = json!("2036-01-01T00:00:60Z"))
+        }),
+        case("an end with an offset", Nothing, Same, |p| {
+            p.with_root(|root| root["expires"] = json!("2036-01-01T00:00:00.5-23:59"))
+        }),
+        case("another role that is none", Nothing, Same, |p| {
+            p.with_root(|root| root["roles"]["mirrors"] = json!(5))
+        }),
+        case("another role of unknown keys", Nothing, Same, |p| {
+            p.with_root(|root| root["roles"]["mirrors"] = json!({"keyids": ["a"], "x": 1}))
+        }),
+        case(
+            "a hash of another kind that is no text",
+            Published,
+            Same,
+            |p| with_hash(p, json!(5)),
+        ),
+        case(
+            "a hash of another kind that is no base64",
+            Published,
+            Same,
+            |p| with_hash(p, json!("?")),
+        ),
+        case(
+            "a version that is far above",
+            Published,
+            WeRefuse("nobody could publish the one after it"),
+            |p| vec![p.targets_file(1 << 40)],
+        ),
         case(
             "a hash of another length",
             Published,
@@ -168,6 +209,12 @@ fn readings() -> Vec<Case> {
             },
         ),
     ]
+}
+
+fn with_hash(p: &mut Publisher, hash: Value) -> Parts {
+    p.with_targets(|targets| {
+        targets["targets"]["1.4"] = json!({"hashes": {"md5": hash}, "length": 3});
+    })
 }
 
 fn roots() -> Vec<Case> {
@@ -282,6 +329,15 @@ fn others() -> Vec<Case> {
                 let root = p.next_root(|_| {});
                 let snapshot = p.snapshot_file(2, &[root.clone(), p.targets_file(1)]);
                 vec![root, snapshot]
+            },
+        ),
+        case(
+            "a snapshot that hides a delegation",
+            DelegatedWithSnapshotKey,
+            WeRefuse("readers would miss what it says"),
+            |p| {
+                let above = p.known[..2].to_vec();
+                vec![p.snapshot_file(3, &above)]
             },
         ),
         case(

@@ -7,7 +7,7 @@ use serde_json::Value;
 use testkit::trust_repository::TrustRepository;
 use trust::Algorithm;
 use trust::tuf::author::{self, BaseKeys};
-use trust::tuf::{Content, Gun, Key, RoleName, Root, Targets};
+use trust::tuf::{Content, FileMeta, Gun, Key, RoleName, Root, Targets};
 
 use super::server::Server;
 
@@ -26,6 +26,8 @@ pub(crate) enum Before {
     PublishedWithSnapshotKey,
     /// `targets/a` is delegated to so many keys, of which so many must sign.
     Delegated(usize, u32),
+    /// The same to one key, which has published twice, with snapshots of the publisher's.
+    DelegatedWithSnapshotKey,
 }
 
 pub(crate) struct Publisher {
@@ -35,6 +37,8 @@ pub(crate) struct Publisher {
     pub(crate) targets_key: Key,
     /// Those of `targets/a`.
     pub(crate) delegated: Vec<Key>,
+    /// What a publisher knows who has not seen the second publication of `targets/a`.
+    pub(crate) known: Parts,
     snapshot_key: Option<Key>,
     before: Before,
 }
@@ -54,7 +58,9 @@ impl Publisher {
         let targets_key = repository.new_key(Algorithm::EcdsaP256);
         let own_snapshots = matches!(
             before,
-            Before::NothingWithSnapshotKey | Before::PublishedWithSnapshotKey
+            Before::NothingWithSnapshotKey
+                | Before::PublishedWithSnapshotKey
+                | Before::DelegatedWithSnapshotKey
         );
         let snapshot_key = own_snapshots.then(|| repository.new_key(Algorithm::EcdsaP256));
         let of_server = &repository.held.snapshot;
@@ -69,6 +75,7 @@ impl Publisher {
             root_keys: vec![root_key],
             targets_key,
             delegated: Vec::new(),
+            known: Vec::new(),
             snapshot_key,
             before,
             repository,
@@ -88,13 +95,41 @@ impl Publisher {
             Before::Delegated(keys, threshold) => {
                 let new = |_| self.repository.new_key(Algorithm::EcdsaP256);
                 self.delegated = (0..keys).map(new).collect();
-                let mut targets = self.targets(2);
-                let role = RoleName::parse("targets/a").unwrap();
-                let delegations = &mut targets.delegations;
-                delegations.set_role(role, &self.delegated, threshold, &[""]);
-                vec![self.init(), vec![self.sign_targets(&targets)]]
+                vec![self.init(), vec![self.delegating(2, threshold)]]
+            }
+            Before::DelegatedWithSnapshotKey => {
+                self.delegated = vec![self.repository.new_key(Algorithm::EcdsaP256)];
+                let above = vec![self.root_file(), self.delegating(1, 1)];
+                let update = |version| {
+                    let mut targets = self.targets(version);
+                    targets
+                        .targets
+                        .insert("1.4".into(), FileMeta::of(b"an image"));
+                    (
+                        "targets/a".into(),
+                        self.repository.sign(&targets, &self.delegated),
+                    )
+                };
+                let (first, second) = (update(1), update(2));
+                self.known = [above.clone(), vec![first.clone()]].concat();
+                let of_first = self.snapshot_file(1, &self.known);
+                let of_second = [above.clone(), vec![second.clone()]].concat();
+                let of_second = self.snapshot_file(2, &of_second);
+                vec![
+                    [above, vec![first, of_first]].concat(),
+                    vec![second, of_second],
+                ]
             }
         }
+    }
+
+    /// `targets` with a delegation to the keys of `targets/a`.
+    fn delegating(&self, version: i64, threshold: u32) -> (String, Vec<u8>) {
+        let mut targets = self.targets(version);
+        let role = RoleName::parse("targets/a").unwrap();
+        let delegations = &mut targets.delegations;
+        delegations.set_role(role, &self.delegated, threshold, &[""]);
+        self.sign_targets(&targets)
     }
 
     pub(crate) fn init(&self) -> Parts {

@@ -6,9 +6,11 @@ use std::slice;
 use serde_json::json;
 use testkit::trust_repository::{DAY, Mirror, Reader, START, TrustRepository};
 use trust::tuf::author;
-use trust::tuf::client::{Anchor, UNKNOWN_BYTES_MAX};
+use trust::tuf::client::{Anchor, Client, Remembered, TIMESTAMP_BYTES_MAX};
 use trust::tuf::publish::{File, Refusal};
-use trust::tuf::{Content, FileMeta, Key, KeyType, Problem, RoleName, Timestamp};
+use trust::tuf::{
+    Content, FileMeta, Key, KeyType, METADATA_BYTES_MAX, Problem, RoleName, Timestamp,
+};
 use trust::{Algorithm, JsonError};
 
 const GUN: &str = "registry.example/shop/web";
@@ -42,6 +44,25 @@ fn stolen(repository: &TrustRepository, role: &RoleName, content: &impl Content)
         sha256,
         bytes,
     }
+}
+
+/// A thief of the server's keys lists these files instead of what stood there.
+fn relist(repository: &mut TrustRepository, version: i64, mut files: Vec<(RoleName, Vec<u8>)>) {
+    let mut snapshot = repository.snapshot();
+    snapshot.renew(version, snapshot.expires);
+    for (role, bytes) in &files {
+        snapshot.meta.insert(role.clone(), FileMeta::of(bytes));
+    }
+    let snapshot = stolen(repository, &RoleName::Snapshot, &snapshot).bytes;
+    let timestamp = Timestamp {
+        version,
+        expires: START + 14 * DAY,
+        snapshot: FileMeta::of(&snapshot),
+    };
+    let timestamp = stolen(repository, &RoleName::Timestamp, &timestamp).bytes;
+    files.push((RoleName::Snapshot, snapshot));
+    files.push((RoleName::Timestamp, timestamp));
+    repository.follow(files);
 }
 
 fn path(role: &RoleName, file: &FileMeta) -> String {
@@ -181,13 +202,105 @@ fn rollback_of_the_root_itself() {
 }
 
 #[test]
+fn rollback_of_a_delegation_by_way_of_a_file_that_says_nothing() {
+    // With the server's keys, the thief first lists a file of alice's that nobody signed, and then her old one.
+    let (mut repository, _, mut reader) = read_before();
+    let alice = repository.new_key(Algorithm::EcdsaP256);
+    repository.delegate("targets/alice", &[alice], 1);
+    repository.publish("targets/alice", "1.4", b"broken");
+    let name = role("targets/alice");
+    let old = repository.current().file(&name).unwrap().to_vec();
+    repository.publish("targets/alice", "1.4", b"mended");
+    reader.read(&Mirror::of(&repository), START).unwrap();
+
+    let unsigned = repository.sign(&repository.targets("targets/alice"), &[]);
+    relist(&mut repository, 20, vec![(name.clone(), unsigned)]);
+    let believed = reader.read(&Mirror::of(&repository), START).unwrap();
+    assert_eq!(believed.disregarded().len(), 1);
+    relist(&mut repository, 21, vec![(name.clone(), old)]);
+    let problem = reader.read(&Mirror::of(&repository), START).unwrap_err();
+    let (version, known) = (1, 2);
+    assert_eq!(
+        problem,
+        Problem::Rollback {
+            role: name,
+            version,
+            known
+        }
+    );
+}
+
+#[test]
+fn rollback_of_a_delegation_that_had_ended_in_between() {
+    // The owner takes alice's delegation from her and gives it to her again, with the same key.
+    let (mut repository, _, mut reader) = read_before();
+    let alice = [repository.new_key(Algorithm::EcdsaP256)];
+    repository.delegate("targets/alice", &alice, 1);
+    repository.publish("targets/alice", "1.4", b"broken");
+    let name = role("targets/alice");
+    let old = repository.current().file(&name).unwrap().to_vec();
+    repository.publish("targets/alice", "1.4", b"mended");
+    reader.read(&Mirror::of(&repository), START).unwrap();
+    let file = repository.next_targets("targets", |targets| targets.delegations.remove_role(&name));
+    repository.post(vec![file]).unwrap();
+    reader.read(&Mirror::of(&repository), START).unwrap();
+    repository.delegate("targets/alice", &alice, 1);
+
+    relist(&mut repository, 20, vec![(name, old)]);
+    let problem = reader.read(&Mirror::of(&repository), START).unwrap_err();
+    assert!(
+        matches!(problem, Problem::Rollback { version: 1, .. }),
+        "{problem}"
+    );
+}
+
+#[test]
 fn freeze_the_same_state_is_shown_for_too_long() {
     let (repository, _, mut reader) = read_before();
     let mirror = Mirror::of(&repository);
-    reader.read(&mirror, START + 14 * DAY).unwrap();
-    let problem = reader.read(&mirror, START + 14 * DAY + 1).unwrap_err();
+    reader.read(&mirror, START + 14 * DAY - 1).unwrap();
+    let problem = reader.read(&mirror, START + 14 * DAY).unwrap_err();
     let (role, expires) = (RoleName::Timestamp, START + 14 * DAY);
     assert_eq!(problem, Problem::Expired { role, expires });
+}
+
+#[test]
+fn freeze_every_file_has_its_own_end() {
+    let ends = START + DAY;
+    let (repository, _, _) = read_before();
+    let mut root = repository.clone();
+    let file = root.next_root(|root| root.expires = ends);
+    root.post(vec![file]).unwrap();
+    let mut targets = repository.clone();
+    let file = targets.next_targets("targets", |targets| targets.expires = ends);
+    targets.post(vec![file]).unwrap();
+    let mut snapshot = repository;
+    let mut content = snapshot.snapshot();
+    content.renew(9, ends);
+    let bytes = stolen(&snapshot, &RoleName::Snapshot, &content).bytes;
+    let timestamp = Timestamp {
+        version: 9,
+        expires: START + 14 * DAY,
+        snapshot: FileMeta::of(&bytes),
+    };
+    let timestamp = stolen(&snapshot, &RoleName::Timestamp, &timestamp).bytes;
+    snapshot.follow([
+        (RoleName::Snapshot, bytes),
+        (RoleName::Timestamp, timestamp),
+    ]);
+
+    for (role, repository) in [
+        (RoleName::Root, root),
+        (RoleName::Targets, targets),
+        (RoleName::Snapshot, snapshot),
+    ] {
+        let mirror = Mirror::of(&repository);
+        let mut reader = Reader::new(repository.gun());
+        reader.read(&mirror, ends - 1).unwrap();
+        let problem = reader.read(&mirror, ends).unwrap_err();
+        let expires = ends;
+        assert_eq!(problem, Problem::Expired { role, expires });
+    }
 }
 
 #[test]
@@ -277,11 +390,12 @@ fn endless_data_is_cut_off_at_every_step() {
     let longer = |bytes: Option<&[u8]>| [bytes.unwrap(), &[b' '; 1]].concat();
     let snapshot = repository.current().file(&RoleName::Snapshot);
     let targets = repository.current().file(&RoleName::Targets);
-    let endless = vec![b' '; usize::try_from(UNKNOWN_BYTES_MAX).unwrap() + 1];
+    let endless = |bytes_max: usize| vec![b' '; bytes_max + 1];
+    let timestamp_bytes_max = usize::try_from(TIMESTAMP_BYTES_MAX).unwrap();
     for (path, bytes) in [
-        ("root.json".to_owned(), endless.clone()),
-        ("2.root.json".to_owned(), endless.clone()),
-        ("timestamp.json".to_owned(), endless),
+        ("root.json".to_owned(), endless(METADATA_BYTES_MAX)),
+        ("2.root.json".to_owned(), endless(METADATA_BYTES_MAX)),
+        ("timestamp.json".to_owned(), endless(timestamp_bytes_max)),
         (
             path(&RoleName::Snapshot, &FileMeta::of(snapshot.unwrap())),
             longer(snapshot),
@@ -300,6 +414,76 @@ fn endless_data_is_cut_off_at_every_step() {
             "{path}: {problem}"
         );
     }
+}
+
+#[test]
+fn endless_data_is_cut_off_whatever_length_is_listed() {
+    // Whoever signs timestamps and snapshots says how long files are.
+    let (mut repository, _, _) = read_before();
+    let longest = |file: FileMeta| FileMeta {
+        length: 1 << 50,
+        ..file
+    };
+    let snapshot = repository.current().file(&RoleName::Snapshot).unwrap();
+    let mut lists = repository.snapshot();
+    lists.renew(9, lists.expires);
+    let targets = lists.meta[&RoleName::Targets].clone();
+    lists.meta.insert(RoleName::Targets, longest(targets));
+    let timestamp = |bytes: &[u8], change: fn(FileMeta) -> FileMeta| Timestamp {
+        version: 9,
+        expires: START + 14 * DAY,
+        snapshot: change(FileMeta::of(bytes)),
+    };
+    let names_long = timestamp(snapshot, longest);
+    let names_long = stolen(&repository, &RoleName::Timestamp, &names_long);
+    let lists_long = stolen(&repository, &RoleName::Snapshot, &lists);
+    let names_it = timestamp(&lists_long.bytes, |file| file);
+    let names_it = stolen(&repository, &RoleName::Timestamp, &names_it);
+    for files in [vec![names_long], vec![lists_long, names_it]] {
+        repository.store(files);
+        let mirror = Mirror::of(&repository);
+        let gun = repository.gun().clone();
+        let client = Client::new(gun, Anchor::FirstUse, Remembered::default(), START);
+        let mut client = client.unwrap();
+        while let Some(fetch) = client.next() {
+            let most = u64::try_from(METADATA_BYTES_MAX).unwrap();
+            assert!(fetch.bytes_max <= most, "{fetch:?}");
+            if client.feed(mirror.answer(&fetch.path)).is_err() {
+                break;
+            }
+        }
+        assert!(matches!(client.finish(), Err(Problem::Hash { .. })));
+    }
+}
+
+#[test]
+fn endless_delegations_that_say_nothing_are_cut_off() {
+    // Each of 24 roles delegates to 24 more, and the thief of the server's keys lists files for all of them that nobody signed.
+    let mut repository = TrustRepository::new(GUN);
+    let keys = [repository.new_key(Algorithm::Ed25519)];
+    let names = |above: &str| (0..24).map(|n| format!("{above}/{n}")).collect::<Vec<_>>();
+    let delegating = |targets: &mut trust::tuf::Targets, above: &str| {
+        for name in names(above) {
+            let delegations = &mut targets.delegations;
+            delegations.set_role(role(&name), &keys, 1, &[""]);
+        }
+    };
+    let file = repository.next_targets("targets", |targets| delegating(targets, "targets"));
+    repository.post(vec![file]).unwrap();
+    let mut files = Vec::new();
+    for above in names("targets") {
+        let mut targets = author::first_targets(START);
+        delegating(&mut targets, &above);
+        files.push((role(&above), repository.sign(&targets, &keys)));
+        let unsigned = repository.sign(&author::first_targets(START), &[]);
+        let below = names(&above).into_iter();
+        files.extend(below.map(|name| (role(&name), unsigned.clone())));
+    }
+    relist(&mut repository, 20, files);
+    let problem = Reader::new(repository.gun())
+        .read(&Mirror::of(&repository), START)
+        .unwrap_err();
+    assert!(matches!(problem, Problem::TooMany { .. }), "{problem}");
 }
 
 #[test]
@@ -335,8 +519,9 @@ fn fast_forward_of_a_delegation_ends_with_its_stolen_key() {
     let stolen_key = repository.new_key(Algorithm::EcdsaP256);
     repository.delegate("targets/alice", &[stolen_key], 1);
     let file = repository.next_targets("targets/alice", |targets| targets.version = VERSION_MAX);
+    // No server takes this; the thief has its keys as well.
     let mut robbed = repository.clone();
-    robbed.post(vec![file]).unwrap();
+    relist(&mut robbed, 4, vec![file]);
     reader.read(&Mirror::of(&robbed), START).unwrap();
 
     let mended_key = repository.new_key(Algorithm::EcdsaP256);

@@ -7,8 +7,8 @@
 //! We refuse what notary-server takes (measured with 0.7.0) in these cases, because docker would read it in another way than others, or
 //! because somebody could only gain by it: a key twice in one JSON object; a field that differs from a known one in case only; bytes after
 //! the JSON; a key listed under an id that is not its hash, or with its private half; two files for one role; a role delegated to twice in one
-//! file; one key in two certificates as two signatures; a hash of another length, a negative length; a snapshot that lists a file which
-//! is neither in the update nor current.
+//! file; one key in two certificates as two signatures; a hash of another length, a negative length; a version that is 2^32 above the
+//! last; a snapshot that lists a file which is neither in the update nor current, or drops a role that is still delegated to.
 //!
 //! | notary-server's case | its answer | our test |
 //! |---|---|---|

@@ -6,12 +6,41 @@ use serde_json::{Value, json};
 use testkit::trust_repository::{DAY, Mirror, Reader, START, TrustRepository};
 use trust::Algorithm;
 use trust::tuf::publish::{Current, REFUSAL_BYTES_MAX, Refusal, part_role, validate};
-use trust::tuf::{Content, FileMeta, Problem, RoleName, author};
+use trust::tuf::{Content, FileMeta, Key, Problem, RoleName, SIGNATURES_MAX, Snapshot, author};
 
 const GUN: &str = "registry.example/shop/web";
 
 fn role(text: &str) -> RoleName {
     RoleName::parse(text).unwrap()
+}
+
+/// A repository whose owner signs snapshots, with files of alice and bob, and the keys of all three.
+fn with_own_snapshots() -> (TrustRepository, [Key; 1]) {
+    let mut repository = TrustRepository::new(GUN);
+    let keys = [repository.new_key(Algorithm::EcdsaP256)];
+    for name in ["targets/alice", "targets/bob"] {
+        repository.delegate(name, &keys, 1);
+        repository.publish(name, "1.4", b"an image");
+    }
+    let root = repository.next_root(|root| root.set_role(&RoleName::Snapshot, &keys, 1));
+    let snapshot = next_snapshot(&repository, &keys, &[&root], |_| {});
+    repository.post(vec![root, snapshot]).unwrap();
+    (repository, keys)
+}
+
+fn next_snapshot(
+    repository: &TrustRepository,
+    keys: &[Key],
+    files: &[&(RoleName, Vec<u8>)],
+    change: impl FnOnce(&mut Snapshot),
+) -> (RoleName, Vec<u8>) {
+    let files = files.iter();
+    let files: Vec<_> = files
+        .map(|(role, bytes)| (role.clone(), bytes.as_slice()))
+        .collect();
+    let mut snapshot = author::snapshot(Some(repository.snapshot()), &files, repository.now);
+    change(&mut snapshot);
+    (RoleName::Snapshot, repository.sign(&snapshot, keys))
 }
 
 #[test]
@@ -101,20 +130,63 @@ fn two_publishers_at_once_and_one_may_try_again() {
 }
 
 #[test]
+fn two_publishers_at_once_who_sign_snapshots_are_told_the_same() {
+    // Somebody else's newer file makes the second one's snapshot an old one, not a wrong one.
+    let (mut repository, keys) = with_own_snapshots();
+    let update = |repository: &TrustRepository, name: &str| {
+        let file = repository.next_targets(name, |_| {});
+        let snapshot = next_snapshot(repository, &keys, &[&file], |_| {});
+        vec![file, snapshot]
+    };
+    let one = update(&repository, "targets/alice");
+    let other = update(&repository, "targets/bob");
+    repository.post(one).unwrap();
+    let refusal = repository.post(other).unwrap_err();
+    assert_eq!(refusal.code(), "VERSION", "{refusal}");
+    let again = update(&repository, "targets/bob");
+    repository.post(again).unwrap();
+}
+
+#[test]
+fn a_snapshot_drops_no_delegation_that_still_is_one() {
+    // Whoever has the owner's snapshot key alone cannot hide what alice says.
+    let (mut repository, keys) = with_own_snapshots();
+    let name = role("targets/alice");
+    let hides = |snapshot: &mut Snapshot| {
+        snapshot.meta.remove(&name);
+    };
+    let snapshot = next_snapshot(&repository, &keys, &[], hides);
+    let refusal = repository.post(vec![snapshot]).unwrap_err();
+    let problem = Problem::Unlisted { role: name.clone() };
+    assert_eq!(refusal, Refusal::BadSnapshot(problem));
+
+    // notary does so where the owner ends the delegation.
+    let targets =
+        repository.next_targets("targets", |targets| targets.delegations.remove_role(&name));
+    let snapshot = next_snapshot(&repository, &keys, &[&targets], hides);
+    repository.post(vec![targets, snapshot]).unwrap();
+    let again = next_snapshot(&repository, &keys, &[], |_| {});
+    repository.post(vec![again]).unwrap();
+}
+
+#[test]
+fn an_expired_snapshot_is_not_taken() {
+    let (mut repository, keys) = with_own_snapshots();
+    let snapshot = next_snapshot(&repository, &keys, &[], |snapshot| snapshot.expires = START);
+    let refusal = repository.post(vec![snapshot]).unwrap_err();
+    let (role, expires) = (RoleName::Snapshot, START);
+    let problem = Problem::Expired { role, expires };
+    assert_eq!(refusal, Refusal::BadSnapshot(problem));
+}
+
+#[test]
 fn a_snapshot_lists_every_delegation_that_came() {
     let mut repository = TrustRepository::new(GUN);
     let keys = [repository.new_key(Algorithm::EcdsaP256)];
     repository.delegate("targets/alice", &keys, 1);
     let root = repository.next_root(|root| root.set_role(&RoleName::Snapshot, &keys, 1));
     let alice = repository.next_targets("targets/alice", |_| {});
-    let listing = |parts: &[&(RoleName, Vec<u8>)]| {
-        let parts = parts.iter();
-        let files: Vec<_> = parts
-            .map(|(role, bytes)| (role.clone(), bytes.as_slice()))
-            .collect();
-        let snapshot = author::snapshot(Some(repository.snapshot()), &files, START);
-        (RoleName::Snapshot, repository.sign(&snapshot, &keys))
-    };
+    let listing = |parts: &[&(RoleName, Vec<u8>)]| next_snapshot(&repository, &keys, parts, |_| {});
     let (without, with) = (listing(&[&root]), listing(&[&root, &alice]));
     let refusal = repository
         .post(vec![root.clone(), alice.clone(), without])
@@ -181,6 +253,156 @@ fn a_repository_whose_versions_were_run_up_says_so() {
 }
 
 #[test]
+fn a_version_does_not_run_ahead() {
+    // With alice's key, a thief could else burn the name of her role: nobody can publish what is above the highest version.
+    let mut repository = TrustRepository::new(GUN);
+    let alice = repository.new_key(Algorithm::EcdsaP256);
+    repository.delegate("targets/alice", &[alice], 1);
+    repository.publish("targets/alice", "1.4", b"an image");
+    let at = |repository: &TrustRepository, version| {
+        vec![repository.next_targets("targets/alice", |targets| targets.version = version)]
+    };
+    for version in [1 << 53, (1 << 32) + 2] {
+        let refusal = repository.post(at(&repository, version)).unwrap_err();
+        assert_eq!(refusal.name(), "ErrValidation");
+        assert!(refusal.to_string().contains("too far"), "{refusal}");
+    }
+    let farthest = at(&repository, (1 << 32) + 1);
+    repository.post(farthest).unwrap();
+}
+
+#[test]
+fn what_docker_cannot_read_is_not_taken() {
+    // A file that Go's reader gives up ends a pull, whatever the other roles say: one signer could stop everybody's.
+    let mut repository = TrustRepository::new(GUN);
+    let alice = [repository.new_key(Algorithm::EcdsaP256)];
+    repository.delegate("targets/alice", &alice, 1);
+    let image = json!({"hashes": {"sha256": "qkSWSJXK2entXHfsiXaPA/6LHEURcVmA7PgNs4b/0MM="}, "length": 523});
+    for (at, value) in [
+        ("/targets/1/hashes/md5", json!(5)),
+        ("/targets/1/hashes/md5", json!("not base64")),
+        ("/targets/1/hashes/md5", json!([])),
+        ("/expires", json!("2036-01-01T00Z")),
+        ("/expires", json!("2036-01-01T00:00Z")),
+        ("/expires", json!("2036-01-01T00:00:60Z")),
+        ("/expires", json!("2036-01-01T00:00:00+01")),
+    ] {
+        let mut signed = author::first_targets(START).to_value();
+        signed["targets"]["1"] = image.clone();
+        let (above, name) = at.rsplit_once('/').unwrap();
+        let above = signed.pointer_mut(above).and_then(Value::as_object_mut);
+        above.unwrap().insert(name.into(), value.clone());
+        let file = repository.sign_raw(signed, &alice);
+        let taken = repository.clone().post(vec![(role("targets/alice"), file)]);
+        assert!(taken.is_err(), "{at} {value}");
+    }
+    // A root may name other roles, if they look like roles.
+    let mut signed = author::next(&RoleName::Root, repository.root(), START).to_value();
+    let keys = repository.keys_of("root");
+    for (mirrors, is_taken) in [
+        (json!(5), false),
+        (json!({"keyids": 5, "threshold": 1}), false),
+        (json!({"keyids": [], "threshold": "1"}), false),
+        (json!(null), true),
+        (json!({"keyids": ["a"], "threshold": 0, "url": "x"}), true),
+    ] {
+        signed["roles"]["mirrors"] = mirrors.clone();
+        let file = repository.sign_raw(signed.clone(), &keys);
+        let taken = repository.clone().post(vec![(RoleName::Root, file)]);
+        assert_eq!(taken.is_ok(), is_taken, "{mirrors}");
+    }
+}
+
+#[test]
+fn an_update_has_limits_as_a_whole() {
+    let mut repository = TrustRepository::new(GUN);
+    let keys = [repository.new_key(Algorithm::Ed25519)];
+    let names: Vec<String> = (0..32).map(|n| format!("targets/{n}")).collect();
+    let file = repository.next_targets("targets", |targets| {
+        for name in &names {
+            targets.delegations.set_role(role(name), &keys, 1, &[""]);
+        }
+    });
+    repository.post(vec![file]).unwrap();
+
+    // A small value takes far more room in memory than in a file.
+    let mut many = FileMeta::of(b"an image");
+    many.custom = Some(Value::Array(vec![json!(0); 200_000]));
+    let mut targets = author::first_targets(START);
+    targets.targets.insert("1".into(), many);
+    let file = repository.sign(&targets, &keys);
+    let update = |count: usize, file: &[u8]| {
+        let names = names.iter().take(count);
+        names
+            .map(|name| (role(name), file.to_vec()))
+            .collect::<Vec<_>>()
+    };
+    repository.clone().post(update(2, &file)).unwrap();
+    let refusal = repository.post(update(3, &file)).unwrap_err();
+    assert_eq!(refusal.code(), "MALFORMED_UPLOAD", "{refusal}");
+
+    // Each signature takes time.
+    let file = repository.sign(&author::first_targets(START), &keys);
+    let mut file: Value = serde_json::from_slice(&file).unwrap();
+    let one = file["signatures"][0].clone();
+    file["signatures"] = Value::Array(vec![one; SIGNATURES_MAX]);
+    let file = file.to_string().into_bytes();
+    let most = 1024 / SIGNATURES_MAX;
+    repository.clone().post(update(most, &file)).unwrap();
+    let refusal = repository.post(update(most + 1, &file)).unwrap_err();
+    assert_eq!(refusal.code(), "MALFORMED_UPLOAD", "{refusal}");
+}
+
+#[test]
+fn one_signer_cannot_make_snapshots_grow_without_end() {
+    let mut repository = TrustRepository::new(GUN);
+    let keys = [repository.new_key(Algorithm::Ed25519)];
+    repository.delegate("targets/alice", &keys, 1);
+    let below: Vec<String> = (0..65).map(|n| format!("targets/alice/{n}")).collect();
+    // She publishes some, ends their delegations, and goes on with others.
+    for (at, names) in below.chunks(50).enumerate() {
+        let alice = repository.next_targets("targets/alice", |targets| {
+            targets.delegations = Default::default();
+            for name in names {
+                targets.delegations.set_role(role(name), &keys, 1, &[""]);
+            }
+        });
+        let file = repository.sign(&author::first_targets(START), &keys);
+        let files = names.iter().map(|name| (role(name), file.clone()));
+        let mut update = vec![alice];
+        update.extend(files);
+        if at == 0 {
+            repository.post(update).unwrap();
+            continue;
+        }
+        let refusal = repository.post(update.clone()).unwrap_err();
+        assert!(
+            matches!(
+                refusal,
+                Refusal::BadTargets(Problem::TooMany { max: 64, .. })
+            ),
+            "{refusal}"
+        );
+        update.pop();
+        repository.post(update).unwrap();
+    }
+    // Nobody else is affected.
+    repository.delegate("targets/bob", &keys, 1);
+    repository.publish("targets/bob", "1.4", b"an image");
+}
+
+#[test]
+fn what_the_server_takes_is_short_enough_for_readers() {
+    let mut repository = TrustRepository::new(GUN);
+    let mut signed = author::next(&RoleName::Root, repository.root(), START).to_value();
+    signed["note"] = json!("x".repeat(3 << 20));
+    let file = repository.sign_raw(signed, &repository.keys_of("root"));
+    repository.post(vec![(RoleName::Root, file)]).unwrap();
+    let mut reader = Reader::new(repository.gun());
+    reader.read(&Mirror::of(&repository), START).unwrap();
+}
+
+#[test]
 fn says_who_signed_and_what() {
     let mut repository = TrustRepository::new(GUN);
     let keys = [
@@ -235,15 +457,15 @@ fn expired_files_are_not_taken() {
     let alice = repository.new_key(Algorithm::EcdsaP256);
     repository.delegate("targets/alice", &[alice], 1);
     for name in ["targets", "targets/alice"] {
-        let file = repository.next_targets(name, |targets| targets.expires = START - 1);
+        let file = repository.next_targets(name, |targets| targets.expires = START);
         let refusal = repository.post(vec![file]).unwrap_err();
-        let (role, expires) = (role(name), START - 1);
+        let (role, expires) = (role(name), START);
         assert_eq!(
             refusal,
             Refusal::BadTargets(Problem::Expired { role, expires })
         );
     }
-    let file = repository.next_root(|root| root.expires = START - 1);
+    let file = repository.next_root(|root| root.expires = START);
     assert_eq!(
         repository.post(vec![file]).unwrap_err().name(),
         "ErrBadRoot"

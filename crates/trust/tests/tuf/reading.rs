@@ -162,11 +162,11 @@ fn an_expired_delegation_says_nothing_and_the_others_do() {
     repository.post(vec![alice]).unwrap();
     repository.publish("targets/bob", "1.4", b"an image");
     let mut reader = Reader::new(repository.gun());
-    let believed = reader.read(&Mirror::of(&repository), START + DAY).unwrap();
-    assert_eq!(believed.entries("1.4").count(), 2);
     let believed = reader
-        .read(&Mirror::of(&repository), START + DAY + 1)
+        .read(&Mirror::of(&repository), START + DAY - 1)
         .unwrap();
+    assert_eq!(believed.entries("1.4").count(), 2);
+    let believed = reader.read(&Mirror::of(&repository), START + DAY).unwrap();
     let said: Vec<&str> = believed
         .entries("1.4")
         .map(|entry| entry.role.as_str())

@@ -22,7 +22,7 @@ pub(super) type File = (RoleName, Vec<u8>);
 pub(super) struct Publisher<'a> {
     world: &'a World,
     gun: Gun,
-    repository: TrustRepository,
+    pub(super) repository: TrustRepository,
 }
 
 impl<'a> Publisher<'a> {

@@ -113,6 +113,11 @@ async fn names_of_other_registries() {
         "registry.example:5000/shop/web",
         "localhost:5000/Shop",
         "shop%2a/web",
+        "localhost:/web",
+        "localhost:a/web",
+        "localhost:%22/web",
+        "127.0.0.1:99999/web",
+        "127.0.0.1:05000/web",
     ] {
         for file in ["tuf/root.json", "tuf/timestamp.key", "changefeed?records=1"] {
             let answer = world
@@ -139,4 +144,37 @@ async fn a_tag_that_was_never_published_is_not_there() {
     publisher.tag("targets/releases", "1").await;
     publisher.read("targets/releases.json").await.expect(200);
     publisher.believed().await;
+}
+
+#[tokio::test]
+async fn more_than_a_repository_may_hold() {
+    let world = World::new().await;
+    let mut publisher = Publisher::begin(&world, GUN).await;
+    publisher.first().await;
+    for role in ["targets/alice", "targets/bob"] {
+        publisher.delegate(role).await;
+    }
+    publisher.tag("targets/alice", "1").await;
+    let is = ("INVALID_UPDATE".to_owned(), "ErrValidation".to_owned());
+    let next = [publisher.tagged("targets", "1")];
+    let (size, role) = (64 * 1024 * 1024, "targets/alice");
+    let sized = |bytes: usize| {
+        format!("UPDATE trust_files SET content = zeroblob({bytes}) WHERE role = '{role}'")
+    };
+    world.edit(&sized(size));
+    assert_eq!(told(publisher.post(&next).await), is);
+    world.edit(&sized(size / 2));
+    publisher.post(&next).await.expect(200);
+
+    // Roles count that were dropped long ago, because their versions are kept.
+    world.edit(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+         INSERT INTO trust_roles (trust_id, role, latest, current) SELECT 1, 'targets/n' || i, 1, NULL FROM n",
+    );
+    let new = publisher.tagged("targets/bob", "1");
+    assert_eq!(told(publisher.post(&[new]).await), is);
+    let known = publisher.repository.next_targets("targets", |targets| {
+        targets.version += 1;
+    });
+    publisher.post(&[known]).await.expect(200);
 }

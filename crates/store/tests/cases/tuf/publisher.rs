@@ -60,13 +60,28 @@ impl Publisher {
     }
 
     pub(super) async fn delegate(&mut self, role: &str, key: &Key) {
+        let file = self.delegating(role, key);
+        self.must(vec![file]).await;
+    }
+
+    /// The file that delegates to a role.
+    pub(super) fn delegating(&self, role: &str, key: &Key) -> (RoleName, Vec<u8>) {
+        let name: RoleName = role.parse().unwrap();
+        let parent = name.parent().unwrap();
+        self.repository.next_targets(parent.as_str(), |targets| {
+            let keys = std::slice::from_ref(key);
+            targets.delegations.set_role(name, keys, 1, &[""]);
+        })
+    }
+
+    /// Publishes with a snapshot of one's own that a role is delegated to, and listed, no more.
+    pub(super) async fn drop_role(&mut self, role: &str) {
         let name: RoleName = role.parse().unwrap();
         let parent = name.parent().unwrap();
         let file = self.repository.next_targets(parent.as_str(), |targets| {
-            let keys = std::slice::from_ref(key);
-            targets.delegations.set_role(name, keys, 1, &[""]);
+            targets.delegations.remove_role(&name);
         });
-        self.must(vec![file]).await;
+        self.post_with_snapshot(vec![file], &[role]).await.unwrap();
     }
 
     pub(super) async fn tag(&mut self, role: &str, tag: &str) {

@@ -1,6 +1,6 @@
 //! A repository that was read to its end: what its tags are, and who says so.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::remembered::Remembered;
 use crate::tuf::key::Key;
@@ -18,6 +18,8 @@ pub struct Believed {
     /// `targets` first, each delegation after the role that delegates to it.
     pub(super) roles: Vec<BelievedRole>,
     pub(super) disregarded: Vec<(RoleName, Problem)>,
+    /// What was known before of roles that are listed, whether they say something now or not.
+    pub(super) kept: BTreeMap<RoleName, Vec<u8>>,
 }
 
 /// `targets` or a delegation, and how far it may speak.
@@ -86,17 +88,18 @@ impl Believed {
         &self.snapshot
     }
 
-    /// What to keep for the next time.
+    /// What to keep for the next time. A role that says nothing now keeps what it said last: else whoever can make it say nothing could
+    /// show an older file afterwards.
     #[must_use]
     pub fn remember(&self) -> Remembered {
-        let targets = self.roles.iter();
+        let mut targets = self.kept.clone();
+        let roles = self.roles.iter();
+        targets.extend(roles.map(|role| (role.name.clone(), role.file.bytes().to_vec())));
         Remembered {
             root: Some(self.root.bytes().to_vec()),
             timestamp: Some(self.timestamp.bytes().to_vec()),
             snapshot: Some(self.snapshot.bytes().to_vec()),
-            targets: targets
-                .map(|role| (role.name.clone(), role.file.bytes().to_vec()))
-                .collect(),
+            targets,
         }
     }
 

@@ -2,39 +2,41 @@
 
 use super::believed::BelievedRole;
 use super::remembered::not_older;
-use super::{Client, Fetch, ROLES_MAX, ROOTS_MAX, Step, UNKNOWN_BYTES_MAX, Waiting};
+use super::{Client, Fetch, ROOTS_MAX, Step, TIMESTAMP_BYTES_MAX, Waiting};
 use crate::tuf::key::KeyId;
-use crate::tuf::metadata::{FileMeta, Root, Snapshot, Targets};
+use crate::tuf::metadata::{DELEGATIONS_MAX, FileMeta, Root, Snapshot, Targets};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
-use crate::tuf::signed::Signed;
+use crate::tuf::signed::{METADATA_BYTES_MAX, Signed};
 use crate::tuf::verify::{self, Trusted};
 
 impl Client {
     /// The file that the step needs.
     pub(super) fn wanted(&self) -> Option<Fetch> {
-        let unknown = |path: String, role: RoleName| Fetch {
-            path,
-            role,
-            bytes_max: UNKNOWN_BYTES_MAX,
-        };
-        match &self.step {
-            Step::FirstRoot => Some(unknown("root.json".into(), RoleName::Root)),
+        let most = u64::try_from(METADATA_BYTES_MAX).unwrap_or(u64::MAX);
+        let (path, role, bytes_max) = match &self.step {
+            Step::FirstRoot => ("root.json".into(), RoleName::Root, most),
             Step::NextRoot => {
                 let next = self.root.as_ref()?.content().version.checked_add(1)?;
-                Some(unknown(format!("{next}.root.json"), RoleName::Root))
+                (format!("{next}.root.json"), RoleName::Root, most)
             }
-            Step::Timestamp => Some(unknown("timestamp.json".into(), RoleName::Timestamp)),
+            Step::Timestamp => (
+                "timestamp.json".into(),
+                RoleName::Timestamp,
+                TIMESTAMP_BYTES_MAX,
+            ),
             Step::Snapshot | Step::Targets => {
                 let (role, file) = self.listed()?;
-                Some(Fetch {
-                    path: format!("{role}.{}.json", file.sha256_hex()?),
-                    role: role.clone(),
-                    bytes_max: file.length,
-                })
+                let path = format!("{role}.{}.json", file.sha256_hex()?);
+                (path, role.clone(), file.length.min(most))
             }
-            Step::Done | Step::Failed(_) => None,
-        }
+            Step::Done | Step::Failed(_) => return None,
+        };
+        Some(Fetch {
+            path,
+            role,
+            bytes_max,
+        })
     }
 
     /// Goes one step with an answer, and then as far as what is remembered leads.
@@ -139,7 +141,9 @@ impl Client {
         let root = self.trusted_root()?;
         let signed = Signed::parse(&role, bytes)?;
         let snapshot: Trusted<Snapshot> = verify::base(&role, root.content(), signed)?;
-        not_older(&role, &snapshot, self.remembered.snapshot(root.content()))?;
+        let known = self.remembered.snapshot(root.content());
+        let listed_before = known.as_ref().map(|known| known.content().meta.clone());
+        not_older(&role, &snapshot, known)?;
         verify::not_expired(&role, snapshot.content().expires, self.now)?;
         let listed = snapshot.content().meta.get(&RoleName::Root);
         if !listed.is_some_and(|file| file.matches(root.bytes())) {
@@ -149,6 +153,7 @@ impl Client {
             });
         }
         self.snapshot = Some(snapshot);
+        self.listed_before = listed_before.unwrap_or_default();
         self.waiting.push(Waiting {
             role: RoleName::Targets,
             paths: vec![String::new()],
@@ -221,10 +226,11 @@ impl Client {
                 self.was_never_listed(&child.name, delegating, targets)?;
             }
         }
-        if self.waiting.len() + self.roles.len() >= ROLES_MAX {
+        // Those that say nothing had to be fetched as well.
+        if self.waiting.len() + self.roles.len() + self.disregarded.len() > DELEGATIONS_MAX {
             return Err(Problem::TooMany {
-                what: "roles in one repository",
-                max: ROLES_MAX,
+                what: "delegations in one repository",
+                max: DELEGATIONS_MAX,
             });
         }
         Ok(())
@@ -237,14 +243,13 @@ impl Client {
         parent: &RoleName,
         delegating: &Targets,
     ) -> Result<(), Problem> {
+        let Some(file) = self.listed_before.get(role) else {
+            return Ok(());
+        };
         let root = self.trusted_root()?.content();
-        let listed = self.remembered.snapshot(root);
-        let listed = listed.and_then(|snapshot| snapshot.content().meta.get(role).cloned());
-        let known = self
-            .remembered
-            .targets(role, root, Some((parent, delegating)));
-        match (listed, known) {
-            (Some(file), Some(known)) if file.matches(known.bytes()) => {
+        let above = Some((parent, delegating));
+        match self.remembered.targets(role, root, above) {
+            Some(known) if file.matches(known.bytes()) => {
                 Err(Problem::Unlisted { role: role.clone() })
             }
             _ => Ok(()),

@@ -109,6 +109,53 @@ fn rsa_signs_in_two_ways() {
     assert!(!material.has_signed(MESSAGE, "rsapkcs1v15", &other_hash));
 }
 
+/// Whoever could write one key in two ways would have two ids, and count twice.
+#[test]
+fn an_rsa_key_is_written_in_one_way() {
+    let (_, key) = rsa_key(KeySize::Rsa2048);
+    let der = key.public();
+    let (head, tail) = der.split_at(4);
+    let null = tail.windows(2).position(|bytes| bytes == [0x05, 0x00]);
+    let (algorithm, rest) = tail.split_at(null.unwrap());
+    let length = |bytes: usize| u16::try_from(bytes).unwrap().to_be_bytes();
+    let mut without_null = [&head[..2], &length(tail.len() - 2), algorithm, &rest[2..]].concat();
+    without_null[5] -= 2;
+    let inner = [
+        &[0x03, 0x82],
+        length(der.len() + 1).as_slice(),
+        &[0x00],
+        der,
+    ]
+    .concat();
+    let algorithm = [algorithm, &[0x05, 0x00]].concat();
+    let nested = length(algorithm.len() + inner.len());
+    let nested = [&[0x30, 0x82], nested.as_slice(), &algorithm, &inner].concat();
+    // Not the shortest form of a length.
+    let longer = length(tail.len());
+    let longer = [&[0x30, 0x83, 0x00], longer.as_slice(), tail].concat();
+    for other in [without_null, nested, longer] {
+        let other = Key::new(KeyType::Rsa, other);
+        assert_ne!(other.canonical_id(), key.canonical_id());
+        assert!(
+            Material::of(&other).is_none(),
+            "{:02x?}",
+            &other.public()[..24]
+        );
+    }
+}
+
+/// Made with `openssl genrsa 1024`.
+#[test]
+fn a_short_rsa_key_is_none() {
+    let der = from_base64(
+        "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCjX5VV7SMrnfXEeawTYJK57QvrEGrGH1Rij56ZMeFtZvWkwObDzbbNXVkyPmTs\
+         fReomXRJ6Y+t4AwVbEXyasFjhMw1U11PZK/dLhIZGAbjgt5eeSYPqQbEicGHmpTZ9ARIv8ODcME3MGRtNcTi85145vrkNJiI4r5n\
+         /aChJINcrwIDAQAB",
+    );
+    let key = Key::new(KeyType::Rsa, der.unwrap());
+    assert!(Material::of(&key).is_none());
+}
+
 #[test]
 fn a_key_is_of_the_kind_that_it_says() {
     let (_, rsa) = rsa_key(KeySize::Rsa2048);

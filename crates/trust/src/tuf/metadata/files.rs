@@ -65,9 +65,12 @@ impl FileMeta {
             .map_err(|_| fields.fault("length", "must not be negative"))?;
         let mut hashes = Hashes::default();
         for (algorithm, value) in fields.members("hashes")? {
+            // Go's reader gives the whole file up if one of them is no base64, also one of an algorithm that nobody knows.
+            let bytes = value.as_str().and_then(from_base64);
+            let bytes = bytes.ok_or_else(|| fields.fault("hashes", "must be base64"))?;
             match algorithm.as_str() {
-                "sha256" => hashes.sha256 = Some(read_hash(&fields, value)?),
-                "sha512" => hashes.sha512 = Some(read_hash(&fields, value)?),
+                "sha256" => hashes.sha256 = Some(whole_hash(&fields, bytes)?),
+                "sha512" => hashes.sha512 = Some(whole_hash(&fields, bytes)?),
                 _ => {}
             }
         }
@@ -106,8 +109,7 @@ impl FileMeta {
     }
 }
 
-fn read_hash<const N: usize>(fields: &Fields<'_>, value: &Value) -> Result<[u8; N], Problem> {
-    let bytes = value.as_str().and_then(from_base64);
-    let hash = bytes.and_then(|bytes| bytes.try_into().ok());
+fn whole_hash<const N: usize>(fields: &Fields<'_>, bytes: Vec<u8>) -> Result<[u8; N], Problem> {
+    let hash = bytes.try_into().ok();
     hash.ok_or_else(|| fields.fault("hashes", "must be base64 of a whole hash"))
 }

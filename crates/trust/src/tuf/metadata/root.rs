@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{read_keys, write_keys};
 use super::{Common, Content, RoleKeys};
+use crate::excerpt::excerpt;
 use crate::tuf::fields::Fields;
 use crate::tuf::key::{Key, KeyId};
 use crate::tuf::problem::Problem;
@@ -110,12 +111,16 @@ impl Content for Root {
         let keys = read_keys(&fields)?;
         let at = fields.path("roles");
         let roles = fields.value("roles").unwrap_or(&Value::Null);
-        // Other names may stand there: they mean nothing.
         let roles = Fields::of(roles, &at, &[])?;
+        // Other names may stand there. They mean nothing, but Go's reader wants roles there too.
+        for (name, value) in roles.all().filter(|(_, value)| !value.is_null()) {
+            let at = roles.path(&excerpt(name));
+            RoleKeys::read_form(&Fields::of(value, &at, &RoleKeys::FIELDS)?)?;
+        }
         let read = |name: &str| {
             let value = roles.value(name);
             let value = value.ok_or_else(|| roles.fault(name, "is missing"))?;
-            let fields = Fields::of(value, &roles.path(name), &["keyids", "threshold"])?;
+            let fields = Fields::of(value, &roles.path(name), &RoleKeys::FIELDS)?;
             RoleKeys::read(&fields, &keys)
         };
         let [root, targets, snapshot, timestamp] = ROLES;

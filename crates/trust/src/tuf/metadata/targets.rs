@@ -12,6 +12,11 @@ use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
 use crate::tuf::time;
 
+/// The most roles that one file delegates to, and the most delegations of one repository that are read.
+pub const DELEGATIONS_MAX: usize = 512;
+/// The most paths of one delegation.
+const PATHS_MAX: usize = 1024;
+
 /// What `targets` or a delegation says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Targets {
@@ -101,7 +106,8 @@ impl Delegations {
         let keys = read_keys(&fields)?;
         let at = fields.path("roles");
         let mut roles: Vec<DelegatedRole> = Vec::new();
-        for value in fields.items("roles")? {
+        let what = "delegations in one file";
+        for value in fields.items("roles", DELEGATIONS_MAX, what)? {
             let role = DelegatedRole::read(value, &at, &keys, delegating)?;
             if roles.iter().any(|other| other.name == role.name) {
                 return Err(fields.fault("roles", "names a role twice"));
@@ -139,7 +145,7 @@ impl DelegatedRole {
                 "must be a role one level below the one that delegates",
             )
         })?;
-        let paths = fields.texts("paths")?;
+        let paths = fields.texts("paths", PATHS_MAX, "paths of one delegation")?;
         Ok(Self {
             name,
             keys: RoleKeys::read(&fields, keys)?,

@@ -40,6 +40,20 @@ pub(super) enum SnapshotPart {
     Kept(FileMeta),
 }
 
+impl SnapshotPart {
+    /// The roles that it lists, where it is a new one.
+    pub(super) fn listed(&self) -> impl Iterator<Item = &RoleName> {
+        let snapshot = match self {
+            Self::Given(snapshot) => Some(snapshot.content()),
+            Self::Made(snapshot, _) => Some(snapshot),
+            Self::Kept(_) => None,
+        };
+        snapshot
+            .into_iter()
+            .flat_map(|snapshot| snapshot.meta.keys())
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct TimestampPart {
     pub(super) version: i64,
@@ -72,6 +86,20 @@ impl Accepted {
     #[must_use]
     pub fn uploaded(&self) -> &[Uploaded] {
         &self.uploaded
+    }
+
+    /// What the update brought for a role.
+    pub(super) fn upload(&self, role: &RoleName) -> Option<&Uploaded> {
+        let mut uploaded = self.uploaded.iter();
+        uploaded.find(|uploaded| uploaded.file.role == *role)
+    }
+
+    /// The snapshot, if it is the publisher's.
+    pub(super) fn given_snapshot(&self) -> Option<&Snapshot> {
+        match &self.snapshot {
+            SnapshotPart::Given(snapshot) => Some(snapshot.content()),
+            SnapshotPart::Made(..) | SnapshotPart::Kept(_) => None,
+        }
     }
 
     /// The keys that [`Self::seal`] needs, all of them held by the server.
@@ -126,23 +154,27 @@ impl Accepted {
 
 impl Uploaded {
     pub(super) fn root(root: &Trusted<Root>) -> Self {
-        Self::of(RoleName::Root, root, None)
+        Self::of(RoleName::Root, root)
     }
 
     pub(super) fn snapshot(snapshot: &Trusted<Snapshot>) -> Self {
-        Self::of(RoleName::Snapshot, snapshot, None)
+        Self::of(RoleName::Snapshot, snapshot)
     }
 
-    pub(super) fn targets(role: &RoleName, targets: &Trusted<Targets>) -> Self {
-        let content = targets.content().clone();
-        Self::of(role.clone(), targets, Some(content))
+    pub(super) fn targets(role: RoleName, targets: Trusted<Targets>) -> Self {
+        let uploaded = Self::of(role, &targets);
+        let (_, content) = targets.into_parts();
+        Self {
+            targets: Some(content),
+            ..uploaded
+        }
     }
 
-    fn of<T: Content>(role: RoleName, trusted: &Trusted<T>, targets: Option<Targets>) -> Self {
+    fn of<T: Content>(role: RoleName, trusted: &Trusted<T>) -> Self {
         let bytes = trusted.bytes().to_vec();
         Self {
             file: File::new(role, trusted.content(), bytes),
-            targets,
+            targets: None,
             signers: trusted.signers().to_vec(),
         }
     }

@@ -42,6 +42,11 @@ impl Current {
         self.files.get(role).map(Vec::as_slice)
     }
 
+    /// The roles that have a current file.
+    pub(super) fn roles(&self) -> impl Iterator<Item = &RoleName> {
+        self.files.keys()
+    }
+
     /// The highest version that is known of a role; 0 if there is none.
     #[must_use]
     pub fn latest(&self, role: &RoleName) -> i64 {

@@ -46,6 +46,18 @@ pub enum Refusal {
         /// The highest version that is stored.
         stored: i64,
     },
+    /// A version is too far above the highest one for publishers ever to get there one by one.
+    #[error(
+        "{role} version {version} is too far above version {stored}, which is stored: publish the next one"
+    )]
+    FarVersion {
+        /// Whose file.
+        role: RoleName,
+        /// The version of the update.
+        version: i64,
+        /// The highest version that is stored.
+        stored: i64,
+    },
     /// There is no root, and none came.
     #[error("the repository has no root, and the update brings none: initialise it first")]
     NoRoot,

@@ -8,8 +8,9 @@ use super::current::{Current, Held};
 use super::load::{Loaded, stored};
 use super::refusal::Refusal;
 use crate::excerpt::excerpt;
+use crate::strict::{JsonError, VALUES, VALUES_MAX};
 use crate::tuf::gun::Gun;
-use crate::tuf::metadata::{FileMeta, Snapshot, Timestamp};
+use crate::tuf::metadata::{FileMeta, Snapshot, Targets, Timestamp};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
 use crate::tuf::signed::Document;
@@ -17,6 +18,17 @@ use crate::tuf::time;
 use crate::tuf::verify::{self, Trusted};
 
 type Update = BTreeMap<RoleName, Document>;
+
+/// The most signatures of one update: each one that is checked takes a while.
+const SIGNATURES_MAX: usize = 1024;
+/// The most roles that a snapshot lists below one delegation of `targets`. A role that was listed once stays listed, so that nobody but the
+/// owner can make a snapshot grow without end.
+const BELOW_ONE_MAX: usize = 64;
+/// The most delegations of `targets` itself.
+const FIRST_LEVEL_MAX: usize = 4096;
+/// How far a version may be above the highest before. Publishers go one by one; whoever steals a key and goes to the end would leave
+/// no version for the one who gets a new key.
+const STEP_MAX: i64 = 1 << 32;
 
 /// The role that a part of an upload is for, by its file name, which may end in `.json`.
 ///
@@ -65,9 +77,12 @@ pub fn validate(
         Some(document) => given_snapshot(&loaded, &came, document)?,
         None => made_snapshot(&loaded, held)?,
     };
+    lists_so_many(snapshot.listed()).map_err(Refusal::BadTargets)?;
     let timestamp = next_timestamp(gun, &loaded, held)?;
-    let accepted = accept(loaded, &came, snapshot, timestamp);
+    let accepted = accept(loaded, came, snapshot, timestamp);
     all_newer(&accepted, current)?;
+    // Last, because notary-server does not look at it: whatever it refuses has its reason.
+    lists_what_is_current(&accepted, current)?;
     Ok(accepted)
 }
 
@@ -79,19 +94,34 @@ struct Came {
 
 fn read(update: Vec<(RoleName, Vec<u8>)>) -> Result<Update, Refusal> {
     let mut documents = Update::new();
+    let (mut values_left, mut signatures_left) = (VALUES_MAX, SIGNATURES_MAX);
     for (role, bytes) in update {
         let malformed = |problem| Refusal::MalformedJson {
             role: role.clone(),
             problem,
         };
-        let document = Document::parse(bytes).map_err(|problem| malformed(problem.into()))?;
+        let document = Document::parse_within(bytes, values_left);
+        let (document, values) = document.map_err(|problem| match problem {
+            JsonError::Limit { what: VALUES, .. } => too_many("values of json", VALUES_MAX),
+            problem => malformed(problem.into()),
+        })?;
+        values_left = values_left.saturating_sub(values);
         document.version(&role).map_err(malformed)?;
+        signatures_left = signatures_left
+            .checked_sub(document.signatures())
+            .ok_or_else(|| too_many("signatures", SIGNATURES_MAX))?;
         if documents.insert(role.clone(), document).is_some() {
             return Err(Refusal::Twice(role));
         }
     }
     documents.remove(&RoleName::Timestamp);
     Ok(documents)
+}
+
+fn too_many(what: &str, max: usize) -> Refusal {
+    Refusal::MalformedUpload(format!(
+        "limit exceeded: an update has at most {max} {what}"
+    ))
 }
 
 fn given_snapshot(
@@ -103,7 +133,7 @@ fn given_snapshot(
     let snapshot = document.read(&role).and_then(|signed| {
         let snapshot: Trusted<Snapshot> = verify::base(&role, loaded.root.content(), signed)?;
         verify::not_expired(&role, snapshot.content().expires, loaded.now)?;
-        lists_what_is_there(loaded, came, snapshot.content())?;
+        lists_what_came(loaded, came, snapshot.content())?;
         Ok(snapshot)
     });
     snapshot
@@ -111,35 +141,80 @@ fn given_snapshot(
         .map_err(Refusal::BadSnapshot)
 }
 
-/// The snapshot lists every file that came, as it came, and no other file than those that are current. (Notary checks the
-/// former; the latter keeps a stolen snapshot key from bringing an old file back.)
-fn lists_what_is_there(
-    loaded: &Loaded<'_>,
-    came: &Came,
-    snapshot: &Snapshot,
-) -> Result<(), Problem> {
-    for role in &came.targets {
-        if !snapshot.meta.contains_key(role) {
-            return Err(Problem::Unlisted { role: role.clone() });
+/// The snapshot lists every file that came, as it came.
+fn lists_what_came(loaded: &Loaded<'_>, came: &Came, snapshot: &Snapshot) -> Result<(), Problem> {
+    let root = came.root.then(|| (&RoleName::Root, loaded.root.bytes()));
+    let targets = came.targets.iter();
+    let targets = targets.filter_map(|role| Some((role, loaded.targets.get(role)?.bytes())));
+    for (role, bytes) in targets.chain(root) {
+        let file = snapshot.meta.get(role);
+        let file = file.ok_or_else(|| Problem::Unlisted { role: role.clone() })?;
+        if !file.matches(bytes) {
+            return Err(Problem::Hash {
+                role: role.clone(),
+                by: RoleName::Snapshot,
+            });
         }
     }
+    Ok(())
+}
+
+/// A publisher's snapshot lists what is current besides, and nothing else: a stolen snapshot key neither brings an old file back nor hides
+/// what a delegation says.
+fn lists_what_is_current(accepted: &Accepted, current: &Current) -> Result<(), Refusal> {
+    let Some(snapshot) = accepted.given_snapshot() else {
+        return Ok(());
+    };
     for (role, file) in &snapshot.meta {
-        let sent = match role {
-            RoleName::Root => came.root.then(|| loaded.root.bytes()),
-            role if came.targets.contains(role) => loaded.targets.get(role).map(Trusted::bytes),
-            _ => None,
-        };
-        match (sent, loaded.current.file(role)) {
-            (Some(bytes), _) if file.matches(bytes) => {}
-            (Some(_), _) => {
-                return Err(Problem::Hash {
-                    role: role.clone(),
-                    by: RoleName::Snapshot,
-                });
-            }
-            (None, Some(bytes)) if file.matches(bytes) => {}
-            (None, _) => return Err(Problem::Unknown { role: role.clone() }),
+        // What came was compared already; a snapshot cannot list itself.
+        let came = *role != RoleName::Snapshot && accepted.upload(role).is_some();
+        let is_current = || current.file(role).is_some_and(|bytes| file.matches(bytes));
+        if !came && !is_current() {
+            let role = role.clone();
+            return Err(Refusal::BadSnapshot(Problem::Unknown { role }));
         }
+    }
+    for role in current
+        .roles()
+        .filter(|role| !snapshot.meta.contains_key(role))
+    {
+        if is_delegated(role, accepted, current)? {
+            let role = role.clone();
+            return Err(Refusal::BadSnapshot(Problem::Unlisted { role }));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the role above delegates to a role after the update.
+fn is_delegated(role: &RoleName, accepted: &Accepted, current: &Current) -> Result<bool, Refusal> {
+    let Some(parent) = role.parent() else {
+        return Ok(false);
+    };
+    let delegates = |targets: &Targets| targets.delegations.role(role).is_some();
+    match accepted.upload(&parent) {
+        Some(uploaded) => Ok(uploaded.targets.as_ref().is_some_and(delegates)),
+        None => Ok(stored(&parent, current)?.as_ref().is_some_and(delegates)),
+    }
+}
+
+/// Nobody delegates without end.
+fn lists_so_many<'a>(roles: impl Iterator<Item = &'a RoleName>) -> Result<(), Problem> {
+    let mut below: BTreeMap<&str, usize> = BTreeMap::new();
+    for role in roles.filter(|role| role.depth() > 0) {
+        let (_, name) = role.as_str().split_once('/').unwrap_or_default();
+        let (first, is_below) = match name.split_once('/') {
+            Some((first, _)) => (first, 1),
+            None => (name, 0),
+        };
+        *below.entry(first).or_default() += is_below;
+    }
+    let too_many = |what, max| Err(Problem::TooMany { what, max });
+    if below.len() > FIRST_LEVEL_MAX {
+        return too_many("delegations that were ever published", FIRST_LEVEL_MAX);
+    }
+    if below.values().any(|roles| *roles > BELOW_ONE_MAX) {
+        return too_many("roles below one delegation", BELOW_ONE_MAX);
     }
     Ok(())
 }
@@ -180,7 +255,7 @@ fn next_timestamp(gun: &Gun, loaded: &Loaded<'_>, held: &Held) -> Result<Timesta
 
 fn accept(
     mut loaded: Loaded<'_>,
-    came: &Came,
+    came: Came,
     snapshot: SnapshotPart,
     timestamp: TimestampPart,
 ) -> Accepted {
@@ -188,9 +263,9 @@ fn accept(
     if came.root {
         uploaded.push(Uploaded::root(&loaded.root));
     }
-    for role in &came.targets {
-        if let Some(targets) = loaded.targets.remove(role) {
-            uploaded.push(Uploaded::targets(role, &targets));
+    for role in came.targets {
+        if let Some(targets) = loaded.targets.remove(&role) {
+            uploaded.push(Uploaded::targets(role, targets));
         }
     }
     if let SnapshotPart::Given(snapshot) = &snapshot {
@@ -200,12 +275,19 @@ fn accept(
     Accepted::new(root, uploaded, snapshot, timestamp)
 }
 
-/// Nothing is stored under a version that is not higher than all before.
+/// Nothing is stored under a version that is not higher than all before, or far above them.
 fn all_newer(accepted: &Accepted, current: &Current) -> Result<(), Refusal> {
     for (role, version) in accepted.versions() {
         let stored = current.latest(&role);
         if version <= stored {
             return Err(Refusal::OldVersion {
+                role,
+                version,
+                stored,
+            });
+        }
+        if version.saturating_sub(stored) > STEP_MAX {
+            return Err(Refusal::FarVersion {
                 role,
                 version,
                 stored,

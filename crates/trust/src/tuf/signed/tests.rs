@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::testing::key_of;
 use crate::tuf::author::{self, BaseKeys, root_key};
-use crate::tuf::metadata::{Root, Snapshot, Targets, Timestamp};
+use crate::tuf::metadata::{DELEGATIONS_MAX, Root, Snapshot, Targets, Timestamp};
 use crate::tuf::{FileMeta, Gun, Key};
 use crate::{Algorithm, PrivateKey, Signer};
 
@@ -229,6 +229,63 @@ fn signatures_have_a_limit() {
         with(SIGNATURES_MAX + 1),
         Err(Problem::TooMany { .. })
     ));
+}
+
+#[test]
+fn what_one_file_may_delegate_has_limits() {
+    let role = |n: usize| json!({"name": format!("targets/{n}"), "keyids": [], "threshold": 1});
+    let roles = |count: usize| with("/delegations/roles", (0..count).map(role).collect());
+    let id = KeyId::parse(&"0".repeat(64)).unwrap();
+    let mut signed = targets().to_value();
+    let known = signed["delegations"]["roles"][0]["keyids"][0].clone();
+    let mut with_role = |field: &str, value: Value| {
+        signed["delegations"]["roles"][0] = role(0);
+        signed["delegations"]["roles"][0][field] = value;
+        read_targets(&signed)
+    };
+    let keyids = with_role("keyids", json!(vec![known.clone(); 256]));
+    assert_eq!(keyids.unwrap().delegations.roles[0].keys.keyids.len(), 1);
+    let keys = |count: usize| {
+        let key = |n: usize| Key::new("another".into(), n.to_be_bytes().to_vec());
+        let keys = (0..count).map(key);
+        let keys: serde_json::Map<_, _> = keys
+            .map(|key| (key.id().to_string(), key.to_json()))
+            .collect();
+        with("/delegations", json!({"keys": keys}))
+    };
+    assert_eq!(roles(DELEGATIONS_MAX).unwrap().delegations.roles.len(), 512);
+    assert_eq!(keys(4096).unwrap().delegations.keys.len(), 4096);
+    assert!(with_role("paths", json!(vec!["a"; 1024])).is_ok());
+    for too_many in [
+        roles(DELEGATIONS_MAX + 1),
+        keys(4097),
+        with_role("keyids", json!(vec![known; 257])),
+        with_role("paths", json!(vec!["a"; 1025])),
+    ] {
+        assert!(
+            matches!(too_many, Err(Problem::TooMany { .. })),
+            "{too_many:?}"
+        );
+    }
+    assert!(with_role("keyids", json!([id.as_str()])).is_err());
+}
+
+/// A publisher who signs snapshots with notary lists files by the hash of what Go would write.
+#[test]
+fn a_file_is_written_as_go_writes_it() {
+    let signer = PrivateKey::generate(Algorithm::Ed25519).unwrap();
+    let mut targets = targets();
+    let odd = "<\u{2028}&\u{8}\u{c}\n\"\\>\u{2029}é\u{7f}";
+    let mut file = author::image([7; 32], 523);
+    file.custom = Some(json!({ odd: odd }));
+    targets.targets.insert("odd".into(), file);
+    let keys = [Key::from(signer.public_key())];
+    let bytes = author::sign(&targets, &keys, &[&signer]).unwrap();
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let written = r#""\u003c\u2028\u0026\u0008\u000c\n\"\\\u003e\u2029é"#.to_owned() + "\u{7f}\"";
+    assert!(text.contains(&format!("{{{written}:{written}}}")), "{text}");
+    let read: Signed<Targets> = Signed::parse(&RoleName::Targets, bytes).unwrap();
+    assert_eq!(*read.content(), targets);
 }
 
 #[test]
