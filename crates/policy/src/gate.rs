@@ -30,6 +30,7 @@ use crate::file::{self, Gate, Mode, Policy, Stage};
 use crate::principal::Directory;
 use crate::reason::{Class, Code};
 
+pub use self::break_glass::tell_open;
 pub use self::hold::{Hold, hold, is_held};
 pub use self::refusals::no_policy;
 #[cfg(test)]

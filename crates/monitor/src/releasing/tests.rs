@@ -298,6 +298,7 @@ async fn a_tag_is_released_by_break_glass_while_it_lasts() {
 
     // Ended before its time, it is withdrawn at once.
     let now = world.context.now();
+    let (anna, omar) = (world.guard("ann").await, world.guard("oma").await);
     let again = break_glass::ask(store, &anna, &terms, now).await.unwrap();
     break_glass::confirm(store, &omar, again.id, now)
         .await

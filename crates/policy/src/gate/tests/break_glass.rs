@@ -95,30 +95,39 @@ fn it_is_told_where_it_is_not_needed_too() {
 
 #[test]
 fn whoever_asks_for_signatures_alone_is_told_too() {
-    let mut world = opened(World::unsigned());
-    let verify = |world: &World| {
-        let World {
-            facts,
-            policy,
-            directory,
-            now,
-        } = world;
-        gate::verify(facts, policy, &[], directory, *now)
+    let world = opened(World::unsigned());
+    let verify = |world: &World, alone: bool| {
+        let (facts, directory) = (&world.facts, &world.directory);
+        let mut told = vec![match alone {
+            true => gate::verify_alone(facts, directory, world.now),
+            false => gate::verify(facts, &world.policy, &[], directory, world.now),
+        }];
+        let policies = std::slice::from_ref(&world.policy);
+        gate::tell_open(&mut told, facts, policies, directory, world.now);
+        told.remove(0)
     };
-    let told = verify(&world);
-    assert!(!told.verified, "it is no signature");
-    assert_eq!(told.holds_until, Some(TODAY + 4 * HOUR));
-    let tree = told.explain().tree();
-    assert!(
-        tree.contains("gate production is open by break-glass 7 until")
-            && tree.contains("confirmed by person rita: the scanner is broken"),
-        "{tree}"
-    );
-    world.now = TODAY + 4 * HOUR;
-    assert_eq!(verify(&world).warnings, Vec::<String>::new());
-    world.now = TODAY;
-    world.facts.break_glass[0].policy = "base".into();
-    assert_eq!(verify(&world).warnings, Vec::<String>::new());
+    for alone in [false, true] {
+        let told = verify(&world, alone);
+        assert!(!told.verified, "it is no signature");
+        assert_eq!(told.holds_until, Some(TODAY + 4 * HOUR));
+        let tree = told.explain().tree();
+        assert!(
+            tree.contains("gate production is open by break-glass 7 until")
+                && tree.contains("confirmed by person rita: the scanner is broken"),
+            "{tree}"
+        );
+    }
+    for change in [
+        (|world: &mut World| world.now = TODAY + 4 * HOUR) as fn(&mut World),
+        |world| world.facts.break_glass[0].policy = "base".into(),
+        |world| world.facts.break_glass[0].gate = "prod".into(),
+        |world| world.facts.break_glass[0].confirmed_at = TODAY + HOUR,
+        |world| world.facts.repository = "elsewhere/web".parse().expect("a repository"),
+    ] {
+        let mut world = opened(World::unsigned());
+        change(&mut world);
+        assert_eq!(verify(&world, true).warnings, Vec::<String>::new());
+    }
 }
 
 #[test]
