@@ -99,3 +99,61 @@ pub(crate) enum Command {
     /// Make a data folder of a backup.
     Restore(backup::Restore),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    const DOCUMENTED: &str = include_str!("../../../docs/cli.md");
+
+    /// Every command that does something, with all its words.
+    fn leaves(command: &clap::Command, words: &str) -> Vec<(String, clap::Command)> {
+        let below = command.get_subcommands();
+        let below = below.filter(|below| below.get_name() != "help");
+        let found: Vec<_> = below
+            .flat_map(|below| leaves(below, format!("{words} {}", below.get_name()).trim()))
+            .collect();
+        match found.is_empty() {
+            true => vec![(words.to_owned(), command.clone())],
+            false => found,
+        }
+    }
+
+    /// The line of the documentation that shows a command.
+    fn line_of(words: &str) -> Option<&'static str> {
+        let begins = [format!("`{words} "), format!("`{words}`")];
+        let mut lines = DOCUMENTED.lines().filter(|line| line.starts_with('|'));
+        lines.find(|line| begins.iter().any(|begin| line.contains(begin)))
+    }
+
+    #[test]
+    fn the_documentation_lists_every_command() {
+        let all = leaves(&Arguments::command(), "");
+        assert!(all.len() > 50);
+        let missing: Vec<&str> = all
+            .iter()
+            .map(|(words, _)| words.as_str())
+            .filter(|words| line_of(words).is_none())
+            .collect();
+        assert_eq!(missing, [""; 0], "write them into docs/cli.md");
+    }
+
+    #[test]
+    fn the_documentation_lists_what_can_be_said_about_trust() {
+        // What the section says about all of them.
+        let common = ["help", "keys", "output"];
+        let all = leaves(&Arguments::command(), "");
+        let trust = all.iter().filter(|(words, _)| words.starts_with("trust "));
+        for (words, command) in trust {
+            let line = line_of(words).unwrap();
+            let flags = command.get_arguments().filter_map(clap::Arg::get_long);
+            for flag in flags.filter(|flag| !common.contains(flag)) {
+                let flag = format!("--{flag}");
+                assert!(line.contains(&flag), "docs/cli.md: {flag} of {words}");
+            }
+            let help = command.get_after_help().map(ToString::to_string);
+            assert!(help.is_some_and(|help| help.contains("Example")), "{words}");
+        }
+    }
+}

@@ -84,12 +84,10 @@ impl Registry {
                 let problem = Problem::TimestampKey { gun: gun.clone() };
                 return Err(Error::Update(Box::new(Refusal::BadRoot(problem))));
             };
-            if let Some(why) = state.exceeded_by(&accepted) {
-                return Err(Error::Update(Box::new(Refusal::Forbidden(why))));
-            }
             match tuf::publish(&self.store, &writer, gun, &state, accepted, now).await? {
                 Outcome::Stored => return Ok(()),
                 Outcome::Moved => {}
+                Outcome::Full(why) => return Err(full(why)),
                 Outcome::Known(role) => {
                     let fault = Fault::Known(role);
                     let next = Next::Sign(gun.clone());
@@ -206,14 +204,19 @@ impl Registry {
                 let until = now.saturating_add(POSTPONED_MILLISECONDS);
                 return Ok(tuf::postpone(&self.store, gun, until).await?);
             };
-            if tuf::publish(&self.store, &writer, gun, &state, accepted, now).await?
-                == Outcome::Stored
-            {
-                return Ok(());
+            match tuf::publish(&self.store, &writer, gun, &state, accepted, now).await? {
+                Outcome::Stored => return Ok(()),
+                Outcome::Full(why) => return Err(full(why)),
+                Outcome::Moved | Outcome::Known(_) => {}
             }
         }
         Ok(())
     }
+}
+
+/// Publishers are told. What the server writes itself makes nothing of theirs larger, and always has room.
+fn full(why: String) -> Error {
+    Error::Update(Box::new(Refusal::Forbidden(why)))
 }
 
 /// Works on a thread for what takes a while: large files are read, and signatures checked.

@@ -26,7 +26,8 @@ use crate::facts;
 /// The kind of the job that reads evidence of unknown keys again; its payload is `{key_id}`.
 pub const REVERIFY_EVIDENCE: &str = "reverify-evidence";
 
-/// The most pieces of evidence that a decision looks at, verified ones first.
+/// The most pieces of evidence that a decision looks at, verified ones first, and of these the first of each key before the second of any:
+/// nobody hides the others behind a thousand signatures.
 const OF_IMAGE_MAX: i64 = 2_000;
 
 /// A piece of evidence as it was read, to be kept with the manifest that carries it.
@@ -79,12 +80,13 @@ pub(crate) async fn of_image(
 ) -> Result<Vec<Evidence>> {
     let rows = sqlx::query(
         "SELECT id, attached_to, manifest, format, subject, stage, named_repository, key_id, key_hint, verdict, why, \
-         stored_at, withdrawn_at FROM evidence WHERE repository_id = $1 AND (attached_to = $2 OR attached_to IN (\
+         stored_at, withdrawn_at, expires_at FROM evidence LEFT JOIN trust_vouches ON evidence_id = id \
+         WHERE repository_id = $1 AND (attached_to = $2 OR attached_to IN (\
            SELECT r.manifest FROM manifest_references r JOIN manifests m \
            ON m.repository_id = r.repository_id AND m.digest = r.manifest \
            WHERE r.repository_id = $1 AND r.digest = $2 AND r.kind = 'child')) \
-         ORDER BY CASE WHEN withdrawn_at IS NOT NULL THEN 2 WHEN verdict = 'verified' THEN 0 ELSE 1 END, stored_at, id \
-         LIMIT $3",
+         ORDER BY CASE WHEN withdrawn_at IS NOT NULL THEN 2 WHEN verdict = 'verified' THEN 0 ELSE 1 END, \
+         ROW_NUMBER() OVER (PARTITION BY key_id, withdrawn_at IS NULL ORDER BY stored_at, id), stored_at, id LIMIT $3",
     )
     .bind(repository_id)
     .bind(digest.as_str())
@@ -103,7 +105,8 @@ pub(crate) async fn of_children(
 ) -> Result<Vec<Evidence>> {
     let rows = sqlx::query(
         "SELECT id, attached_to, manifest, format, subject, stage, named_repository, key_id, key_hint, verdict, why, \
-         stored_at, withdrawn_at FROM evidence WHERE repository_id = $1 AND withdrawn_at IS NULL AND attached_to IN (\
+         stored_at, withdrawn_at, expires_at FROM evidence LEFT JOIN trust_vouches ON evidence_id = id \
+         WHERE repository_id = $1 AND withdrawn_at IS NULL AND attached_to IN (\
            SELECT digest FROM manifest_references WHERE repository_id = $1 AND manifest = $2 AND kind = 'child') \
          ORDER BY CASE WHEN verdict = 'verified' THEN 0 ELSE 1 END, stored_at, id LIMIT $3",
     )
@@ -177,8 +180,8 @@ fn read(row: &AnyRow) -> Result<Evidence> {
         stage: row.opt_text("stage")?,
         repository: row.opt_text("named_repository")?,
         stored_at: row.int("stored_at")?,
-        // None of the formats that are kept says until when it holds.
-        expires_at: None,
+        // Of the formats that are kept, only files of trust repositories say until when they hold.
+        expires_at: row.opt_int("expires_at")?,
         verdict: read_verdict(row)?,
         withdrawn: row.opt_int("withdrawn_at")?.is_some(),
     })

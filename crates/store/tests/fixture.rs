@@ -217,15 +217,20 @@ allowed!(
 
 /// A permit for a principal in a repository, valid for an hour from `NOW`.
 pub(crate) fn permit<V: Allowed>(principal: i64, repository: &str) -> Permit<V> {
-    grant::<V>(principal, Some(&name(repository)))
+    permit_at::<V>(principal, repository, NOW)
+}
+
+/// The same, at another time.
+pub(crate) fn permit_at<V: Allowed>(principal: i64, repository: &str, now: i64) -> Permit<V> {
+    grant::<V>(principal, Some(&name(repository)), now)
 }
 
 /// A permit for a principal on the server as a whole.
 pub(crate) fn server_permit<V: Allowed>(principal: i64) -> Permit<V> {
-    grant::<V>(principal, None)
+    grant::<V>(principal, None, NOW)
 }
 
-fn grant<V: Allowed>(principal: i64, repository: Option<&RepositoryName>) -> Permit<V> {
+fn grant<V: Allowed>(principal: i64, repository: Option<&RepositoryName>, now: i64) -> Permit<V> {
     let id = PrincipalId(principal);
     let mut directory = Directory::default();
     let person = Principal {
@@ -247,7 +252,7 @@ fn grant<V: Allowed>(principal: i64, repository: Option<&RepositoryName>) -> Per
         repository,
         &Ceiling::All,
         false,
-        NOW,
+        now,
     )
     .unwrap()
 }

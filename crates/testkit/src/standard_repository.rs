@@ -81,7 +81,7 @@ impl StandardRepository {
 
     /// Names the keys of a base role in the root, or of a delegation in `targets`; they sign from now on.
     pub fn set_keys(&mut self, role: &str, keys: &[SigningKey], threshold: u32) {
-        let ids: Vec<String> = keys.iter().map(|key| key_id(key)).collect();
+        let ids: Vec<String> = keys.iter().map(key_id).collect();
         let listed = keys.iter().map(|key| (key_id(key), described(key)));
         let above = if BASE.contains(&role) {
             self.role("root")

@@ -12,7 +12,6 @@
 mod suites {
     mod python_tuf;
     mod repository;
-    mod scratch;
     mod tough;
 }
 

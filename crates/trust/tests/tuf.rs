@@ -2,12 +2,14 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "tests, whose helpers the lints do not recognise as such"
 )]
 
 mod tuf {
     mod attacks;
+    mod attacks_keys;
     mod attacks_robbed;
     mod attacks_standard;
     mod index;
@@ -18,8 +20,10 @@ mod tuf {
     mod notary_data;
     mod notary_validation;
     mod one_signer;
+    mod one_signer_managed;
     mod publishing;
     mod reading;
     mod renewing;
+    mod says;
     mod standard;
 }

@@ -29,7 +29,7 @@ pub(crate) struct Sign {
     /// The stage that the image has passed.
     #[arg(long)]
     stage: String,
-    /// The private key's file (made by `countersign key generate` or cosign).
+    /// The private key's file (made by `countersign key generate`, docker or cosign).
     #[arg(long, env = "COUNTERSIGN_KEY", value_name = "FILE")]
     key: PathBuf,
     /// The image; its digest is what is signed.

@@ -31,7 +31,9 @@ pub(crate) const WHEN_A_KEY_IS_LOST: &str = "When a key is lost or stolen (REPO 
     targets              countersign trust rotate targets REPO                    (needs the root key)\n  \
     root, stolen         countersign trust rotate root REPO, before the thief does; then rotate targets\n  \
     root, lost           countersign trust delete REPO --yes, then trust init REPO; every client has to forget the old root\n  \
-    one of the server's  countersign trust rotate timestamp REPO, rotate snapshot REPO\n\n\
+    the server's, stolen countersign trust rotate timestamp REPO, rotate snapshot REPO, rotate releases REPO\n  \
+    a password           as if its key were lost\n\
+    docs/content-trust.md says at length what each means, under `Keys, and losing them`.\n\n\
     Examples:\n  countersign trust init registry.example:5000/shop/web\n  \
     countersign trust status registry.example:5000/shop/web";
 

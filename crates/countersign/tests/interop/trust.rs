@@ -76,3 +76,8 @@ fn a_client_reads_its_cache_while_the_server_is_away() {
 fn an_owner_goes_on_without_notary_and_notary_follows() {
     owner::goes_on_without_notary(&Side::countersign());
 }
+
+#[test]
+fn notary_goes_on_with_keys_that_countersign_made_for_docker() {
+    owner::hands_over_to_notary(&Side::countersign());
+}

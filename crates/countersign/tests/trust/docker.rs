@@ -1,6 +1,7 @@
 //! Somebody who used docker so far: keys in docker's own files, and a repository as docker publishes it.
 
-use client::{Client, ClientOptions, Credentials};
+use crate::world::Image;
+use client::{Client, ClientOptions, Credentials, Error};
 use secrecy::SecretString;
 use std::path::{Path, PathBuf};
 use trust::tuf::author::{self, BaseKeys};
@@ -68,8 +69,9 @@ impl DockerOwner {
         }
     }
 
-    /// What docker publishes: a tag, signers who may release, the server's keys for snapshot and timestamp.
-    pub(crate) async fn publishes(&self, client: &Client) {
+    /// What docker publishes: a tag, signers who may release, the server's keys for snapshot and timestamp. `targets` ends in so many days,
+    /// or after as many years as docker's.
+    pub(crate) async fn publishes(&self, client: &Client, days: Option<i64>) -> Result<(), Error> {
         let (gun, now) = (self.gun.as_str(), jiff::Timestamp::now().as_millisecond());
         let mut server = Vec::new();
         for role in ["snapshot", "timestamp"] {
@@ -88,6 +90,9 @@ impl DockerOwner {
             now,
         );
         let mut targets = author::first_targets(now);
+        if let Some(days) = days {
+            targets.expires = now + days * 24 * 60 * 60 * 1_000;
+        }
         targets
             .targets
             .insert("1".into(), author::image([7; 32], 523));
@@ -107,7 +112,20 @@ impl DockerOwner {
         let root = author::sign(&root, &[root_key], &signers).unwrap();
         let targets = author::sign(&targets, &[targets_key], &signers).unwrap();
         let files: [(&str, &[u8]); 2] = [("root", &root), ("targets", &targets)];
-        client.publish_trust(gun, &files).await.unwrap();
+        client.publish_trust(gun, &files).await
+    }
+
+    /// What `docker trust sign` publishes for alice: a version of her own delegation that lists an image.
+    pub(crate) fn signs(&self, version: i64, image: &Image) -> Vec<u8> {
+        let mut targets = author::first_targets(jiff::Timestamp::now().as_millisecond());
+        targets.version = version;
+        let mut sha256 = [0; 32];
+        hex::decode_to_slice(image.digest.hex(), &mut sha256).unwrap();
+        let length = image.content.len() as u64;
+        let entry = author::image(sha256, length);
+        targets.targets.insert(image.tag.as_str().into(), entry);
+        let key = Key::from(self.alice.public_key());
+        author::sign(&targets, &[key], &[&self.alice]).unwrap()
     }
 }
 

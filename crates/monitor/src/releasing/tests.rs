@@ -38,6 +38,8 @@ exceptions:
   - {rule: inventory, owner: admin, reason: 'a test', until: '2026-11-26T12:00:00Z'}
 ";
 
+mod signed;
+
 struct World {
     context: Context,
     monitor: Monitor,
@@ -107,7 +109,7 @@ impl World {
     }
 
     /// The owner initialises the trust repository for a policy.
-    async fn init(&self) {
+    async fn init(&self) -> TrustRepository {
         let now = self.context.now();
         let (gun, registry) = (Gun::parse(GUN).unwrap(), &self.context.registry);
         let permit = permit::<Attach>(Role::Writer, Some("shop/web"), now);
@@ -124,22 +126,36 @@ impl World {
             .publish_trust(&permit, &gun, update, now)
             .await
             .unwrap();
+        owner
     }
 
     async fn push(&self, tag: &str, layer: &[u8]) {
-        let now = self.context.now();
-        let push = permit::<Push>(Role::Writer, Some("shop/web"), now);
         let config =
             br#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#;
-        for blob in [&config[..], layer] {
+        self.push_image(tag, config, media::OCI_LAYER_GZIP, layer)
+            .await;
+    }
+
+    /// Pushes an image of one layer; answers its manifest.
+    async fn push_image(
+        &self,
+        tag: &str,
+        config: &[u8],
+        layer_type: &str,
+        layer: &[u8],
+    ) -> Vec<u8> {
+        let now = self.context.now();
+        let push = permit::<Push>(Role::Writer, Some("shop/web"), now);
+        for blob in [config, layer] {
             let writer = Writer::Push(&push);
             blobs::put(&self.context.store, &writer, blob.to_vec(), now)
                 .await
                 .unwrap();
         }
         let config = Descriptor::of(media::OCI_CONFIG, config);
-        let layer = Descriptor::of(media::OCI_LAYER_GZIP, layer);
+        let layer = Descriptor::of(layer_type, layer);
         let manifest = Manifest::Image(ImageManifest::new(config, vec![layer]));
+        let content = manifest.to_bytes();
         let permits = PushPermits {
             push: Some(push),
             attach: permit::<Attach>(Role::Writer, Some("shop/web"), now),
@@ -148,10 +164,11 @@ impl World {
             reference: &oci::Reference::Tag(tag.parse().unwrap()),
             extra_tags: &[],
             content_type: Some(media::OCI_MANIFEST),
-            content: manifest.to_bytes().into(),
+            content: content.clone().into(),
         };
         let registry = &self.context.registry;
         registry.put_manifest(&permits, new, now).await.unwrap();
+        content
     }
 
     async fn delete(&self, tag: &str) {

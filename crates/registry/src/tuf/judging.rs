@@ -5,7 +5,7 @@ use std::sync::Arc;
 use store::Standing;
 use store::tuf::State;
 use tokio::sync::OwnedSemaphorePermit;
-use trust::tuf::managed::{self, Rules};
+use trust::tuf::managed::{self, Fault, Next, Rules};
 use trust::tuf::publish::{self, Accepted, Current, Held, Refusal};
 use trust::tuf::{Gun, RoleName};
 
@@ -44,9 +44,18 @@ fn against(gun: &Gun, update: Update, state: &State, now: i64) -> Judged {
     let roles: Vec<RoleName> = update.iter().map(|(role, _)| role.clone()).collect();
     managed::check_parts(gun, &roles, current, held)?;
     let accepted = publish::validate(gun, update, current, held, now)?;
-    with_rules(state, standing, |rules| {
+    let accepted = with_rules(state, standing, |rules| {
         managed::admit(gun, accepted, current, held, rules, now)
-    })
+    })?;
+    match state.signed_elsewhere() {
+        Some(there) if accepted.vouches().is_some_and(|said| !said.is_empty()) => {
+            Err(Refusal::NotManaged {
+                fault: Fault::OtherName(there.clone()),
+                next: Next::Sign(there.clone()),
+            })
+        }
+        _ => Ok(accepted),
+    }
 }
 
 /// What accounts and policies say about keys and stages.

@@ -12,7 +12,7 @@ use store::{Standing, Store, System, Writer};
 use trust::tuf::managed;
 use trust::tuf::{FileMeta, Gun, author};
 
-use super::{TRIES_MAX, aside};
+use super::{TRIES_MAX, aside, full};
 use crate::Registry;
 use crate::error::{Error, Result};
 
@@ -80,8 +80,10 @@ impl Registry {
                 return Ok(());
             };
             let stored = tuf::publish(&self.store, writer, gun, &state, accepted, now);
-            if stored.await? == Outcome::Stored {
-                return Ok(());
+            match stored.await? {
+                Outcome::Stored => return Ok(()),
+                Outcome::Full(why) => return Err(full(why)),
+                Outcome::Moved | Outcome::Known(_) => {}
             }
         }
         Err(Error::Store(store::Error::Unavailable {

@@ -2,6 +2,7 @@
 
 mod access;
 mod managed;
+mod one_signer;
 mod publisher;
 mod refusals;
 

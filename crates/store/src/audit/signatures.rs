@@ -57,6 +57,7 @@ async fn contradiction(conn: &mut AnyConnection, row: &AnyRow) -> Result<Option<
         let (subject, stage) = (row.opt_text("subject")?, row.opt_text("stage")?);
         let repository = row.opt_text("named_repository")?;
         let claimed = Claimed {
+            evidence: row.int("id")?,
             subject: subject.as_deref(),
             stage: stage.as_deref(),
             repository: repository.as_deref(),

@@ -27,6 +27,8 @@ pub enum Outcome {
     /// A file of this delegation was published before, here or elsewhere, under whatever name: in a repository that a policy covers, nothing
     /// is signed by a file that was signed for something else. Nothing was stored.
     Known(RoleName),
+    /// The trust repository has no room for it, for this reason. Nothing was stored.
+    Full(String),
 }
 
 /// Signs and stores an update that was judged against `state`.
@@ -42,6 +44,9 @@ pub async fn publish(
     now: i64,
 ) -> Result<Outcome> {
     let (actor, repository) = (writer.actor(now)?, writer.repository()?);
+    if let Some(why) = state.exceeded_by(&accepted) {
+        return Ok(Outcome::Full(why));
+    }
     let signed_by = signed_by(&accepted);
     let spoken = Spoken::of(gun, repository, &accepted)?;
     let files = {

@@ -3,6 +3,7 @@
 
 use oci::{Algorithm, Digest, RepositoryName};
 use serde_json::json;
+use sqlx::AnyConnection;
 use trust::tuf::Gun;
 
 use crate::Store;
@@ -56,6 +57,24 @@ pub(crate) async fn ask_all(tx: &mut Tx, now: i64) -> Result<()> {
 async fn enqueue(tx: &mut Tx, repository: &str, now: i64) -> Result<()> {
     let payload = json!({"repository": repository});
     jobs::enqueue(tx, RELEASE_TAGS, repository, payload, now).await
+}
+
+/// The trust repository in which signatures for a repository are taken: of those that leave their releases to the server, the one that was the
+/// first to. Whoever may push can open others, under other names of this server, with a root of their own.
+pub(super) async fn first_managed(
+    conn: &mut AnyConnection,
+    repository_id: i64,
+) -> Result<Option<Gun>> {
+    let row = sqlx::query(
+        "SELECT t.gun FROM trust_repositories t JOIN trust_keys k ON k.trust_id = t.id \
+         WHERE t.repository_id = $1 AND k.role = 'targets/releases' AND k.named_at IS NOT NULL AND EXISTS \
+         (SELECT 1 FROM trust_roles l WHERE l.trust_id = t.id AND l.role = 'root' AND l.current IS NOT NULL) \
+         ORDER BY k.named_at, t.id LIMIT 1",
+    )
+    .bind(repository_id)
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| row.parsed("gun")).transpose()
 }
 
 /// The trust repositories of a repository, by their names.

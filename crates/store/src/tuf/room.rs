@@ -15,8 +15,7 @@ const ROLES_MAX: usize = 1_000;
 
 impl State {
     /// Why the repository cannot hold what an update brings, if it cannot. One that makes nothing larger always has room.
-    #[must_use]
-    pub fn exceeded_by(&self, accepted: &Accepted) -> Option<String> {
+    pub(super) fn exceeded_by(&self, accepted: &Accepted) -> Option<String> {
         let uploaded = accepted.uploaded();
         let is_base = |role: &RoleName| matches!(role, RoleName::Root | RoleName::Snapshot);
         let large = uploaded

@@ -9,6 +9,7 @@ use trust::PublicKey;
 use trust::tuf::publish::{Current, Held};
 use trust::tuf::{Gun, Key, KeyId, RoleName};
 
+use super::releases::first_managed;
 use super::{KeyRole, row, vouches};
 use crate::accounts::{self, directory_in};
 use crate::batch::{self, markers};
@@ -43,6 +44,8 @@ pub struct State {
     pub(super) waiting: Vec<(KeyRole, Key)>,
     /// Whether anything is vouched for in it.
     pub(super) has_vouches: bool,
+    /// The other trust repository of the same repository that signatures are taken in.
+    signed_elsewhere: Option<Gun>,
     /// By which it is judged; none for the server's own transactions.
     pub(super) rules: Option<Rules>,
     /// Files, and the highest version of every role.
@@ -96,6 +99,11 @@ pub(super) async fn read(
         listed: BTreeMap::new(),
         waiting: Vec::new(),
         has_vouches: vouches::are_there(conn, row.id).await?,
+        signed_elsewhere: match rules.as_ref().is_some_and(|rules| rules.is_covered) {
+            true => first_managed(conn, row.repository_id).await?,
+            false => None,
+        }
+        .filter(|first| first != gun),
         rules,
         current: Current::new(),
         held: Held::default(),
@@ -153,6 +161,13 @@ impl State {
     pub fn covered_by(&self) -> Option<&Standing> {
         let rules = self.rules.as_ref().filter(|rules| rules.is_covered);
         rules.map(|rules| &rules.standing)
+    }
+
+    /// The trust repository that takes signatures for the same repository, where a policy covers it and this is another one: a server has
+    /// many names, and what counts is signed under one of them.
+    #[must_use]
+    pub fn signed_elsewhere(&self) -> Option<&Gun> {
+        self.signed_elsewhere.as_ref()
     }
 
     async fn read_versions(&mut self, conn: &mut AnyConnection) -> Result<()> {

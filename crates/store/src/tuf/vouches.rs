@@ -1,6 +1,6 @@
 //! What signers vouch for in trust repositories, kept as evidence of format `notary`: written with the update that brings it, withdrawn
 //! with the one that takes the entry, its delegation or its key away. The file that was signed stays among the files; the evidence says
-//! where in it. Deliberately no judgement: whether it counts is the gate's affair.
+//! where in it, and ends when the file does. Deliberately no judgement: whether it counts is the gate's affair.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,10 +16,14 @@ use trust::tuf::{Gun, RoleName, Targets};
 use trust::{KeyId, PublicKey};
 
 use super::{Row, State};
-use crate::batch;
+use crate::batch::{self, markers};
 use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
 use crate::evidence::{self, NewEvidence};
+use crate::facts;
+
+/// An end that is nearer than this is shown to people, and told: whatever moves it on is a new fact.
+const NEAR_MILLISECONDS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
 /// Where a signature stands: what is kept as the raw bytes of such evidence.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,6 +43,8 @@ struct Place {
 pub(super) struct Spoken {
     /// What the files of `targets` and delegations that came list.
     listed: BTreeMap<RoleName, Targets>,
+    /// The keys that signed each of them, by the ids that accounts know.
+    signers: BTreeMap<RoleName, BTreeSet<KeyId>>,
     messages: Vec<Message>,
     /// What they vouch for; none where no policy covers the repository.
     said: Option<Vec<Said>>,
@@ -58,6 +64,8 @@ struct Said {
     tag: String,
     /// The file.
     carrier: Digest,
+    /// When it ends, in milliseconds since the epoch.
+    expires: i64,
     evidence: NewEvidence,
 }
 
@@ -70,6 +78,9 @@ impl Spoken {
                 continue;
             };
             spoken.listed.insert(role.clone(), targets.clone());
+            let keys = uploaded.signers.iter();
+            let keys = keys.filter_map(|key| Some(key.to_public_key().ok()?.id().clone()));
+            spoken.signers.insert(role.clone(), keys.collect());
             if *role != RoleName::Targets {
                 spoken.messages.extend(messages(uploaded));
             }
@@ -118,8 +129,8 @@ impl Spoken {
         Ok(None)
     }
 
-    /// Withdraws what does not stand any more, then keeps what is new. `after` are all files as the update leaves them. Answers how many
-    /// pieces were withdrawn.
+    /// Withdraws what does not stand any more, moves the ends of what does, then keeps what is new. `after` are all files as the update
+    /// leaves them. Answers how many pieces were withdrawn.
     pub(super) async fn write(
         &self,
         tx: &mut Tx,
@@ -130,10 +141,13 @@ impl Spoken {
     ) -> Result<usize> {
         let mut withdrawn = 0;
         if state.has_vouches && !self.listed.is_empty() {
-            for evidence in self.ended(tx, state, after).await? {
-                withdraw(tx, state.repository_id, evidence, now).await?;
-                withdrawn += 1;
+            let (standing, ended) = self.divided(tx, state, after).await?;
+            for vouched in &ended {
+                withdraw(tx, state.repository_id, vouched.evidence, now).await?;
             }
+            withdrawn = ended.len();
+            self.move_ends(tx, state.repository_id, &standing, now)
+                .await?;
         }
         for said in self.said.iter().flatten() {
             keep(tx, state, said, by, now).await?;
@@ -141,8 +155,14 @@ impl Spoken {
         Ok(withdrawn)
     }
 
-    /// What was vouched for and is not any more: the entry is gone or another one, or its signer's key is not delegated to.
-    async fn ended(&self, tx: &mut Tx, state: &State, after: &Current) -> Result<BTreeSet<i64>> {
+    /// What was vouched for and still is, and what is not any more: the entry is gone or another one, or its role may not list it, or
+    /// its signer's key is not delegated to.
+    async fn divided(
+        &self,
+        tx: &mut Tx,
+        state: &State,
+        after: &Current,
+    ) -> Result<(Vec<Vouched>, Vec<Vouched>)> {
         let read = |files| managed::delegated(files).map_err(Error::corrupt("trust_files.content"));
         let (before, delegated) = (read(&state.current)?, read(after)?);
         let mut standing = Vec::new();
@@ -154,11 +174,57 @@ impl Spoken {
             standing = of_all(tx, state.id).await?;
         }
         let stands = |vouched: &Vouched| {
-            let keys = delegated.get(&vouched.role);
-            keys.is_some_and(|keys| keys.contains(&vouched.key)) && self.still_lists(vouched)
+            let role = delegated.get(&vouched.role);
+            role.is_some_and(|role| role.keys.contains(&vouched.key) && role.may_list(&vouched.tag))
+                && self.still_lists(vouched)
         };
-        let ended = standing.iter().filter(|vouched| !stands(vouched));
-        Ok(ended.map(|vouched| vouched.evidence).collect())
+        Ok(standing.into_iter().partition(stands))
+    }
+
+    /// What a newer file lists still ends with that one. Only a key that signed it makes its own word last longer; whoever else may write
+    /// the file can but shorten it.
+    async fn move_ends(
+        &self,
+        tx: &mut Tx,
+        repository_id: i64,
+        standing: &[Vouched],
+        now: i64,
+    ) -> Result<()> {
+        let mut moved: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        for vouched in standing {
+            let Some(targets) = self.listed.get(&vouched.role) else {
+                continue;
+            };
+            let signers = self.signers.get(&vouched.role);
+            let end = match signers.is_some_and(|keys| keys.contains(&vouched.key)) {
+                true => targets.expires,
+                false => targets.expires.min(vouched.expires),
+            };
+            if end == vouched.expires {
+                continue;
+            }
+            moved.entry(end).or_default().push(vouched.evidence);
+            // Answers that were kept hold until the old end, and are given anew then. One far away is not worth deciding everything
+            // again that somebody ever signed.
+            let is_near = vouched.expires.saturating_sub(now) <= NEAR_MILLISECONDS;
+            if end < vouched.expires || is_near {
+                facts::touch(tx, repository_id, &vouched.image, now).await?;
+            }
+        }
+        for (end, evidence) in moved {
+            for evidence in evidence.chunks(batch::LIST_MAX) {
+                let text = format!(
+                    "UPDATE trust_vouches SET expires_at = $1 WHERE evidence_id IN ({})",
+                    markers(2, evidence.len())
+                );
+                let mut query = batch::query(text).bind(end);
+                for evidence in evidence {
+                    query = query.bind(*evidence);
+                }
+                query.execute(tx.conn()).await?;
+            }
+        }
+        Ok(())
     }
 
     fn still_lists(&self, vouched: &Vouched) -> bool {
@@ -178,9 +244,11 @@ struct Vouched {
     tag: String,
     image: Digest,
     key: KeyId,
+    /// Milliseconds since the epoch.
+    expires: i64,
 }
 
-const VOUCHED: &str = "SELECT v.evidence_id, v.role, v.tag, e.subject, e.key_id FROM trust_vouches v \
+const VOUCHED: &str = "SELECT v.evidence_id, v.role, v.tag, v.expires_at, e.subject, e.key_id FROM trust_vouches v \
      JOIN evidence e ON e.id = v.evidence_id WHERE v.trust_id = $1";
 
 async fn of_all(tx: &mut Tx, trust_id: i64) -> Result<Vec<Vouched>> {
@@ -207,6 +275,7 @@ fn vouched(row: &AnyRow) -> Result<Vouched> {
         tag: row.text("tag")?,
         image: row.digest("subject")?,
         key: row.parsed("key_id")?,
+        expires: row.int("expires_at")?,
     })
 }
 
@@ -234,8 +303,8 @@ async fn keep(
     let id = state.repository_id;
     evidence::attach(tx, id, &said.carrier, evidence, by, now).await?;
     sqlx::query(
-        "INSERT INTO trust_vouches (evidence_id, trust_id, role, tag) \
-         SELECT id, $4, $5, $6 FROM evidence WHERE repository_id = $1 AND attached_to = $2 AND fingerprint = $3 \
+        "INSERT INTO trust_vouches (evidence_id, trust_id, role, tag, expires_at) \
+         SELECT id, $4, $5, $6, $7 FROM evidence WHERE repository_id = $1 AND attached_to = $2 AND fingerprint = $3 \
          ON CONFLICT (evidence_id) DO NOTHING",
     )
     .bind(id)
@@ -244,6 +313,7 @@ async fn keep(
     .bind(state.id)
     .bind(said.role.to_string())
     .bind(said.tag.as_str())
+    .bind(said.expires)
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -269,6 +339,7 @@ fn said(
         role: vouch.role.clone(),
         tag: vouch.tag.clone(),
         carrier: digest(&uploaded.file.sha256)?,
+        expires: uploaded.file.expires,
         evidence: NewEvidence {
             attached_to: image.clone(),
             format: FORMAT.to_owned(),
@@ -320,7 +391,7 @@ async fn withdraw(tx: &mut Tx, repository_id: i64, evidence: i64, now: i64) -> R
 }
 
 /// Reads a piece of such evidence again, from its raw bytes and the file that they name: whether this key signed that the file's role
-/// says so of this digest, for this stage, in this repository.
+/// says so of this digest, for this stage, in this repository, and whether it ends with the newest file of the role, or before.
 pub(crate) async fn read_again(
     conn: &mut AnyConnection,
     raw: &[u8],
@@ -331,30 +402,46 @@ pub(crate) async fn read_again(
         return Ok(false);
     };
     let row = sqlx::query(
-        "SELECT f.content, r.name FROM trust_repositories t JOIN repositories r ON r.id = t.repository_id \
-         JOIN trust_files f ON f.trust_id = t.id WHERE t.gun = $1 AND f.role = $2 AND f.version = $3",
+        "SELECT f.content, r.name, n.content AS newest, v.expires_at FROM trust_repositories t \
+         JOIN repositories r ON r.id = t.repository_id JOIN trust_files f ON f.trust_id = t.id \
+         JOIN trust_roles l ON l.trust_id = t.id AND l.role = f.role \
+         JOIN trust_files n ON n.trust_id = t.id AND n.role = f.role AND n.version = l.current \
+         JOIN trust_vouches v ON v.trust_id = t.id AND v.role = f.role AND v.evidence_id = $4 \
+         WHERE t.gun = $1 AND f.role = $2 AND f.version = $3",
     )
     .bind(place.gun.as_str())
     .bind(place.role.as_str())
     .bind(place.version)
+    .bind(claim.evidence)
     .fetch_optional(conn)
     .await?;
     let (Some(row), Ok(role)) = (row, RoleName::parse(&place.role)) else {
         return Ok(false);
     };
-    let content = row.bytes("content")?;
+    let (content, newest) = (row.bytes("content")?, row.bytes("newest")?);
+    let Some((end, is_by_key)) = managed::end_and_signed(&role, &newest, key) else {
+        return Ok(false);
+    };
+    let expires = row.int("expires_at")?;
+    let ends = match is_by_key {
+        true => expires == end,
+        false => expires <= end,
+    };
     let listed = managed::listed_and_signed(&role, &content, &place.tag, key);
     let listed = listed.map(|sha256| digest(&sha256)).transpose()?;
     Ok(
         listed.is_some_and(|listed| Some(listed.as_str()) == claim.subject)
             && managed::stage_of(&role) == claim.stage
-            && Some(row.text("name")?.as_str()) == claim.repository,
+            && Some(row.text("name")?.as_str()) == claim.repository
+            && ends,
     )
 }
 
 /// What the columns say that was signed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Claimed<'a> {
+    /// The piece's row.
+    pub(crate) evidence: i64,
     pub(crate) subject: Option<&'a str>,
     pub(crate) stage: Option<&'a str>,
     pub(crate) repository: Option<&'a str>,

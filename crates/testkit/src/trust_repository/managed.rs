@@ -63,6 +63,12 @@ impl TrustRepository {
         id.id().clone()
     }
 
+    /// Whose a registered key is.
+    #[must_use]
+    pub fn owner(&self, key: &KeyId) -> Option<&str> {
+        self.owners.get(key).map(String::as_str)
+    }
+
     /// A new signer, with a delegation of their own by `targets`.
     pub fn add_signer(&mut self, role: &str, owner: &str) -> Key {
         let key = self.new_key(Algorithm::EcdsaP256);

@@ -1,9 +1,10 @@
 //! Key files as docker and notary keep them in `~/.docker/trust/private`: PEM with the key's role and repository as headers, around PKCS #8
-//! that is sealed with a passphrase (PBES2 of RFC 8018: PBKDF2 with HMAC-SHA-1, and AES-256 in CBC mode). Deliberately read only, and
-//! without RSA: new keys are sealed as [`crate::keyfile`] does it, at a cost that a guesser feels.
+//! that is sealed with a passphrase (PBES2 of RFC 8018: PBKDF2 with HMAC-SHA-1, and AES-256 in CBC mode). Deliberately without RSA.
 //!
 //! notary writes two things of its own: version 1 of PKCS #8 for ECDSA keys without the public half that it stands for, and Ed25519 keys
 //! under an identifier from before RFC 8410.
+
+mod seal;
 
 use std::num::NonZeroU32;
 
@@ -18,6 +19,8 @@ use crate::excerpt::excerpt;
 use crate::key::{Algorithm, KeyError, PublicKey};
 use crate::pem::{self, PEM_BYTES_MAX, PemError};
 use crate::private::{PrivateKey, PrivateKeyError, Signer as _};
+
+pub use seal::seal;
 
 /// The most rounds that opening a key file may take; docker and notary write 2048.
 pub const ROUNDS_MAX: u32 = 1_000_000;
@@ -336,6 +339,12 @@ pub enum KeyFileError {
     /// It does not open.
     #[error("the passphrase is wrong, or the key file was changed")]
     Passphrase,
+    /// An Ed25519 key, which docker and notary keep in a form of their own.
+    #[error("an Ed25519 key is not written to a key file of docker: use one of ECDSA")]
+    NotSealed,
+    /// The system gave no random bytes, or would not encrypt.
+    #[error("the key cannot be sealed: the system gave no random bytes")]
+    Random,
     /// What was in it is no key of ours.
     #[error(transparent)]
     Key(#[from] PrivateKeyError),

@@ -18,9 +18,10 @@ mod vouch;
 
 pub use entries::Entries;
 pub use fault::{Fault, Next};
-pub use form::{Form, Rules, check_parts, delegated, form_of};
+pub use form::{Delegated, Form, Rules, check_parts, delegated, form_of};
+pub(in crate::tuf) use release::is_signed;
 pub use release::{RELEASED_MAX, release};
-pub use vouch::{FORMAT, VOUCHES_MAX, Vouch, listed_and_signed, stage_of};
+pub use vouch::{FORMAT, VOUCHES_MAX, Vouch, end_and_signed, listed_and_signed, stage_of};
 
 use super::gun::Gun;
 use super::publish::{Accepted, Current, Held, Refusal};
@@ -44,7 +45,7 @@ pub fn admit(
     };
     let after = form::After::of(&accepted, current)?;
     form::check(&after, current, held, rules).map_err(refused)?;
-    let vouches = vouch::vouches(&accepted, current, rules, &refused)?;
+    let vouches = vouch::vouches(&accepted, &after, current, rules, &refused)?;
     let accepted = accepted.with_vouches(vouches);
     match release::taken_over(&after, current, held, now)? {
         Some(releases) => Ok(accepted.with_releases(releases)),

@@ -178,7 +178,7 @@ pub(super) fn check(suite: &Path, cases: &[Case], not_run: &[(&str, &str)]) {
         let of_a_case = |case: &Case| {
             let folder = Path::new(case.folder);
             let beside = folder.with_file_name("targets");
-            path.starts_with(folder) || path.starts_with(beside)
+            path.parent() == Some(folder) || path.starts_with(beside)
         };
         assert!(
             cases.iter().any(of_a_case),

@@ -1,14 +1,17 @@
 //! Attacks of whoever has all keys of a server of the Notary dialect, and so shows readers what no server would take: the publishing half
 //! of each story is in `attacks`. What the owner and the signers have not signed is still not believed.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::trust_repository::{DAY, Mirror, Reader, START, TrustRepository};
 use trust::tuf::author;
 use trust::tuf::publish::File;
 use trust::tuf::{Content, FileMeta, Key, KeyType, Problem, RoleName, Timestamp};
 use trust::{Algorithm, JsonError};
 
+use super::says::assert_says;
+
 const GUN: &str = "registry.example/shop/web";
+const TWICE: &str = "the key `version` stands twice in one object";
 
 fn role(text: &str) -> RoleName {
     RoleName::parse(text).unwrap()
@@ -79,6 +82,7 @@ fn a_stolen_key_below_the_threshold_of_targets_is_not_enough() {
     for stolen in &keys {
         let bytes = repository.sign(&forged, std::slice::from_ref(stolen));
         let problem = shown(repository.clone(), "targets", bytes).unwrap_err();
+        assert_says(&problem, "targets: 1 of 2 needed signatures are valid");
         let (role, valid, threshold) = (RoleName::Targets, 1, 2);
         assert_eq!(
             problem,
@@ -105,6 +109,8 @@ fn one_key_twice_is_one_key_for_readers_too() {
     let twice = repository.sign(&said, &[both[1].clone(), both[1].clone()]);
     for bytes in [by_both, twice] {
         let problem = shown(repository.clone(), "targets/releases", bytes).unwrap_err();
+        let text = "targets/releases: 1 of 2 needed signatures are valid";
+        assert_says(&problem, text);
         let (role, valid, threshold) = (role("targets/releases"), 1, 2);
         assert_eq!(
             problem,
@@ -139,6 +145,8 @@ fn a_key_id_that_is_not_the_keys_hash_is_not_read_either() {
     said["delegations"]["roles"][0]["keyids"] = json!([listed]);
     let bytes = repository.sign_raw(said, &repository.keys_of("targets"));
     let problem = shown(repository, "targets", bytes).unwrap_err();
+    let text = format!("the key listed as {listed} is {actual}: an id must be its key's hash");
+    assert_says(&problem, &text);
     assert_eq!(problem, Problem::KeyId { listed, actual });
 }
 
@@ -168,6 +176,7 @@ fn duplicate_json_keys_are_refused_at_every_step() {
             problem,
             Problem::Json(JsonError::DuplicateKey("version".into()))
         );
+        assert_says(&problem, TWICE);
     }
     for role in ["targets", "targets/alice"] {
         let bytes = twice(&RoleName::parse(role).unwrap());
@@ -176,5 +185,40 @@ fn duplicate_json_keys_are_refused_at_every_step() {
             problem,
             Problem::Json(JsonError::DuplicateKey("version".into()))
         );
+        assert_says(&problem, TWICE);
     }
+}
+
+#[test]
+fn replay_of_a_signature_for_another_digest() {
+    // Both files say the same otherwise, and are as long; what was signed for the one is put under the other.
+    let mut repository = TrustRepository::new(GUN);
+    let alice = repository.new_key(Algorithm::EcdsaP256);
+    repository.delegate("targets/alice", &[alice], 1);
+    let saying = |repository: &TrustRepository, image: &[u8]| {
+        let listed = FileMeta::of(image);
+        let (_, bytes) = repository.next_targets("targets/alice", |targets| {
+            targets.targets.insert("1.4".into(), listed);
+        });
+        bytes
+    };
+    let signed = saying(&repository, b"mended");
+    shown(repository.clone(), "targets/alice", signed.clone()).unwrap();
+    let mut other: Value = serde_json::from_slice(&saying(&repository, b"malice")).unwrap();
+    let signed: Value = serde_json::from_slice(&signed).unwrap();
+    other["signatures"] = signed["signatures"].clone();
+
+    let bytes = other.to_string().into_bytes();
+    let problem = shown(repository, "targets/alice", bytes).unwrap_err();
+    let text = "targets/alice: 0 of 1 needed signatures are valid";
+    assert_says(&problem, text);
+    let (role, valid, threshold) = (role("targets/alice"), 0, 1);
+    assert_eq!(
+        problem,
+        Problem::Threshold {
+            role,
+            valid,
+            threshold
+        }
+    );
 }

@@ -7,8 +7,11 @@ use testkit::standard_repository::{
 };
 use testkit::trust_repository::DAY;
 use trust::JsonError;
-use trust::tuf::standard::UNKNOWN_BYTES_MAX;
+use trust::tuf::client::ROOTS_MAX;
+use trust::tuf::standard::{ROLES_MAX, UNKNOWN_BYTES_MAX};
 use trust::tuf::{Problem, RoleName};
+
+use super::says::assert_says;
 
 const SERVERS: [&str; 2] = ["snapshot", "timestamp"];
 
@@ -44,6 +47,8 @@ fn rollback_the_whole_old_state_is_shown_again() {
             known
         }
     );
+    let text = "timestamp version 2 is older than version 3, which is known";
+    assert_says(&problem, text);
     reader.read(&repository, NOW).unwrap();
 }
 
@@ -62,6 +67,10 @@ fn rollback_an_old_snapshot_under_a_new_timestamp() {
             version,
             known
         }
+    );
+    assert_says(
+        &problem,
+        "snapshot version 2 is older than version 3, which is known",
     );
 }
 
@@ -82,6 +91,10 @@ fn rollback_old_targets_under_a_new_snapshot() {
             known
         }
     );
+    assert_says(
+        &problem,
+        "targets version 2 is older than version 3, which is known",
+    );
 }
 
 #[test]
@@ -97,6 +110,8 @@ fn rollback_of_the_root_itself() {
         let problem = reader.read(&mirror, NOW).unwrap_err();
         let current = 1;
         assert_eq!(problem, Problem::RootVersion { version, current });
+        let text = format!("root version {version} does not follow version 1");
+        assert_says(&problem, &text);
     }
 }
 
@@ -112,6 +127,8 @@ fn rollback_to_what_was_seen_in_a_state_that_was_refused() {
     assert_eq!(problem, Problem::Missing { role });
     let problem = reader.read(&old, NOW).unwrap_err();
     assert!(matches!(problem, Problem::Rollback { .. }), "{problem}");
+    let text = "timestamp version 2 is older than version 3, which is known";
+    assert_says(&problem, text);
 }
 
 #[test]
@@ -126,6 +143,8 @@ fn rollback_below_what_has_ended() {
     old.publish(&["timestamp"]);
     let problem = reader.read(&old, NOW + 30 * DAY).unwrap_err();
     assert!(matches!(problem, Problem::Rollback { .. }), "{problem}");
+    let text = "timestamp version 1 is older than version 2, which is known";
+    assert_says(&problem, text);
 }
 
 #[test]
@@ -138,6 +157,7 @@ fn freeze_the_same_state_is_shown_for_too_long() {
         let mut reader = Reader::of(&repository);
         reader.read(&repository, end - 1).unwrap();
         let problem = reader.read(&repository, end).unwrap_err();
+        assert_says(&problem, &format!("{role} expired at 2026-11-26T00:00:00Z"));
         let (role, expires) = (RoleName::parse(role).unwrap(), end);
         assert_eq!(problem, Problem::Expired { role, expires });
     }
@@ -158,6 +178,7 @@ fn freeze_what_a_delegation_said_last_is_shown_for_too_long() {
         &problem,
         Problem::Expired { role, expires } if role.as_str() == "alice" && *expires == end
     ));
+    assert_says(&problem, "alice expired at 2026-11-26T00:00:00Z");
 }
 
 #[test]
@@ -178,6 +199,7 @@ fn freeze_a_new_root_is_held_back() {
             threshold
         }
     );
+    assert_says(&problem, "timestamp: 0 of 1 needed signatures are valid");
     reader.read(&repository, NOW).unwrap();
 }
 
@@ -191,6 +213,7 @@ fn freeze_one_delegation_is_dropped_from_the_snapshot() {
     });
     let problem = reader.read(&repository, NOW).unwrap_err();
     assert!(matches!(&problem, Problem::Unlisted { role } if role.as_str() == "alice"));
+    assert_says(&problem, "snapshot lists no alice");
 }
 
 #[test]
@@ -208,6 +231,8 @@ fn mix_and_match_files_of_two_states() {
         } else {
             RoleName::Timestamp
         };
+        let text = format!("{role} has version 2, and {by} lists version 3");
+        assert_says(&problem, &text);
         let role = RoleName::parse(role).unwrap();
         assert_eq!(
             problem,
@@ -222,7 +247,7 @@ fn mix_and_match_files_of_two_states() {
     // … or by its hash, where two files have the same.
     repository.lists_hashes = true;
     repository.renew(&["targets", "snapshot", "timestamp"]);
-    for role in ["targets", "snapshot"] {
+    for (role, by) in [("targets", "snapshot"), ("snapshot", "timestamp")] {
         let mut mirror = repository.clone();
         let mut said = mirror.roles[role].clone();
         // As long as the right one.
@@ -231,6 +256,7 @@ fn mix_and_match_files_of_two_states() {
         mirror.served.insert(repository.path(role), file);
         let problem = Reader::of(&repository).read(&mirror, NOW).unwrap_err();
         assert!(matches!(problem, Problem::Hash { .. }), "{role}: {problem}");
+        assert_says(&problem, &format!("{role} is not the file that {by} lists"));
     }
 }
 
@@ -245,13 +271,14 @@ fn endless_data_is_cut_off_at_every_step() {
         let file = [repository.served[&path].as_slice(), b" "].concat();
         (path, file)
     };
-    for (path, file) in [
-        ("2.root.json".to_owned(), endless.clone()),
-        ("timestamp.json".to_owned(), endless),
-        longer("snapshot"),
-        longer("targets"),
-        longer("alice"),
+    for (role, (path, file)) in [
+        ("root", ("2.root.json".to_owned(), endless.clone())),
+        ("timestamp", ("timestamp.json".to_owned(), endless)),
+        ("snapshot", longer("snapshot")),
+        ("targets", longer("targets")),
+        ("alice", longer("alice")),
     ] {
+        let most = file.len() - 1;
         let mut mirror = repository.clone();
         mirror.served.insert(path.clone(), file);
         let problem = Reader::of(&repository)
@@ -261,7 +288,47 @@ fn endless_data_is_cut_off_at_every_step() {
             matches!(problem, Problem::TooLong { .. }),
             "{path}: {problem}"
         );
+        let text = format!("limit exceeded: {role} is longer than {most} bytes");
+        assert_says(&problem, &text);
     }
+}
+
+#[test]
+fn endless_roots_are_cut_off() {
+    // With the owner's root key: a root after every root, so that a reader never gets to the end.
+    let (mut repository, _, mut reader) = read_before();
+    for _ in 0..=ROOTS_MAX {
+        repository.renew(&["root"]);
+    }
+    let problem = reader.read(&repository, NOW).unwrap_err();
+    assert!(matches!(problem, Problem::TooMany { max: ROOTS_MAX, .. }));
+    let text = "limit exceeded: more than 1024 roots after each other";
+    assert_says(&problem, text);
+}
+
+#[test]
+fn endless_delegations_are_cut_off() {
+    // A role that delegates every name to more roles than anybody asks.
+    let (mut repository, _, mut reader) = read_before();
+    repository.delegate("alice", &["*"], &[signing_key()], 1);
+    let delegations = &mut repository.role("targets")["delegations"];
+    let one = delegations["roles"][0].clone();
+    let roles = (0..=ROLES_MAX).map(|n| {
+        let mut role = one.clone();
+        role["name"] = json!(n.to_string());
+        role
+    });
+    delegations["roles"] = roles.collect();
+    repository.renew(&["targets"]);
+    let listed = repository.role("snapshot")["meta"]["alice.json"].clone();
+    for n in 0..=ROLES_MAX {
+        repository.role("snapshot")["meta"][format!("{n}.json")] = listed.clone();
+    }
+    repository.renew(&SERVERS);
+    let problem = reader.find(&repository, "other", NOW).unwrap_err();
+    assert!(matches!(problem, Problem::TooMany { max: ROLES_MAX, .. }));
+    let text = "limit exceeded: more than 512 roles in one search";
+    assert_says(&problem, text);
 }
 
 #[test]
@@ -279,6 +346,8 @@ fn fast_forward_ends_with_the_stolen_keys() {
     // The honest repository looks old now …
     let problem = reader.read(&repository, NOW).unwrap_err();
     assert!(matches!(problem, Problem::Rollback { .. }), "{problem}");
+    let text = "timestamp version 3 is older than version 9007199254740992, which is known";
+    assert_says(&problem, text);
     // … until its owner gives the server a new key, also if the reader learns of it and of nothing else first.
     repository.rotate("timestamp", &[signing_key()], 1);
     repository.renew(&["timestamp"]);
@@ -304,10 +373,13 @@ fn arbitrary_installation_needs_keys() {
             threshold
         }
     );
+    assert_says(&problem, "timestamp: 0 of 1 needed signatures are valid");
     // Its next root does not help either: nobody whom the reader knows has signed it.
     theirs.renew(&["root"]);
     let problem = reader.read(&theirs, NOW).unwrap_err();
     assert_eq!(problem, Problem::NotRotated { valid, threshold });
+    let text = "root: 0 of 1 needed signatures by keys of the previous root are valid";
+    assert_says(&problem, text);
     // Nor does a root that its own keys have not signed.
     let mut unsigned = theirs.clone();
     unsigned.keys.insert("root".into(), vec![signing_key()]);
@@ -323,6 +395,7 @@ fn arbitrary_installation_needs_keys() {
             threshold
         }
     );
+    assert_says(&problem, "root: 0 of 1 needed signatures are valid");
 }
 
 #[test]
@@ -339,20 +412,20 @@ fn a_stolen_key_below_the_threshold_is_not_enough() {
     robbed.add_target("releases", "other", b"malice");
     let problem = reader.find(&robbed, "other", NOW).unwrap_err();
     let (valid, threshold) = (1, 2);
-    let at = |problem: &Problem| match problem {
-        Problem::Threshold {
-            role,
-            valid: 1,
-            threshold: 2,
-        } => role.to_string(),
-        problem => panic!("{problem}"),
-    };
-    assert_eq!(at(&problem), "releases");
+    assert!(matches!(
+        &problem,
+        Problem::Threshold { role, valid: 1, threshold: 2 } if role.as_str() == "releases"
+    ));
+    assert_says(&problem, "releases: 1 of 2 needed signatures are valid");
     // … or a new root that asks for one only.
     repository.set_keys("root", &keys[..1], 1);
     repository.renew(&["root"]);
     let problem = reader.read(&repository, NOW).unwrap_err();
     assert_eq!(problem, Problem::NotRotated { valid, threshold });
+    assert_says(
+        &problem,
+        "root: 1 of 2 needed signatures by keys of the previous root are valid",
+    );
 }
 
 #[test]
@@ -372,6 +445,10 @@ fn replay_of_another_repositorys_files() {
         matches!(problem, Problem::ListedVersion { .. }),
         "{problem}"
     );
+    assert_says(
+        &problem,
+        "alice has version 2, and snapshot lists version 1",
+    );
 
     for role in SERVERS {
         let mut mirror = repository.clone();
@@ -382,7 +459,33 @@ fn replay_of_another_repositorys_files() {
             matches!(problem, Problem::Threshold { valid: 0, .. }),
             "{problem}"
         );
+        let text = format!("{role}: 0 of 1 needed signatures are valid");
+        assert_says(&problem, &text);
     }
+}
+
+#[test]
+fn replay_of_a_signature_for_another_digest() {
+    // What was signed for one target is put under a list with another, which says the same otherwise.
+    let (repository, _, _) = read_before();
+    let mut mirror = repository.clone();
+    let path = repository.path("targets");
+    let mut file: Value = serde_json::from_slice(&repository.served[&path]).unwrap();
+    let listed = &mut file["signed"]["targets"]["app"]["hashes"]["sha256"];
+    assert_eq!(*listed, json!(sha256(b"mended")));
+    *listed = json!(sha256(b"malice"));
+    mirror.served.insert(path, file.to_string().into_bytes());
+    let problem = Reader::of(&repository).read(&mirror, NOW).unwrap_err();
+    let (role, valid, threshold) = (RoleName::Targets, 0, 1);
+    assert_eq!(
+        problem,
+        Problem::Threshold {
+            role,
+            valid,
+            threshold
+        }
+    );
+    assert_says(&problem, "targets: 0 of 1 needed signatures are valid");
 }
 
 #[test]
@@ -399,6 +502,7 @@ fn replay_of_one_roles_file_for_another() {
         &problem,
         Problem::Threshold { role, valid: 0, .. } if role.as_str() == "bob"
     ));
+    assert_says(&problem, "bob: 0 of 1 needed signatures are valid");
     // One key for all roles does not make their files the same.
     let one = signing_key();
     for role in SERVERS {
@@ -409,6 +513,8 @@ fn replay_of_one_roles_file_for_another() {
     repository.served.insert("timestamp.json".into(), file);
     let problem = reader.read(&repository, NOW).unwrap_err();
     assert!(matches!(&problem, Problem::Field { at, .. } if at == "timestamp.signed._type"));
+    let text = "`timestamp.signed._type` is not the type of this role's files";
+    assert_says(&problem, text);
 }
 
 #[test]
@@ -431,8 +537,10 @@ fn one_key_twice_is_one_key() {
     repository.serve("releases", file.to_string().into_bytes());
     repository.renew(&SERVERS);
     let problem = Reader::of(&repository).find(&repository, "other", NOW);
+    let problem = problem.unwrap_err();
+    assert_says(&problem, "releases: 1 of 2 needed signatures are valid");
     assert!(matches!(
-        problem.unwrap_err(),
+        problem,
         Problem::Threshold {
             valid: 1,
             threshold: 2,
@@ -449,6 +557,7 @@ fn one_signature_twice_is_not_even_read() {
     repository.served.insert("timestamp.json".into(), file);
     let problem = reader.read(&repository, NOW).unwrap_err();
     assert!(matches!(&problem, Problem::Field { at, .. } if at == "timestamp.signatures"));
+    assert_says(&problem, "`timestamp.signatures` has two of one key");
 }
 
 #[test]
@@ -466,6 +575,8 @@ fn a_key_id_that_is_another_keys() {
     repository.renew(&["alice", "snapshot", "timestamp"]);
     let problem = reader.find(&repository, "other", NOW).unwrap_err();
     assert!(matches!(&problem, Problem::KeyName { listed } if listed.as_str() == owners));
+    let text = format!("the key id {owners} stands for two different keys in one repository");
+    assert_says(&problem, &text);
 
     // Nor may the next root give a name that is known to another key.
     let (mut repository, _, mut reader) = read_before();
@@ -474,6 +585,8 @@ fn a_key_id_that_is_another_keys() {
     repository.renew(&["root"]);
     let problem = reader.read(&repository, NOW).unwrap_err();
     assert!(matches!(&problem, Problem::KeyName { listed } if listed.as_str() == owners));
+    let text = format!("the key id {owners} stands for two different keys in one repository");
+    assert_says(&problem, &text);
 }
 
 #[test]
@@ -493,6 +606,9 @@ fn duplicate_json_keys_are_read_by_nobody() {
         let problem = Reader::of(&repository).read(&mirror, NOW).unwrap_err();
         let double = matches!(&problem, Problem::Json(JsonError::DuplicateKey(_)));
         assert!(double, "{role}: {problem}");
+        let key = field.trim_matches(['"', ':']);
+        let text = format!("the key `{key}` stands twice in one object");
+        assert_says(&problem, &text);
     }
 }
 
@@ -517,6 +633,8 @@ fn two_files_under_one_version() {
     let problem = reader.read(&robbed, NOW).unwrap_err();
     let (role, version) = (RoleName::Snapshot, 3);
     assert_eq!(problem, Problem::Equivocation { role, version });
+    let text = "snapshot version 3 is not the file that is known by this version";
+    assert_says(&problem, text);
 }
 
 #[test]
@@ -556,6 +674,7 @@ fn a_delegation_that_is_held_back_is_not_passed_over() {
     mirror.served.remove(&repository.path("alice"));
     let problem = reader.find(&mirror, "other", NOW).unwrap_err();
     assert!(matches!(&problem, Problem::Missing { role } if role.as_str() == "alice"));
+    assert_says(&problem, "alice is missing");
     let found = reader.find(&repository, "other", NOW).unwrap();
     assert_eq!(found, Some(("alice".into(), sha256(b"right"))));
 }

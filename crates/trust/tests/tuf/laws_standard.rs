@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use testkit::standard_repository::{NOW, Reader, StandardRepository, sha256, signing_key};
 use trust::tuf::standard::Pattern;
 
+use super::laws::{json, pointers};
+
 /// A repository with a delegation, which lists no hashes, so that the signatures alone hold it together.
 static REPOSITORY: LazyLock<StandardRepository> = LazyLock::new(|| {
     let mut repository = StandardRepository::new();
@@ -67,6 +69,30 @@ proptest! {
         let mut mirror = REPOSITORY.clone();
         mirror.served.insert(names()[file].clone(), bytes);
         prop_assert_eq!(found(&mirror), None);
+    }
+
+    #[test]
+    fn nothing_panics_on_any_json_that_is_signed(file in 0_usize..5, value in json()) {
+        // The right keys say anything: where it is not read, nothing is found, and nothing else is found where it is.
+        let roles = ["root", "timestamp", "snapshot", "targets", "alice"];
+        let mut mirror = REPOSITORY.clone();
+        let bytes = mirror.sign(&value, &mirror.keys[roles[file]]);
+        mirror.served.insert(names()[file].clone(), bytes);
+        prop_assert_eq!(found(&mirror), None);
+    }
+
+    #[test]
+    fn nothing_panics_on_a_change_that_is_signed(file in 0_usize..5, at in any::<prop::sample::Index>(), to in json()) {
+        let roles = ["root", "timestamp", "snapshot", "targets", "alice"];
+        let mut mirror = REPOSITORY.clone();
+        let mut said = mirror.roles[roles[file]].clone();
+        let pointers = pointers(&said);
+        *said.pointer_mut(at.get::<String>(&pointers)).unwrap() = to;
+        let bytes = mirror.sign(&said, &mirror.keys[roles[file]]);
+        mirror.served.insert(names()[file].clone(), bytes);
+        if let Some(other) = found(&mirror) {
+            prop_assert_eq!(other, sha256(b"an image"));
+        }
     }
 
     #[test]

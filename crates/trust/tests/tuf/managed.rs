@@ -152,7 +152,7 @@ fn a_stage_has_signers_below_it_and_names_it_for_them() {
     );
     let delegated = delegated(repository.current()).unwrap();
     assert_eq!(
-        delegated[&role("targets/staging/alice")],
+        delegated[&role("targets/staging/alice")].keys,
         [id].into_iter().collect()
     );
 

@@ -1,6 +1,7 @@
 //! Nobody releases a tag alone, whatever they post: not a signer, not the owner, not both. Each attempt is a story that ends with a
 //! refusal of its own, and with nothing released.
 
+use std::collections::BTreeSet;
 use std::slice;
 
 use testkit::trust_repository::{Mirror, Reader, START, TrustRepository};
@@ -9,7 +10,12 @@ use trust::tuf::managed::{Fault, VOUCHES_MAX};
 use trust::tuf::publish::{REFUSAL_BYTES_MAX, Refusal};
 use trust::tuf::{FileMeta, Key, Problem, RoleName, author};
 
+use super::says::assert_says;
+
 const GUN: &str = "registry.example/shop/web";
+/// What every refusal here ends with.
+const NEXT: &str = "add signers with `countersign trust signer add NAME --key NAME.pub registry.example/shop/web`; sign with \
+                    `docker trust sign` or `countersign sign`";
 const IMAGE: &[u8] = b"an image that nobody else has seen";
 
 type Update = Vec<(RoleName, Vec<u8>)>;
@@ -43,11 +49,14 @@ fn nothing_is_released(repository: &TrustRepository) {
     }
 }
 
+/// What is wrong with the form; the next command stands after it.
 fn fault(refusal: Refusal) -> Fault {
-    match refusal {
-        Refusal::NotManaged { fault, .. } => fault,
-        other => panic!("{other}"),
-    }
+    let text = refusal.to_string();
+    let Refusal::NotManaged { fault, .. } = refusal else {
+        panic!("{text}");
+    };
+    assert_says(&text, &format!("{fault}; {NEXT}"));
+    fault
 }
 
 fn listing(tag: &str) -> trust::tuf::Targets {
@@ -71,6 +80,8 @@ fn a_signer_writes_the_list_of_releases() {
     let bytes = repository.sign(&listing("1.4"), &[alice]);
     let update = vec![(RoleName::releases(), bytes)];
     let found = fault(refused(&mut repository, update));
+    let text = "a policy covers this repository: targets/releases is written by this server alone";
+    assert_says(&found, text);
     assert_eq!(found, Fault::Uploaded(RoleName::releases()));
 }
 
@@ -90,6 +101,7 @@ fn a_signer_delegates_releases_to_their_own_key() {
         valid,
         threshold,
     };
+    assert_says(&refusal, "targets: 0 of 1 needed signatures are valid");
     assert_eq!(refusal, Refusal::BadTargets(expected));
 }
 
@@ -100,14 +112,19 @@ fn a_signer_writes_targets_or_the_root_itself() {
     let mut targets = listing("1.4");
     targets.version = 9;
     let update = vec![(RoleName::Targets, repository.sign(&targets, &keys))];
-    assert_eq!(refused(&mut repository, update).name(), "ErrBadTargets");
+    let refusal = refused(&mut repository, update);
+    assert_eq!(refusal.name(), "ErrBadTargets");
+    assert_says(&refusal, "targets: 0 of 1 needed signatures are valid");
     let mut root = author::next(&RoleName::Root, repository.root(), START);
     root.set_role(&RoleName::Targets, &keys, 1);
     let update = vec![
         (RoleName::Root, repository.sign(&root, &keys)),
         (RoleName::Targets, repository.sign(&targets, &keys)),
     ];
-    assert_eq!(refused(&mut repository, update).name(), "ErrBadRoot");
+    let refusal = refused(&mut repository, update);
+    assert_eq!(refusal.name(), "ErrBadRoot");
+    let text = "root: 0 of 1 needed signatures by keys of the previous root are valid";
+    assert_says(&refusal, text);
 }
 
 #[test]
@@ -214,6 +231,11 @@ fn the_owner_delegates_to_a_key_that_is_nobodys() {
     let update = vec![repository.delegating_to("targets/mallory", slice::from_ref(&key))];
     let found = fault(refused(&mut repository, update));
     let (role, key) = (role("targets/mallory"), key.id().clone());
+    let text = format!(
+        "the key {} of targets/mallory is not registered on this server: `countersign key register`",
+        key.short()
+    );
+    assert_says(&found, &text);
     assert_eq!(found, Fault::Unregistered { role, key });
 }
 
@@ -224,6 +246,8 @@ fn the_owner_puts_two_people_into_one_delegation() {
     repository.register(&mallory, "person mallory");
     let update = vec![repository.delegating_to("targets/team", &[alice, mallory])];
     let found = fault(refused(&mut repository, update));
+    let text = "targets/team has keys of person alice and of person mallory: each signer has a delegation of their own";
+    assert_says(&found, text);
     assert!(
         matches!(&found, Fault::Owners { owner, other, .. } if owner == "person alice" && other == "person mallory"),
         "{found}"
@@ -263,8 +287,19 @@ fn the_owner_signs_for_a_stage_with_the_key_of_targets() {
 
 #[test]
 fn a_stage_is_claimed_by_a_stranger() {
-    // The stage is named, and so is the stranger: the gate sees that mallory is no signer of it.
     let (mut repository, _) = shop();
+    // Nobody has delegated it to them.
+    let key = repository.new_key(Algorithm::EcdsaP256);
+    let bytes = repository.sign(&listing("1.4"), slice::from_ref(&key));
+    let refusal = refused(
+        &mut repository,
+        vec![(role("targets/staging/mallory"), bytes)],
+    );
+    assert_says(
+        &refusal,
+        "targets/staging/mallory: targets/staging is missing",
+    );
+    // A registered stranger is named with the stage: the gate sees that mallory is no signer of it.
     let mallory = repository.add_signer("targets/staging", "person mallory");
     let update =
         vec![repository.delegating_to("targets/staging/mallory", slice::from_ref(&mallory))];
@@ -279,6 +314,10 @@ fn a_stage_is_claimed_by_a_stranger() {
     let update = vec![repository.delegating_to("targets/alice/mallory", slice::from_ref(&mallory))];
     let found = fault(refused(&mut repository, update));
     assert_eq!(found, Fault::NoStage(role("targets/alice/mallory")));
+    assert_says(
+        &found,
+        "no policy of this repository has a stage for which targets/alice/mallory could be",
+    );
 }
 
 #[test]
@@ -304,6 +343,8 @@ fn one_key_twice_is_one_key() {
     repository.post_managed(vec![update]).unwrap();
     let update = vec![repository.signing("targets/carol", "1.5", IMAGE)];
     let refusal = refused(&mut repository, update);
+    let text = "targets/carol: 1 of 2 needed signatures are valid";
+    assert_says(&refusal, text);
     assert!(
         matches!(
             &refusal,
@@ -328,7 +369,13 @@ fn a_key_is_listed_under_an_id_that_is_not_its_hash() {
     keys[alice.id().as_str()] = mallory.to_json();
     let signed = value["signed"].take();
     let bytes = repository.sign_raw(signed, &repository.keys_of("targets"));
+    let text = format!(
+        "the key listed as {} is {}: an id must be its key's hash",
+        alice.id(),
+        mallory.id()
+    );
     let refusal = refused(&mut repository, vec![(name, bytes)]);
+    assert_says(&refusal, &text);
     assert!(
         matches!(&refusal, Refusal::BadTargets(Problem::KeyId { .. })),
         "{refusal}"
@@ -345,7 +392,76 @@ fn an_old_file_of_a_signer_is_sent_again() {
     });
     repository.post_managed(vec![back]).unwrap();
     let refusal = refused(&mut repository, vec![first]);
+    let text = "targets/alice version 1 is not newer than version 2, which is stored: somebody else published meanwhile; \
+                run the command again";
+    assert_says(&refusal, text);
     assert!(matches!(refusal, Refusal::OldVersion { .. }), "{refusal}");
+}
+
+#[test]
+fn replay_of_a_signature_for_another_digest() {
+    let (mut repository, _) = shop();
+    let signed = repository.signing("targets/alice", "1.4", IMAGE);
+    let (name, other) = repository.signing("targets/alice", "1.4", b"another image");
+    let mut other: serde_json::Value = serde_json::from_slice(&other).unwrap();
+    let read: serde_json::Value = serde_json::from_slice(&signed.1).unwrap();
+    other["signatures"] = read["signatures"].clone();
+    let update = vec![(name, other.to_string().into_bytes())];
+    let refusal = refused(&mut repository, update);
+    let text = "targets/alice: 0 of 1 needed signatures are valid";
+    assert_says(&refusal, text);
+
+    // What she did sign vouches for that image, and not a second time under another tag.
+    let vouches = repository.post_managed(vec![signed.clone()]).unwrap();
+    let sha256 = FileMeta::of(IMAGE).hashes.sha256.unwrap();
+    assert_eq!(
+        vouches.iter().map(|vouch| vouch.sha256).collect::<Vec<_>>(),
+        [sha256]
+    );
+    let text = String::from_utf8(signed.1).unwrap();
+    let renamed = text.replace("\"1.4\"", "\"latest\"");
+    assert_ne!(text, renamed);
+    let update = vec![(signed.0, renamed.into_bytes())];
+    let refusal = refused(&mut repository, update);
+    let text = "targets/alice: 0 of 1 needed signatures are valid";
+    assert_says(&refusal, text);
+}
+
+#[test]
+fn one_person_with_two_keys_is_one_person() {
+    // In one delegation that needs both, and in two: whose each key is goes with it, and that is what the gate counts.
+    let (mut repository, alice) = shop();
+    let second = repository.new_key(Algorithm::Ed25519);
+    repository.register(&second, "person alice");
+    let keys = [alice, second];
+    let (one, other) = (role("targets/alice"), role("targets/alicia"));
+    let update = repository.next_targets("targets", |targets| {
+        let delegations = &mut targets.delegations;
+        delegations.set_role(one, &keys, 2, &[""]);
+        delegations.set_role(other, &keys[1..], 1, &[""]);
+    });
+    repository.post_managed(vec![update]).unwrap();
+    let mut vouches = Vec::new();
+    for name in ["targets/alice", "targets/alicia"] {
+        let file = repository.signing(name, "1.4", IMAGE);
+        vouches.extend(repository.post_managed(vec![file]).unwrap());
+    }
+    let mut roles: Vec<&str> = vouches.iter().map(|vouch| vouch.role.as_str()).collect();
+    roles.dedup();
+    assert_eq!(roles, ["targets/alice", "targets/alicia"]);
+    let people: BTreeSet<&str> = vouches
+        .iter()
+        .map(|vouch| repository.owner(&vouch.key).unwrap())
+        .collect();
+    assert_eq!((vouches.len(), people.len()), (3, 1), "{vouches:?}");
+    nothing_is_released(&repository);
+
+    // Nor may a second person's key come into hers, so that they look like one.
+    let bob = repository.add_signer("targets/bob", "person bob");
+    let update = vec![repository.delegating_to("targets/alicia", &[keys[1].clone(), bob])];
+    let found = fault(refused(&mut repository, update));
+    let text = "targets/alicia has keys of person alice and of person bob: each signer has a delegation of their own";
+    assert_says(&found, text);
 }
 
 #[test]

@@ -48,9 +48,9 @@
 //! | `TestValidateTargetsSigMissing` | `ErrBadTargets` | `nothing_is_taken_unsigned` |
 //! | `TestValidateSnapshotSigMissing` | `ErrBadSnapshot` | `nothing_is_taken_unsigned` |
 //! | `TestValidateRootCorrupt` | `ErrBadRoot`; over HTTP `MALFORMED_JSON`, before it gets there | `what_is_no_json_is_malformed` |
-//! | `TestValidateTargetsCorrupt` | `ErrBadTargets`; over HTTP as above | `what_is_no_json_is_malformed` |
-//! | `TestValidateSnapshotCorrupt` | `ErrBadSnapshot`; over HTTP as above | `what_is_no_json_is_malformed` |
-//! | `TestValidateRootModifiedSize` | `ErrBadRoot` (its bytes are no JSON either) | `what_is_no_json_is_malformed` |
+//! | `TestValidateTargetsCorrupt` | `ErrBadTargets`; over HTTP `MALFORMED_JSON` | `what_is_no_json_is_malformed` |
+//! | `TestValidateSnapshotCorrupt` | `ErrBadSnapshot`; over HTTP `MALFORMED_JSON` | `what_is_no_json_is_malformed` |
+//! | `TestValidateRootModifiedSize` | `ErrBadRoot`; its bytes are no JSON either, so over HTTP `MALFORMED_JSON` | `what_is_no_json_is_malformed` |
 //! | `TestValidateTargetsModifiedSize` | `ErrBadSnapshot` | `a_snapshot_lists_the_files_that_came` |
 //! | `TestValidateRootModifiedHash` | `ErrBadSnapshot` | `a_snapshot_lists_the_files_that_came` |
 //! | `TestValidateTargetsModifiedHash` | `ErrBadSnapshot` | `a_snapshot_lists_the_files_that_came` |

@@ -1,5 +1,7 @@
 //! What an honest reader fetches, and what a repository says to him.
 
+use std::slice;
+
 use testkit::trust_repository::{DAY, Mirror, Reader, START, TrustRepository};
 use trust::Algorithm;
 use trust::tuf::client::{Anchor, Client, Remembered};
@@ -364,7 +366,7 @@ fn a_managed_repository_lists_nothing_itself() {
     let mut repository = TrustRepository::new(GUN);
     let [server, alice, bob] = [(); 3].map(|()| repository.new_key(Algorithm::EcdsaP256));
     repository.delegate("targets/releases", &[alice.clone(), bob.clone()], 1);
-    repository.delegate("targets/alice", &[alice.clone()], 1);
+    repository.delegate("targets/alice", slice::from_ref(&alice), 1);
     repository.publish("targets", "1.4", b"an image");
     let releases: RoleName = "targets/releases".parse().unwrap();
     let file = repository.next_targets("targets", |targets| {

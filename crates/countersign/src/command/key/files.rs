@@ -9,6 +9,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use trust::tuf::keyfile::{self as docker, KeyFile};
+use trust::tuf::{Gun, RoleName};
 use trust::{Algorithm, KeyId, PrivateKey, PublicKey, Signer as _, keyfile};
 
 /// Variables that hold a key file's password: ours, and cosign's.
@@ -70,9 +71,24 @@ fn with_ending(name: &Path, ending: &str) -> PathBuf {
 
 /// Writes a private key, sealed, to a new file that only its owner can read.
 pub(crate) fn write(path: &Path, key: &PrivateKey, password: &SecretString) -> Result<()> {
+    write_new(path, &keyfile::seal(key, password)?)
+}
+
+/// The same in the form that docker and notary open. Root keys are for no repository in particular.
+pub(crate) fn write_dockers(
+    path: &Path,
+    key: &PrivateKey,
+    role: &RoleName,
+    gun: &Gun,
+    passphrase: &SecretString,
+) -> Result<()> {
+    let gun = Some(gun).filter(|_| *role != RoleName::Root);
+    write_new(path, &docker::seal(key, role, gun, passphrase)?)
+}
+
+fn write_new(path: &Path, sealed: &str) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let failed = || format!("cannot write `{}`", path.display());
-    let sealed = keyfile::seal(key, password)?;
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -93,14 +109,20 @@ pub(crate) fn open(path: &Path) -> Result<PrivateKey> {
 pub(crate) fn open_as(path: &Path, what: &str) -> Result<PrivateKey> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the key `{}`", path.display()))?;
-    let opened = match KeyFile::is_one(&text) {
-        true => open_dockers(&text, what),
-        false => {
-            let password = password(&PASSWORD_VARIABLES, what)?;
-            keyfile::open(&text, &password).map_err(anyhow::Error::from)
-        }
+    let file = path.display();
+    let shown = format!("the key `{file}`");
+    if !KeyFile::is_one(&text) {
+        let password = Password::of(&PASSWORD_VARIABLES, what)?;
+        let opened = keyfile::open(&text, &password.secret);
+        return opened.with_context(|| password.cannot_open(&shown));
+    }
+    let key = KeyFile::parse(&text).with_context(|| format!("cannot open {shown}"))?;
+    let password = match key.is_sealed() {
+        true => Password::of(&variables_of(key.role()), what)?,
+        false => Password::none(),
     };
-    opened.with_context(|| format!("cannot open the key `{}`", path.display()))
+    let opened = key.open(&password.secret);
+    opened.with_context(|| password.cannot_open(&shown))
 }
 
 /// Reads a public key's file, also one with the signer's name as a header, as docker writes it.
@@ -111,38 +133,72 @@ pub(crate) fn public(path: &Path) -> Result<PublicKey> {
         .with_context(|| format!("cannot read the public key `{}`", path.display()))
 }
 
-fn open_dockers(text: &str, what: &str) -> Result<PrivateKey> {
-    let file = KeyFile::parse(text)?;
-    if !file.is_sealed() {
-        return Ok(file.open(&SecretString::from(String::new()))?);
-    }
-    let variables = match file.role() {
+/// Where a passphrase may stand for a key that docker or notary keeps, by what the file says that it is for.
+fn variables_of(role: Option<&str>) -> Vec<&'static str> {
+    let variables = match role {
         Some("root") => ROOT_VARIABLES,
         Some("targets") => TARGETS_VARIABLES,
         _ => SIGNER_VARIABLES,
     };
-    let variables = [variables, PASSWORD_VARIABLES].concat();
-    Ok(file.open(&password(&variables, what)?)?)
+    [variables, PASSWORD_VARIABLES].concat()
 }
 
-fn password(variables: &[&str], what: &str) -> Result<SecretString> {
-    match from_environment(variables) {
-        Some(password) => Ok(password),
-        None => ask_password(what),
+/// A password, and where it comes from.
+struct Password {
+    secret: SecretString,
+    variable: Option<&'static str>,
+}
+
+impl Password {
+    fn none() -> Self {
+        Self {
+            secret: SecretString::from(String::new()),
+            variable: None,
+        }
+    }
+
+    /// From the first of these variables that is set, or else from whoever is asked.
+    fn of(variables: &[&'static str], what: &str) -> Result<Self> {
+        if let Some((variable, secret)) = from_environment(variables) {
+            let variable = Some(variable);
+            return Ok(Self { secret, variable });
+        }
+        Ok(Self {
+            secret: ask_password(what)?,
+            variable: None,
+        })
+    }
+
+    fn cannot_open(&self, what: &str) -> String {
+        match self.variable {
+            Some(variable) => format!("cannot open {what} with the password of {variable}"),
+            None => format!("cannot open {what}"),
+        }
     }
 }
 
-fn from_environment(variables: &[&str]) -> Option<SecretString> {
-    let set = variables.iter().find_map(|name| std::env::var(name).ok());
-    set.map(SecretString::from)
+fn from_environment(variables: &[&'static str]) -> Option<(&'static str, SecretString)> {
+    let mut set = variables
+        .iter()
+        .filter_map(|name| Some((*name, SecretString::from(std::env::var(name).ok()?))));
+    set.next()
 }
 
 /// The password for a key that is about to be made.
 pub(crate) fn new_password(of: &str) -> Result<SecretString> {
-    if let Some(password) = from_environment(&PASSWORD_VARIABLES) {
+    choose(&PASSWORD_VARIABLES, of)
+}
+
+/// The same for a key that docker is to open, which asks for its own variables first.
+pub(crate) fn new_passphrase(role: &RoleName, of: &str) -> Result<SecretString> {
+    choose(&variables_of(Some(role.as_str())), of)
+}
+
+fn choose(variables: &[&'static str], of: &str) -> Result<SecretString> {
+    if let Some((_, password)) = from_environment(variables) {
         return Ok(password);
     }
-    let [variable, _] = PASSWORD_VARIABLES;
+    let variable = variables.first().unwrap_or(&"");
     let first = rpassword::prompt_password(format!("Password for {of}: "))
         .with_context(|| format!("cannot ask for a password; set {variable}"))?;
     let second = rpassword::prompt_password("Once more: ")?;
@@ -188,6 +244,43 @@ mod tests {
         let opened = open(&private).unwrap();
         assert_eq!(opened.public_key(), key.public_key());
         assert_eq!(&public(&public_file).unwrap(), key.public_key());
+    }
+
+    #[test]
+    fn each_of_dockers_keys_has_its_variables_and_ours_after_them() {
+        let first = |role| variables_of(role)[0];
+        assert_eq!(first(Some("root")), ROOT_VARIABLES[0]);
+        for role in [Some("targets"), Some("alice"), None] {
+            assert_eq!(first(role), TARGETS_VARIABLES[0]);
+        }
+        assert_ne!(variables_of(Some("targets")), variables_of(Some("alice")));
+        assert_eq!(variables_of(None)[2..], PASSWORD_VARIABLES);
+        let set = Password {
+            secret: SecretString::from("p"),
+            variable: Some("VARIABLE"),
+        };
+        assert!(set.cannot_open("it").ends_with("of VARIABLE"));
+        assert_eq!(Password::none().cannot_open("it"), "cannot open it");
+    }
+
+    #[test]
+    fn a_key_of_docker_names_its_repository_unless_it_is_a_root_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let gun = Gun::parse("registry.example/shop/web").unwrap();
+        let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+        let passphrase = SecretString::from("a passphrase");
+        for (role, named) in [
+            (RoleName::Root, None),
+            (RoleName::Targets, Some(gun.as_str())),
+        ] {
+            let path = folder.path().join(role.as_str());
+            write_dockers(&path, &key, &role, &gun, &passphrase).unwrap();
+            let file = KeyFile::parse(&fs::read_to_string(&path).unwrap()).unwrap();
+            assert_eq!((file.role(), file.gun()), (Some(role.as_str()), named));
+            let opened = file.open(&passphrase).unwrap();
+            assert_eq!(opened.public_key(), key.public_key());
+            assert!(write_dockers(&path, &key, &role, &gun, &passphrase).is_err());
+        }
     }
 
     #[test]

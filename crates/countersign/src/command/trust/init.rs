@@ -1,7 +1,7 @@
 //! `countersign trust init`: the first root and `targets` of a trust repository. Keys lie on the disk, sealed, before anything is published
 //! that names them.
 
-use super::keyring::{KeyFlags, Keyring, Purpose};
+use super::keyring::{KeyFlags, Keyring, Place, Purpose};
 use super::pen::{self, Pen};
 use super::repository::{Repository, Update};
 use super::status;
@@ -17,8 +17,10 @@ use trust::tuf::{Key, RELEASES, RoleName};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Keys are made in `~/.config/countersign/trust`, sealed with a password that is asked for or taken from \
-    COUNTERSIGN_KEY_PASSWORD. One root key is used for all repositories that are begun on this machine. Keep a copy of it offline: \
-    without it no key can be changed any more.\n\n\
+    COUNTERSIGN_KEY_PASSWORD. One root key is used for all repositories that are begun on this machine; where docker has made one, that is \
+    used, and the targets key is put beside it. With `--docker` both are in docker's `~/.docker/trust/private`, sealed as docker does it with \
+    the passphrases of DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE and DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE, so that docker up to version 28 \
+    can go on with them. Keep a copy of the root key offline: without it no key can be changed any more.\n\n\
     Examples:\n  countersign trust init registry.example:5000/shop/web\n  \
     countersign trust init --plain registry.example:5000/shop/tools          (released by docker's own clients)\n  \
     countersign trust init --root-key /media/stick/root.key shop/web         (a key that you have)"
@@ -32,6 +34,9 @@ pub(crate) struct Init {
     /// The root key to use, in a file of `countersign key generate`, docker, notary or cosign; otherwise that of this machine, or a new one.
     #[arg(long, value_name = "FILE")]
     root_key: Option<PathBuf>,
+    /// Keep new keys where docker keeps its own, and as docker does; also take docker's root key, if it has one.
+    #[arg(long)]
+    docker: bool,
     /// Begin anew where this machine knows a root that the server has no more.
     #[arg(long)]
     again: bool,
@@ -51,11 +56,11 @@ impl Init {
         self.require_nothing(&repository).await?;
         let servers = self.servers(&repository).await?;
         let mut pen = Pen::new(Keyring::new(&KeyFlags::default())?)?;
-        let (root_key, whence) = self.root_key(&mut pen)?;
+        let (root_key, whence, place) = self.root_key(&mut pen, &repository)?;
         let signer = pen.signer(&root_key).context("the root key is not open")?;
         // docker takes a root key in a certificate for the repository only.
         let root_key = author::root_key(repository.gun(), signer, repository.now())?;
-        let (targets_key, targets_path) = pen.make(Purpose::Targets)?;
+        let (targets_key, targets_path) = pen.make(Purpose::Targets, place, repository.gun())?;
         let update = update(
             &mut pen,
             &root_key,
@@ -70,8 +75,9 @@ impl Init {
             repository.gun()
         ));
         output::line(format!(
-            "  root key     {} ({whence})",
-            pen::shown(&root_key)
+            "  root key     {} ({})",
+            pen::shown(&root_key),
+            whence.display()
         ));
         output::line(format!(
             "  targets key  {} ({})",
@@ -134,15 +140,15 @@ impl Init {
         })
     }
 
-    /// The root key, opened, and where it comes from.
-    fn root_key(&self, pen: &mut Pen) -> Result<(Key, String)> {
-        let known = pen.roots()?;
+    /// The root key, opened, where it comes from, and where keys are put beside it.
+    fn root_key(&self, pen: &mut Pen, repository: &Repository) -> Result<(Key, PathBuf, Place)> {
+        let (known, place) = self.known(pen)?;
         let path = match (&self.root_key, known.as_slice()) {
             (Some(path), _) => path,
             (None, [only]) => only,
             (None, []) => {
-                let (key, path) = pen.make(Purpose::Root)?;
-                return Ok((key, path.display().to_string()));
+                let (key, path) = pen.make(Purpose::Root, place, repository.gun())?;
+                return Ok((key, path, place));
             }
             (None, several) => {
                 let paths: Vec<String> = several
@@ -156,7 +162,20 @@ impl Init {
             }
         };
         let opened = files::open_as(path, &format!("the root key {}", path.display()))?;
-        Ok((pen.add(opened), path.display().to_string()))
+        Ok((pen.add(opened), path.clone(), place))
+    }
+
+    /// Root keys to choose from: docker's where that is said or where there are no others.
+    fn known(&self, pen: &Pen) -> Result<(Vec<PathBuf>, Place)> {
+        let dockers = pen.roots(Place::Docker)?;
+        if self.docker {
+            return Ok((dockers, Place::Docker));
+        }
+        let ours = pen.roots(Place::Ours)?;
+        Ok(match (ours.is_empty(), dockers.is_empty()) {
+            (true, false) if self.root_key.is_none() => (dockers, Place::Docker),
+            _ => (ours, Place::Ours),
+        })
     }
 }
 

@@ -1,13 +1,14 @@
 //! Where an owner's private keys are: in places that are named, in a folder of ours beside the log-ins, and in docker's own. Files are
 //! found by the id that metadata has for their key. A key that is made here is sealed with a password and is on the disk before anything
-//! is published that names it.
+//! is published that names it. Who keeps keys in docker's folder gets new ones there as well, in the form that docker opens.
 
 use crate::command::key::files;
 use crate::context;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
-use trust::tuf::{Key, KeyId};
+use trust::tuf::keyfile::KeyFile;
+use trust::tuf::{Gun, Key, KeyId, RoleName};
 use trust::{Algorithm, PrivateKey, Signer as _};
 
 /// Where to look for private keys.
@@ -30,6 +31,31 @@ impl Purpose {
         match self {
             Self::Root => "root",
             Self::Targets => "targets",
+        }
+    }
+
+    /// The role that the key signs.
+    pub(super) fn role(self) -> RoleName {
+        match self {
+            Self::Root => RoleName::Root,
+            Self::Targets => RoleName::Targets,
+        }
+    }
+}
+
+/// Where a new key is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Ours,
+    Docker,
+}
+
+impl Place {
+    /// Where a key would be that stands beside another, or takes its place.
+    pub(super) fn beside(holder: Option<Holder>) -> Self {
+        match holder {
+            Some(Holder::Docker) => Self::Docker,
+            _ => Self::Ours,
         }
     }
 }
@@ -103,36 +129,44 @@ impl Keyring {
         self.find(&key.canonical_id()?).map(|(holder, _)| holder)
     }
 
-    /// The root keys that were made here.
-    pub(super) fn roots(&self) -> Result<Vec<PathBuf>> {
-        let folder = self.of(Purpose::Root);
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read `{}`", folder.display()));
-            }
-        };
-        let mut paths = Vec::new();
-        for entry in entries {
-            let path = entry?.path();
-            if path.extension().is_some_and(|ending| ending == "key") {
-                paths.push(path);
+    /// The root keys that were made on this machine in a place.
+    pub(super) fn roots(&self, place: Place) -> Result<Vec<PathBuf>> {
+        match place {
+            Place::Ours => key_files(&self.of(Purpose::Root)),
+            Place::Docker => {
+                let folder = self.docker.as_deref();
+                let files = folder.map_or(Ok(Vec::new()), key_files)?;
+                Ok(files.into_iter().filter(|path| is_root(path)).collect())
             }
         }
-        paths.sort();
-        Ok(paths)
     }
 
-    /// Makes a key, and answers where it lies.
-    pub(super) fn make(&self, purpose: Purpose) -> Result<(PrivateKey, PathBuf)> {
-        let password = files::new_password(&format!("the new {} key", purpose.as_str()))?;
+    /// Makes a key for a repository, and answers where it lies.
+    pub(super) fn make(
+        &self,
+        purpose: Purpose,
+        place: Place,
+        gun: &Gun,
+    ) -> Result<(PrivateKey, PathBuf)> {
+        let what = format!("the new {} key", purpose.as_str());
         // docker and notary take no other kind for a root.
         let key = PrivateKey::generate(Algorithm::EcdsaP256)?;
-        let folder = self.of(purpose);
+        let folder = match place {
+            Place::Ours => self.of(purpose),
+            Place::Docker => self.docker.clone().context(
+                "there is no folder of docker's: set DOCKER_CONFIG, or HOME to your own",
+            )?,
+        };
         private_folder(&folder)?;
         let path = folder.join(format!("{}.key", Key::from(key.public_key()).id()));
-        files::write(&path, &key, &password)?;
+        match place {
+            Place::Ours => files::write(&path, &key, &files::new_password(&what)?)?,
+            Place::Docker => {
+                let role = purpose.role();
+                let passphrase = files::new_passphrase(&role, &what)?;
+                files::write_dockers(&path, &key, &role, gun, &passphrase)?;
+            }
+        }
         sync(&folder)?;
         Ok((key, path))
     }
@@ -149,6 +183,33 @@ impl Keyring {
     fn of(&self, purpose: Purpose) -> PathBuf {
         self.ours.join(purpose.as_str())
     }
+}
+
+/// The key files of a folder; none where there is no folder.
+fn key_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read `{}`", folder.display()));
+        }
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "key") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Whether a file of docker's says that it holds a root key.
+fn is_root(path: &Path) -> bool {
+    let text = fs::read_to_string(path).ok();
+    let file = text.and_then(|text| KeyFile::parse(&text).ok());
+    file.is_some_and(|file| file.role() == Some("root"))
 }
 
 /// Makes a folder that only its owner can look into.
@@ -192,8 +253,43 @@ mod tests {
             fs::write(at(place).join(format!("{}.key", key.id())), "").unwrap();
             assert_eq!(keyring.holder(&key), Some(holder), "{place}");
         }
-        assert_eq!(keyring.roots().unwrap(), Vec::<PathBuf>::new());
+        for place in [Place::Ours, Place::Docker] {
+            assert_eq!(keyring.roots(place).unwrap(), Vec::<PathBuf>::new());
+        }
         assert!(keyring.places().contains("stick"));
+    }
+
+    #[test]
+    fn root_keys_of_docker_are_told_from_its_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let docker = folder.path().join("docker");
+        let keyring = Keyring {
+            named: Vec::new(),
+            ours: folder.path().join("ours"),
+            docker: Some(docker.clone()),
+        };
+        assert_eq!(keyring.roots(Place::Docker).unwrap(), Vec::<PathBuf>::new());
+        private_folder(&docker).unwrap();
+        let text = |role: &str| {
+            format!(
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nrole: {role}\n\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
+            )
+        };
+        for (name, text) in [
+            ("a.key", text("root")),
+            ("b.key", text("targets")),
+            ("c.key", "no key".to_owned()),
+            ("d.json", text("root")),
+        ] {
+            fs::write(docker.join(name), text).unwrap();
+        }
+        let roots = keyring.roots(Place::Docker).unwrap();
+        assert_eq!(roots, [docker.join("a.key")]);
+        assert_eq!(keyring.roots(Place::Ours).unwrap(), Vec::<PathBuf>::new());
+        assert_eq!(Place::beside(Some(Holder::Docker)), Place::Docker);
+        for other in [None, Some(Holder::Named), Some(Holder::Ours)] {
+            assert_eq!(Place::beside(other), Place::Ours);
+        }
     }
 
     #[test]

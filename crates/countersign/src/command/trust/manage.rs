@@ -10,7 +10,7 @@ use super::repository::{self, Repository, Update};
 use super::signer;
 use crate::context::ServerFlags;
 use crate::output;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use oci::ImageReference;
 use trust::tuf::{Key, RELEASES, RoleName, Targets};
 
@@ -57,7 +57,14 @@ impl Manage {
             return Ok(());
         }
         let registered = Registered::at(repository.client()).await?;
-        show(&repository, targets, &missing, &given_up, &registered);
+        let unknown = show(&repository, targets, &missing, &given_up, &registered);
+        if let Some(role) = unknown.first() {
+            let name = role.as_str().trim_start_matches("targets/");
+            bail!(
+                "nothing was changed: {role} has a key that is registered as nobody's, which the server does not take; register it, or end the \
+                 delegation with `--without {name}`"
+            );
+        }
         if !confirm::goes_on(self.yes, "Publish this?")? {
             output::line("Nothing was changed.");
             return Ok(());
@@ -93,13 +100,14 @@ impl Manage {
     }
 }
 
+/// Says what is about to change, and answers the delegations whose keys are known to be nobody's.
 fn show(
     repository: &Repository,
     targets: &Targets,
     missing: &Missing,
     given_up: &[RoleName],
     registered: &Registered,
-) {
+) -> Vec<RoleName> {
     output::line(format!("What changes in {}:", repository.gun()));
     if !missing.tags.is_empty() {
         output::line(format!(
@@ -118,10 +126,14 @@ fn show(
     for role in given_up {
         output::line(format!("  {role}  ends"));
     }
+    let mut unknown = Vec::new();
     for (role, key) in signers(targets, given_up) {
         let why = match registered.of(key) {
             Some(known) => registered::fault(known, repository.name()),
-            None if registered.sees_all() => Some("it is not registered".to_owned()),
+            None if registered.sees_all() => {
+                unknown.push(role.clone());
+                Some("it is not registered".to_owned())
+            }
             None => None,
         };
         if let Some(why) = why {
@@ -135,6 +147,7 @@ fn show(
             ));
         }
     }
+    unknown
 }
 
 /// Signers who stay, and their keys.

@@ -1,11 +1,11 @@
 //! Keys that have been opened, and what is signed with them. Each key is opened once, and no more of them than a role needs.
 
-use super::keyring::{Keyring, Purpose};
+use super::keyring::{Holder, Keyring, Place, Purpose};
 use crate::command::key::files;
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use trust::tuf::{Content, Key, KeyId, RoleName, Root, Targets, author};
+use trust::tuf::{Content, Gun, Key, KeyId, RoleName, Root, Targets, author};
 use trust::{PrivateKey, Signer};
 
 /// Opened keys.
@@ -37,19 +37,34 @@ impl Pen {
     }
 
     /// Makes a key, and says where it lies.
-    pub(super) fn make(&mut self, purpose: Purpose) -> Result<(Key, PathBuf)> {
-        let (key, path) = self.keyring.make(purpose)?;
+    pub(super) fn make(
+        &mut self,
+        purpose: Purpose,
+        place: Place,
+        gun: &Gun,
+    ) -> Result<(Key, PathBuf)> {
+        let (key, path) = self.keyring.make(purpose, place, gun)?;
         Ok((self.add(key), path))
     }
 
-    /// The root keys that were made on this machine.
-    pub(super) fn roots(&self) -> Result<Vec<PathBuf>> {
-        self.keyring.roots()
+    /// The root keys that were made on this machine in a place.
+    pub(super) fn roots(&self, place: Place) -> Result<Vec<PathBuf>> {
+        self.keyring.roots(place)
+    }
+
+    /// Where a key is.
+    pub(super) fn holder(&self, key: &Key) -> Option<Holder> {
+        self.keyring.holder(key)
     }
 
     /// An open key.
     pub(super) fn signer(&self, key: &Key) -> Option<&PrivateKey> {
         self.opened.get(&key.canonical_id()?)
+    }
+
+    /// Opens the keys that follow a root, before anything is made that is worth nothing without them.
+    pub(super) fn open_root(&mut self, before: &Root) -> Result<()> {
+        self.enough(&RoleName::Root, before).map(drop)
     }
 
     /// A root, signed for its own keys and for those of the root before, by which its readers follow.
@@ -90,7 +105,7 @@ impl Pen {
             let ids: Vec<String> = listed.iter().map(|key| shown(key)).collect();
             bail!(
                 "{needed} of the {role} keys {} must sign, and {} of them are on this machine: looked in {}; say where they are with \
-                 `--keys PATH`",
+                 `--keys PATH`, or, if they are lost, see `countersign trust --help`",
                 ids.join(", "),
                 keys.len(),
                 self.keyring.places()

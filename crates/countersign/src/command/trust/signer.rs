@@ -104,10 +104,9 @@ impl Add {
         let repository = Repository::named(&self.repository, server)?;
         let believed = repository.published().await?;
         let (root, targets) = (repository::root(&believed), repository::targets(&believed)?);
-        require_managed(
-            &repository,
-            &Missing::of(root, targets, &server_keys(&repository).await?),
-        )?;
+        let missing = Missing::of(root, targets, &server_keys(&repository).await?);
+        require_managed(&repository, &missing)
+            .context("signers of plain repositories are added with `docker trust signer add`")?;
         if targets.delegations.role(&role).is_some() {
             bail!(
                 "{} signs in `{}` already: `countersign trust signer remove {}` first",
@@ -196,15 +195,13 @@ async fn server_keys(repository: &Repository) -> Result<ServerKeys> {
     })
 }
 
-fn require_managed(repository: &Repository, missing: &Missing) -> Result<()> {
+/// Refuses a repository that its owners release themselves.
+pub(super) fn require_managed(repository: &Repository, missing: &Missing) -> Result<()> {
     if missing.is_nothing() {
         return Ok(());
     }
     let gun = repository.gun();
-    bail!(
-        "`{gun}` is no managed repository: make it one with `countersign trust manage {gun}`, or add the signer as docker does it, with \
-         `docker trust signer add`"
-    );
+    bail!("`{gun}` is no managed repository: make it one with `countersign trust manage {gun}`");
 }
 
 /// The next `targets` without a signer. Their keys go from `targets/releases` too, unless another signer has them.
@@ -274,7 +271,7 @@ mod tests {
         assert!(remove(&mut repository, "carol").is_none());
         let next = remove(&mut repository, "alice").unwrap();
         assert_eq!(next.delegations.roles.len(), 2);
-        assert_eq!(repository.keys_of(RELEASES), [bob.clone()]);
+        assert_eq!(repository.keys_of(RELEASES), std::slice::from_ref(&bob));
         let last = remove(&mut repository, "bob").unwrap();
         assert!(last.delegations.roles.is_empty());
         assert!(last.delegations.keys.is_empty());

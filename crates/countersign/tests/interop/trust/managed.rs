@@ -8,13 +8,9 @@ use crate::harness::{
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
-use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
-use testkit::trust_repository::TrustRepository;
-use trust::tuf::{Gun, Key, KeyType, RoleName, Signed, Snapshot};
 use trust::{Algorithm, PrivateKey, Signer};
 
 const REPOSITORY: &str = "shop/trusted";
@@ -39,21 +35,22 @@ pub(super) fn story(docker: &'static Path) {
     }
     let digest = stage.pushed();
     let image = &format!("{REPOSITORY}@{digest}");
-    stage.may_not_pull();
+    let unsigned = ["stage ci is not signed", "stage staging has 0 of 2"];
+    stage.may_not_pull(image, &unsigned);
     stage.docker_cannot_begin();
-    let mut owner = Owner::init(&shop);
-    stage.may_not_pull();
+    let owner = Owner::init(&shop);
+    stage.may_not_pull(image, &unsigned);
     for signer in ["maria", "quentin"] {
         owner.add_signer(signer, &stage.docker_key(signer));
     }
     shop.sign("ci-shop", "ci-shop", "ci", image);
-    stage.may_not_pull();
+    stage.may_not_pull(image, &["stage staging has 0 of 2"]);
 
     stage.signs_with_docker("maria");
     let verdict = shop.gate(image);
     verdict.is("deny");
     assert_eq!(verdict.counted("staging"), ["maria".to_owned()].into());
-    stage.may_not_pull();
+    stage.may_not_pull(image, &["stage staging has 1 of 2"]);
     shop.sign("rita", "rita", "staging", image);
     stage.pulls("two of three have signed");
     let verdict = shop.gate(image);
@@ -61,7 +58,8 @@ pub(super) fn story(docker: &'static Path) {
     assert_eq!(verdict.counted("staging"), both.into());
 
     stage.revoke("maria");
-    stage.is_withheld("a key was revoked");
+    let withdrawn = ["stage staging has 1 of 2", "key-revoked"];
+    stage.is_withheld("a key was revoked", image, &withdrawn);
     stage.signs_with_docker("quentin");
     stage.pulls("another one has signed");
     let inspected = stage.trusted("olaf", ["trust", "inspect", &stage.repository()]);
@@ -152,7 +150,8 @@ impl Stage<'_> {
         self.trusted("olaf", ["pull", &self.image()]).run()
     }
 
-    fn may_not_pull(&self) {
+    /// Docker refuses, in its own words; the gate says to the same user what is missing, and nothing that is not.
+    fn may_not_pull(&self, image: &str, missing: &[&str]) {
         let refused = self.pull();
         let said = format!("{}{}", refused.out, refused.err);
         let texts = [
@@ -166,6 +165,15 @@ impl Stage<'_> {
             "{}",
             refused.all()
         );
+        let asked = ["gate", image, "--gate", "production"];
+        let denied = self.shop.actor("olaf").cli(asked).run();
+        assert_eq!(denied.code, Some(3), "{}", denied.all());
+        println!("{}", denied.out);
+        for text in missing {
+            assert!(denied.out.contains(text), "{text}: {}", denied.all());
+        }
+        let is_ci_missing = missing.iter().any(|text| text.contains("stage ci"));
+        assert_eq!(denied.out.contains("stage ci is"), is_ci_missing);
     }
 
     /// The server releases it soon.
@@ -173,13 +181,13 @@ impl Stage<'_> {
         within(20, why, || (self.pull().code == Some(0)).then_some(()));
     }
 
-    fn is_withheld(&self, why: &str) {
+    fn is_withheld(&self, why: &str, image: &str, missing: &[&str]) {
         within(20, why, || (self.pull().code != Some(0)).then_some(()));
-        self.may_not_pull();
+        self.may_not_pull(image, missing);
     }
 
-    /// A signer's key, made elsewhere: registered here, and loaded into docker. Without its private half, for the owner.
-    fn docker_key(&self, signer: &str) -> Key {
+    /// A signer's key, made elsewhere: registered here, and loaded into docker. The file of its public half, for the owner.
+    fn docker_key(&self, signer: &str) -> PathBuf {
         let private = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
         let name = format!("{signer}-docker");
         self.shop.bring_key(signer, &name, "shop/**", &private);
@@ -193,7 +201,8 @@ impl Stage<'_> {
         let file = file.to_str().unwrap();
         self.trusted(signer, ["trust", "key", "load", file, "--name", signer])
             .ok();
-        Key::from(private.public_key())
+        let public = private.public_key().to_pem();
+        self.shop.file(&format!("{name}.pub"), &public)
     }
 
     fn signs_with_docker(&self, signer: &str) {
@@ -211,76 +220,40 @@ impl Stage<'_> {
     }
 }
 
-/// The repository's owner, with their keys, as `countersign trust` would publish for them.
+/// The repository's owner, who has no docker.
 struct Owner<'a> {
     actor: &'a Actor,
-    folder: PathBuf,
-    url: String,
-    keys: TrustRepository,
+    gun: String,
 }
 
 impl<'a> Owner<'a> {
     fn init(shop: &'a Shop) -> Self {
         let gun = format!("{}/{REPOSITORY}", shop.server.host());
-        let mut owner = Self {
-            actor: shop.actor("dora"),
-            folder: shop.folder().to_path_buf(),
-            url: format!("{}/v2/{gun}/_trust/tuf/", shop.server.url()),
-            keys: TrustRepository::empty(Gun::parse(&gun).unwrap().as_str()),
-        };
-        owner.keys.now = now();
-        owner.keys.held.snapshot = vec![owner.server_key("snapshot")];
-        owner.keys.held.timestamp = vec![owner.server_key("timestamp")];
-        owner.keys.held.releases = vec![owner.server_key("targets/releases")];
-        let update = owner.keys.first_managed_files();
-        owner.publish(&update);
+        let actor = shop.actor("dora");
+        let owner = Self { actor, gun };
+        let said = owner.trust(["init"]);
+        assert!(said.contains("has a managed trust repository"), "{said}");
         owner
     }
 
-    fn add_signer(&mut self, name: &str, key: &Key) {
-        let role = format!("targets/{name}");
-        let keys = std::slice::from_ref(key);
-        let update = self.keys.delegating_to(&role, keys);
-        self.publish(&[update]);
+    fn add_signer(&self, name: &str, key: &Path) {
+        let said = self.trust(["signer", "add", name, "--key", key.to_str().unwrap()]);
+        assert!(said.contains(&format!("{name} may sign tags")), "{said}");
     }
 
-    fn server_key(&self, role: &str) -> Key {
-        let json: Value = serde_json::from_slice(&self.get(&format!("{role}.key"))).unwrap();
-        let public = json["keyval"]["public"].as_str().unwrap();
-        Key::new(KeyType::Ed25519, STANDARD.decode(public).unwrap())
+    fn trust<const N: usize>(&self, words: [&str; N]) -> String {
+        let words = ["trust"].into_iter().chain(words);
+        let words = words.chain([self.gun.as_str()]);
+        self.actor
+            .cli(words)
+            .env(
+                "DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE",
+                "the owner's passphrase",
+            )
+            .env(
+                "DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE",
+                "the owner's passphrase",
+            )
+            .ok()
     }
-
-    fn get(&self, file: &str) -> Vec<u8> {
-        let answer = curl(&format!("{}{file}", self.url)).user(self.actor).ask();
-        assert_eq!(answer.status, 200, "{file}: {}", answer.body);
-        answer.bytes
-    }
-
-    fn publish(&mut self, update: &[(RoleName, Vec<u8>)]) {
-        let mut request = curl(&self.url).user(self.actor);
-        for (number, (role, bytes)) in update.iter().enumerate() {
-            let file = self.folder.join(format!("part-{number}"));
-            fs::write(&file, bytes).unwrap();
-            let form = format!("files=@{};filename={role}", file.display());
-            request = request.flags(["--form", &form]);
-        }
-        let answer = request.ask();
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        let snapshot = self.get("snapshot.json");
-        let listed: Signed<Snapshot> = Signed::parse(&RoleName::Snapshot, snapshot).unwrap();
-        let listed = listed.content().meta.keys().cloned();
-        let roles = listed.chain([RoleName::Snapshot, RoleName::Timestamp]);
-        let served: Vec<_> = roles
-            .map(|role| {
-                let bytes = self.get(&format!("{role}.json"));
-                (role, bytes)
-            })
-            .collect();
-        self.keys.follow(served);
-    }
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_millis()).unwrap()
 }

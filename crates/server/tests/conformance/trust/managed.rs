@@ -24,7 +24,7 @@ gates:
 content-trust: {gates: [production]}
 ";
 
-async fn shop(world: &World) {
+pub(super) async fn shop(world: &World) {
     for person in ["maria", "jonas"] {
         world.person(person, &[("signer", "shop/**")]).await;
     }
@@ -32,14 +32,14 @@ async fn shop(world: &World) {
     cover(world).await;
 }
 
-async fn cover(world: &World) {
+pub(super) async fn cover(world: &World) {
     world
         .api("PUT", "policies/shop", json!({"document": POLICY}))
         .await;
 }
 
 /// What the client shows of a refusal; all of it must reach it.
-fn said(answer: Answer) -> String {
+pub(super) fn said(answer: Answer) -> String {
     let answer = answer.expect(400);
     assert!(answer.body.len() < 1024, "{}", answer.body.len());
     assert_eq!(answer.code(), "INVALID_UPDATE");
@@ -49,7 +49,7 @@ fn said(answer: Answer) -> String {
 }
 
 /// A key of somebody, registered as `countersign key register` does it.
-async fn registered(world: &World, owner: &str, scope: &str) -> PrivateKey {
+pub(super) async fn registered(world: &World, owner: &str, scope: &str) -> PrivateKey {
     let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
     let pem = key.public_key().to_pem();
     let asked = json!({"publicKeyPem": pem, "principal": owner});
@@ -65,7 +65,7 @@ async fn registered(world: &World, owner: &str, scope: &str) -> PrivateKey {
 }
 
 /// A publisher who has initialised the repository for the policy.
-async fn managed<'a>(world: &'a World, gun: &str) -> Publisher<'a> {
+pub(super) async fn managed<'a>(world: &'a World, gun: &str) -> Publisher<'a> {
     let mut publisher = Publisher::begin(world, gun).await;
     publisher.repository.held.releases = vec![publisher.server_key("targets/releases").await];
     let first = publisher.repository.first_managed_files();
@@ -73,7 +73,7 @@ async fn managed<'a>(world: &'a World, gun: &str) -> Publisher<'a> {
     publisher
 }
 
-async fn add_signer(publisher: &mut Publisher<'_>, role: &str, key: PrivateKey) -> Key {
+pub(super) async fn add_signer(publisher: &mut Publisher<'_>, role: &str, key: PrivateKey) -> Key {
     let key = publisher.repository.bring(key);
     let keys = std::slice::from_ref(&key);
     let update = publisher.repository.delegating_to(role, keys);
@@ -81,13 +81,13 @@ async fn add_signer(publisher: &mut Publisher<'_>, role: &str, key: PrivateKey) 
     key
 }
 
-async fn sign(publisher: &mut Publisher<'_>, role: &str, tag: &str, image: &[u8]) {
+pub(super) async fn sign(publisher: &mut Publisher<'_>, role: &str, tag: &str, image: &[u8]) {
     let file = publisher.repository.signing(role, tag, image);
     publisher.must(&[file]).await;
 }
 
 /// What the monitor does after a change.
-async fn release(world: &World, publisher: &mut Publisher<'_>) {
+pub(super) async fn release(world: &World, publisher: &mut Publisher<'_>) {
     let registry = Registry::new(world.app.store().clone());
     let repository: RepositoryName = "shop/web".parse().unwrap();
     let system = System::job("release-tags");

@@ -15,7 +15,7 @@ use trust::{Algorithm, KeyId, PrivateKey};
 use super::publisher::{GUN, Publisher, REPOSITORY, Update};
 use crate::cases::audit::verify;
 use crate::cases::world::{ADMIN, World, register, repository_id};
-use crate::fixture::{Image, NOW, name, permit, push_at, server_permit, tag};
+use crate::fixture::{Image, NOW, name, permit, permit_at, push_at, server_permit, tag};
 
 const POLICY: &str = "
 version: 1
@@ -150,7 +150,7 @@ async fn judged(
             managed::admit(gun, accepted, current, held, &rules, now)?
         }
     };
-    let permit = permit::<Attach>(ADMIN, REPOSITORY);
+    let permit = permit_at::<Attach>(ADMIN, REPOSITORY, now);
     let writer = Writer::Attach(&permit);
     let stored = tuf::publish(&publisher.store, &writer, gun, state, accepted, now);
     Ok(stored.await.unwrap())
@@ -480,6 +480,17 @@ async fn the_list_of_releases_is_stored_with_an_account_of_it() {
     );
     assert_eq!(rows[1].detail["ended"], serde_json::json!(["1"]));
     assert_eq!(rows[1].actor, format!("system:{RELEASE_TAGS}"));
+    // Both versions are in the account, so that a third one made up by hand is named.
+    audit::seal(shop.store(), shop.now).await.unwrap();
+    let fixture = &shop.world.fixture;
+    let report = verify(fixture).await;
+    assert!(report.is_intact(), "{report:#?}");
+    let text = "UPDATE trust_roles SET latest = 1, current = 1 WHERE role = 'targets/releases'";
+    assert_eq!(fixture.edit(text).await, 1);
+    assert!(!verify(fixture).await.is_intact());
+    let text = "UPDATE trust_roles SET latest = 2, current = 2 WHERE role = 'targets/releases'";
+    fixture.edit(text).await;
+    assert!(verify(fixture).await.is_intact());
     shop.publisher.follow().await;
     let due = tuf::due(shop.store(), NOW + 3 * 365 * DAY, 10)
         .await
@@ -584,4 +595,234 @@ async fn a_vouch_made_up_in_the_database_is_named() {
     let changed = "UPDATE trust_files SET content = (SELECT content FROM trust_files WHERE role = 'root' LIMIT 1) WHERE role = 'targets/maria'";
     fixture.edit(changed).await;
     assert!(!verify(fixture).await.is_intact());
+}
+
+impl Shop {
+    /// The next file of a role, which lists what it did and ends at another time.
+    async fn renew(&mut self, role: &str, keys: &[Key], end: i64) {
+        let repository = &self.publisher.repository;
+        let name: RoleName = role.parse().unwrap();
+        let mut targets = repository.targets(role);
+        targets.version += 1;
+        targets.expires = end;
+        let bytes = repository.sign(&targets, keys);
+        self.must(vec![(name, bytes)]).await;
+    }
+
+    /// When each piece of evidence of an image ends, in the order of their rows.
+    async fn ends(&self, image: &Image) -> Vec<Option<i64>> {
+        let evidence = self.evidence(image).await;
+        evidence.iter().map(|one| one.expires_at).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_signature_ends_with_the_file_that_it_stands_in() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1"], "web").await;
+    shop.signer("targets/maria", shop.world.maria).await;
+    shop.signer("targets/jonas", shop.world.jonas).await;
+    for role in ["targets/maria", "targets/jonas"] {
+        shop.sign(role, "1", &image).await;
+    }
+    let maria = shop.publisher.repository.keys_of("targets/maria");
+    let end = shop.now + 10 * DAY;
+    shop.renew("targets/maria", &maria, end).await;
+    assert!(shop.ends(&image).await.contains(&Some(end)));
+    let decision = shop.decide(&image).await;
+    assert_eq!(decision.outcome, Answer::Allow, "{}", decision.sentence());
+    assert_eq!(decision.holds_until, Some(end));
+
+    let at = |now| shop.world.decide(&image, "production", now);
+    assert_eq!(at(end - 1).await.outcome, Answer::Allow);
+    let decision = at(end).await;
+    assert_eq!(decision.outcome, Answer::Deny);
+    let codes: Vec<Code> = decision.reasons().map(|reason| reason.code).collect();
+    assert!(codes.contains(&Code::Expired), "{codes:?}");
+
+    // A newer file lists it still, and says when that ends: nothing is signed anew, nor withdrawn.
+    let first = shop.evidence(&image).await[0].stored_at;
+    shop.now = end + DAY;
+    let later = end + 365 * DAY;
+    shop.renew("targets/maria", &maria, later).await;
+    assert_eq!(shop.standing(&image).await, (2, 0));
+    let decision = shop.decide(&image).await;
+    assert_eq!(decision.outcome, Answer::Allow, "{}", decision.sentence());
+    assert_eq!(decision.holds_until, Some(later));
+    assert_eq!(shop.evidence(&image).await[0].stored_at, first);
+    // An end far away that moves on changes no answer before it comes.
+    shop.renew("targets/maria", &maria, later + DAY).await;
+    assert_eq!(shop.decide(&image).await.holds_until, Some(later));
+    let at = shop.world.decide(&image, "production", later).await;
+    assert_eq!(at.outcome, Answer::Allow);
+    assert_eq!(at.holds_until, Some(later + DAY));
+    // One that comes nearer does.
+    let soon = shop.now + DAY;
+    shop.renew("targets/maria", &maria, soon).await;
+    assert_eq!(shop.decide(&image).await.holds_until, Some(soon));
+
+    let image_of_index = shop.evidence(&image).await;
+    assert!(image_of_index.iter().all(|one| one.expires_at.is_some()));
+    audit::seal(shop.store(), shop.now).await.unwrap();
+    let fixture = &shop.world.fixture;
+    assert!(verify(fixture).await.is_intact());
+    for edit in ["+ 1", "- 1"] {
+        let text = format!("UPDATE trust_vouches SET expires_at = expires_at {edit}");
+        fixture.edit(&text).await;
+        assert!(!verify(fixture).await.is_intact(), "{edit}");
+        let undo = if edit == "+ 1" { "- 1" } else { "+ 1" };
+        let text = format!("UPDATE trust_vouches SET expires_at = expires_at {undo}");
+        fixture.edit(&text).await;
+        assert!(verify(fixture).await.is_intact());
+    }
+}
+
+#[tokio::test]
+async fn nobody_makes_the_word_of_another_key_last_longer() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1"], "web").await;
+    let keys = [
+        shop.key(shop.world.maria).await,
+        shop.key(shop.world.maria).await,
+    ];
+    let update = shop
+        .publisher
+        .repository
+        .delegating_to("targets/maria", &keys);
+    shop.must(vec![update]).await;
+    let mut first = author::first_targets(shop.now);
+    let entry = author::image(FileMeta::of(&image.content).hashes.sha256.unwrap(), 7);
+    first.targets.insert("1".to_owned(), entry);
+    let end = shop.now + 100 * DAY;
+    first.expires = end;
+    let bytes = shop.publisher.repository.sign(&first, &keys[..1]);
+    shop.must(vec![("targets/maria".parse().unwrap(), bytes)])
+        .await;
+    assert_eq!(shop.ends(&image).await, [Some(end)]);
+    shop.renew("targets/maria", &keys[1..], end + DAY).await;
+    assert_eq!(shop.ends(&image).await, [Some(end)], "it is not hers");
+    shop.renew("targets/maria", &keys[1..], end - DAY).await;
+    assert_eq!(shop.ends(&image).await, [Some(end - DAY)]);
+    shop.renew("targets/maria", &keys[..1], end + DAY).await;
+    assert_eq!(shop.ends(&image).await, [Some(end + DAY)]);
+    audit::seal(shop.store(), shop.now).await.unwrap();
+    let report = verify(&shop.world.fixture).await;
+    assert!(report.is_intact(), "{report:#?}");
+}
+
+#[tokio::test]
+async fn what_a_delegation_may_list_no_more_is_withdrawn() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1", "2"], "web").await;
+    shop.signer("targets/maria", shop.world.maria).await;
+    for tag in ["1", "2"] {
+        shop.sign("targets/maria", tag, &image).await;
+    }
+    // No policy covers it for a while, and its owner gives her some tags only.
+    let (store, security) = (shop.store().clone(), server_permit(ADMIN));
+    store::policies::remove(&store, &security, "shop", NOW)
+        .await
+        .unwrap();
+    let keys = shop.publisher.repository.keys_of("targets/maria");
+    let narrow = shop
+        .publisher
+        .repository
+        .next_targets("targets", |targets| {
+            let name = "targets/maria".parse().unwrap();
+            targets.delegations.set_role(name, &keys, 1, &["2"]);
+        });
+    shop.must(vec![narrow]).await;
+    assert_eq!(shop.standing(&image).await, (1, 1));
+    // What she lists outside of that, then or later, is no evidence.
+    shop.world.apply(POLICY).await;
+    let outside = shop
+        .publisher
+        .repository
+        .signing("targets/maria", "1.1", &image.content);
+    let refused = post(&shop.publisher, vec![outside], shop.now).await;
+    let fault = Fault::Paths("targets/maria".parse().unwrap());
+    assert!(
+        matches!(&refused, Err(Refusal::NotManaged { fault: found, .. }) if *found == fault),
+        "{refused:?}"
+    );
+    assert_eq!(shop.standing(&image).await, (1, 1));
+}
+
+#[tokio::test]
+async fn a_file_counts_under_one_name_of_the_server_and_once() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1"], "web").await;
+    let key = shop.key(shop.world.maria).await;
+    let keys = std::slice::from_ref(&key);
+    let update = shop
+        .publisher
+        .repository
+        .delegating_to("targets/maria", keys);
+    shop.must(vec![update]).await;
+    let own = shop
+        .publisher
+        .repository
+        .signing("targets/maria", "1", &image.content);
+    shop.must(vec![own.clone()]).await;
+    let state = shop.publisher.state(Files::Above(&[])).await;
+    assert_eq!(state.signed_elsewhere(), None);
+
+    // Somebody opens a trust repository of the same repository under another name, with a root of their own, and delegates to her.
+    let mut other = Publisher::begin_managed(shop.store(), "localhost:9/shop/web").await;
+    other.repository.bring_all_of(&shop.publisher.repository);
+    let first = other.repository.first_managed_files();
+    let outcome = post(&other, first, shop.now).await;
+    assert_eq!(outcome, Ok(Outcome::Stored));
+    other.follow().await;
+    let update = other.repository.delegating_to("targets/maria", keys);
+    let outcome = post(&other, vec![update], shop.now).await;
+    assert_eq!(outcome, Ok(Outcome::Stored));
+    other.follow().await;
+    let outcome = post(&other, vec![own.clone()], shop.now).await;
+    assert_eq!(outcome, Ok(Outcome::Known(own.0.clone())));
+    let state = other.state(Files::Above(&[])).await;
+    assert_eq!(state.signed_elsewhere(), Some(&shop.publisher.gun));
+    assert_eq!(shop.standing(&image).await, (1, 0));
+
+    // Nor is it taken again where it was, once that is deleted and begun anew; until then the other name is the first.
+    let maintainer = permit::<DeleteEvidence>(ADMIN, REPOSITORY);
+    tuf::delete(shop.store(), &maintainer, &shop.publisher.gun, shop.now)
+        .await
+        .unwrap();
+    let state = other.state(Files::Above(&[])).await;
+    assert_eq!(state.signed_elsewhere(), None);
+    let mut again = Publisher::begin_managed(shop.store(), GUN).await;
+    again.repository.bring_all_of(&shop.publisher.repository);
+    let first = again.repository.first_managed_files();
+    let outcome = post(&again, first, shop.now).await;
+    assert_eq!(outcome, Ok(Outcome::Stored));
+    again.follow().await;
+    let update = again.repository.delegating_to("targets/maria", keys);
+    let outcome = post(&again, vec![update], shop.now).await;
+    assert_eq!(outcome, Ok(Outcome::Stored));
+    again.follow().await;
+    let outcome = post(&again, vec![own.clone()], shop.now).await;
+    assert_eq!(outcome, Ok(Outcome::Known(own.0)));
+    assert_eq!(shop.standing(&image).await, (0, 1));
+}
+
+#[tokio::test]
+async fn nobody_hides_others_behind_many_signatures() {
+    let mut shop = Shop::open().await;
+    let image = shop.push(&["1"], "web").await;
+    shop.signer("targets/maria", shop.world.maria).await;
+    shop.signer("targets/jonas", shop.world.jonas).await;
+    let entry = author::image(FileMeta::of(&image.content).hashes.sha256.unwrap(), 7);
+    // More than a decision looks at.
+    for part in 0..3 {
+        let repository = &shop.publisher.repository;
+        let update = repository.next_targets("targets/maria", |targets| {
+            let tags = (0..700).map(|n| (format!("{part}.{n}"), entry.clone()));
+            targets.targets.extend(tags);
+        });
+        shop.must(vec![update]).await;
+    }
+    shop.sign("targets/jonas", "1", &image).await;
+    let decision = shop.decide(&image).await;
+    assert_eq!(decision.outcome, Answer::Allow, "{}", decision.sentence());
 }

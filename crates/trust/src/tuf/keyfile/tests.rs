@@ -1,3 +1,5 @@
+//! Key files as notary and docker write them, and what is not read of them.
+
 use aws_lc_rs::cipher::PaddedBlockEncryptingKey;
 
 use super::*;

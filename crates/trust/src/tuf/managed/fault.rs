@@ -73,6 +73,9 @@ pub enum Fault {
     /// A file that was published before: to another repository, as another delegation, or before trust data was deleted.
     #[error("the file of {} was published before, in another place or time: sign anew", short(.0))]
     Known(RoleName),
+    /// Signatures for the repository are taken in the trust repository of another of its names.
+    #[error("signatures for this repository are taken under its name {}, not under every name of this server", cut(.0.as_str()))]
+    OtherName(Gun),
     /// More new entries than are taken at once.
     #[error(
         "limit exceeded: {} lists {entries} new tags, at most {VOUCHES_MAX} are taken at once",

@@ -63,23 +63,38 @@ pub fn check_parts<'a>(
     }
 }
 
-/// The registered keys of every delegation that can be reached from `targets`, but `targets/releases`.
+/// What the roles above say of a delegation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delegated {
+    /// Whose signatures it takes, by the ids that accounts know keys by.
+    pub keys: BTreeSet<KeyId>,
+    /// What its tags must begin with: one of each of these.
+    paths: Vec<Vec<String>>,
+}
+
+impl Delegated {
+    fn new(keys: &[&Key], paths: Vec<Vec<String>>) -> Self {
+        let keys = keys.iter().filter_map(|key| bare(key));
+        Self {
+            keys: keys.collect(),
+            paths,
+        }
+    }
+
+    /// Whether every role above allows it to list this tag. Its file may list others, which say nothing.
+    #[must_use]
+    pub fn may_list(&self, tag: &str) -> bool {
+        let mut above = self.paths.iter();
+        above.all(|paths| paths.iter().any(|path| tag.starts_with(path.as_str())))
+    }
+}
+
+/// Every delegation that can be reached from `targets`, but `targets/releases`.
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn delegated(current: &Current) -> Result<BTreeMap<RoleName, BTreeSet<KeyId>>, Refusal> {
-    let files = Files::of(current, BTreeMap::new())?;
-    let roles = files.below(&RoleName::Targets).into_iter();
-    let with_those_below = roles.flat_map(|(role, keys)| {
-        let below = files.below(&role.name);
-        std::iter::once((role, keys)).chain(below)
-    });
-    Ok(with_those_below
-        .map(|(role, keys)| {
-            let keys = keys.into_iter().filter_map(bare);
-            (role.name.clone(), keys.collect())
-        })
-        .collect())
+pub fn delegated(current: &Current) -> Result<BTreeMap<RoleName, Delegated>, Refusal> {
+    Ok(Files::of(current, BTreeMap::new())?.delegated())
 }
 
 /// The files that an update leaves behind, as far as they say who signs.
@@ -100,6 +115,10 @@ impl After {
 
     pub(super) fn targets(&self) -> Option<&Targets> {
         self.files.0.get(&RoleName::Targets)
+    }
+
+    pub(super) fn delegated(&self) -> BTreeMap<RoleName, Delegated> {
+        self.files.delegated()
     }
 }
 
@@ -135,6 +154,19 @@ impl Files {
             self.0.insert(role.clone(), targets);
         }
         Ok(())
+    }
+
+    fn delegated(&self) -> BTreeMap<RoleName, Delegated> {
+        let mut found = BTreeMap::new();
+        for (role, keys) in self.below(&RoleName::Targets) {
+            let paths = vec![role.paths.clone()];
+            for (below, keys) in self.below(&role.name) {
+                let paths = [paths.as_slice(), &[below.paths.clone()]].concat();
+                found.insert(below.name.clone(), Delegated::new(&keys, paths));
+            }
+            found.insert(role.name.clone(), Delegated::new(&keys, paths));
+        }
+        found
     }
 
     /// What a role delegates to, with the keys, but for the server's own.
@@ -193,6 +225,7 @@ fn is_group(keys: &[&Key], owner_keys: &[&Key], below: &[Delegation<'_>]) -> boo
 }
 
 fn check_group(after: &After, role: &DelegatedRole) -> Result<(), Fault> {
+    check_paths(role)?;
     let listed = after.files.0.get(&role.name);
     match listed.and_then(|listed| listed.targets.keys().next()) {
         None => Ok(()),
@@ -204,9 +237,7 @@ fn check_group(after: &After, role: &DelegatedRole) -> Result<(), Fault> {
 }
 
 fn check_signer(role: &DelegatedRole, keys: &[&Key], rules: &Rules<'_>) -> Result<(), Fault> {
-    if role.paths != [""] {
-        return Err(Fault::Paths(role.name.clone()));
-    }
+    check_paths(role)?;
     let mut first: Option<String> = None;
     for key in keys {
         let owner = bare(key).and_then(|id| (rules.owner)(&id));
@@ -228,6 +259,14 @@ fn check_signer(role: &DelegatedRole, keys: &[&Key], rules: &Rules<'_>) -> Resul
     match first {
         Some(_) => Ok(()),
         None => Err(Fault::NoKey(role.name.clone())),
+    }
+}
+
+/// Every tag, and one way to say so.
+fn check_paths(role: &DelegatedRole) -> Result<(), Fault> {
+    match role.paths == [""] {
+        true => Ok(()),
+        false => Err(Fault::Paths(role.name.clone())),
     }
 }
 

@@ -86,7 +86,11 @@ pub(super) fn taken_over(
     }
     let mut content = Targets::new(time::end(&role, now));
     content.version = current.next_version(&role)?;
-    if held.in_use(&role, current).is_some() {
+    // What the server listed itself, and nobody who had the role before it.
+    let targets_before: Option<Targets> = stored(&RoleName::Targets, current)?;
+    if targets_before
+        .is_some_and(|targets| held.releasing(&targets).is_some() && is_signed(current, &targets))
+    {
         content.targets = before.targets;
     }
     Ok(Some(ReleasesPart {
@@ -96,7 +100,7 @@ pub(super) fn taken_over(
 }
 
 /// Whether the current `targets/releases` is signed as `targets` asks.
-fn is_signed(current: &Current, targets: &Targets) -> bool {
+pub(in crate::tuf) fn is_signed(current: &Current, targets: &Targets) -> bool {
     let role = RoleName::releases();
     let Some(bytes) = current.file(&role) else {
         return false;

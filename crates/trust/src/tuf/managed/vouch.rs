@@ -3,7 +3,7 @@
 
 use super::entries::Entries;
 use super::fault::Fault;
-use super::form::{Rules, bare};
+use super::form::{After, Rules, bare};
 use crate::key::{KeyId, PublicKey};
 use crate::tuf::key::Key;
 use crate::tuf::material::Material;
@@ -49,11 +49,13 @@ pub fn stage_of(role: &RoleName) -> Option<&str> {
 /// What the files of an update vouch for, against the versions before them.
 pub(super) fn vouches(
     accepted: &Accepted,
+    after: &After,
     current: &Current,
     rules: &Rules<'_>,
     refused: &dyn Fn(Fault) -> Refusal,
 ) -> Result<Vec<Vouch>, Refusal> {
     let mut vouches = Vec::new();
+    let delegated = after.delegated();
     for uploaded in accepted.uploaded() {
         let role = &uploaded.file.role;
         if !matches!(role, RoleName::Delegation(_)) {
@@ -69,7 +71,9 @@ pub(super) fn vouches(
             }));
         }
         let keys = registered(uploaded, rules);
-        for (tag, file) in entries.vouched() {
+        let may_list = |tag: &str| delegated.get(role).is_some_and(|it| it.may_list(tag));
+        // The form gives every signer every tag. Should it ever give less, what is beyond that is nobody's word.
+        for (tag, file) in entries.vouched().filter(|(tag, _)| may_list(tag)) {
             // Docker finds images by this hash and no other.
             let Some(sha256) = file.hashes.sha256 else {
                 continue;
@@ -99,13 +103,25 @@ pub fn listed_and_signed(
     key: &PublicKey,
 ) -> Option<[u8; 32]> {
     let signed: Signed<Targets> = Signed::parse(role, bytes.to_vec()).ok()?;
-    let material = Material::of(&Key::from(key))?;
-    let mut signatures = signed.signatures().iter();
-    let is_signed = signatures.any(|signature| {
-        material.has_signed(signed.message(), &signature.method, &signature.bytes)
-    });
     let file = signed.content().targets.get(tag)?;
-    file.hashes.sha256.filter(|_| is_signed)
+    let sha256 = file.hashes.sha256?;
+    is_by(&signed, key).then_some(sha256)
+}
+
+/// When a stored file ends, in milliseconds since 1970, and whether this key signed it.
+#[must_use]
+pub fn end_and_signed(role: &RoleName, bytes: &[u8], key: &PublicKey) -> Option<(i64, bool)> {
+    let signed: Signed<Targets> = Signed::parse(role, bytes.to_vec()).ok()?;
+    Some((signed.content().expires, is_by(&signed, key)))
+}
+
+fn is_by(signed: &Signed<Targets>, key: &PublicKey) -> bool {
+    let Some(material) = Material::of(&Key::from(key)) else {
+        return false;
+    };
+    let mut signatures = signed.signatures().iter();
+    signatures
+        .any(|signature| material.has_signed(signed.message(), &signature.method, &signature.bytes))
 }
 
 #[cfg(test)]

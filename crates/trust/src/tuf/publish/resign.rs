@@ -6,6 +6,7 @@ use super::current::{Current, Held};
 use super::load::{stored, stored_root};
 use super::refusal::Refusal;
 use crate::tuf::gun::Gun;
+use crate::tuf::managed::is_signed;
 use crate::tuf::metadata::{Root, Snapshot, Targets, Timestamp};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
@@ -121,6 +122,11 @@ fn releases_of_server(
         return Ok(None);
     };
     let content: Option<Targets> = stored(&role, current)?;
+    // Handed over, and not written by the server yet: what is there was somebody else's list.
+    let targets: Option<Targets> = stored(&RoleName::Targets, current)?;
+    if !targets.is_some_and(|targets| is_signed(current, &targets)) {
+        return Ok(None);
+    }
     let key = key.clone();
     Ok(content.map(|content| (ahead(content.expires), ReleasesPart { content, key })))
 }

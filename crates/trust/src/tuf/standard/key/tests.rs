@@ -1,3 +1,5 @@
+//! Keys as TUF 1.0 lists them: each way to write one, and what is no key.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Files of TUF 1.0, field by field: what is read, what is refused, and the limits.
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -231,4 +233,59 @@ fn a_document_is_read_in_one_way() {
         problem,
         Problem::Json(JsonError::DuplicateKey("targets".into()))
     );
+}
+
+#[test]
+fn what_one_file_may_hold_has_limits() {
+    let key = json!({"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": "00"}});
+    let id = |n: usize| format!("{n:0>64}");
+    let read = |keys: usize, roles: usize, change: &dyn Fn(&mut Value)| {
+        let keys: serde_json::Map<_, _> = (0..keys).map(|n| (id(n), key.clone())).collect();
+        let role = |n: usize| {
+            let mut role = json!({"name": n.to_string(), "keyids": [id(0)], "threshold": 1});
+            role["paths"] = json!(["*"]);
+            role["terminating"] = json!(false);
+            change(&mut role);
+            role
+        };
+        let roles: Vec<Value> = (0..roles).map(role).collect();
+        let delegations = json!({"keys": keys, "roles": roles});
+        let signed = with("targets", "delegations", delegations);
+        parse_targets(&RoleName::Targets, file(&signed))
+    };
+    let as_it_is = |_: &mut Value| {};
+    let paths = |count: usize| move |role: &mut Value| role["paths"] = json!(vec!["a"; count]);
+    let long = |bytes: usize| move |role: &mut Value| role["paths"] = json!(["a".repeat(bytes)]);
+    let hashed = |count: usize| {
+        move |role: &mut Value| {
+            role.as_object_mut().unwrap().remove("paths");
+            role["path_hash_prefixes"] = json!(vec!["0"; count]);
+        }
+    };
+    let keyids = |count: usize| move |role: &mut Value| role["keyids"] = json!(vec![id(0); count]);
+    assert!(read(4096, 32_768, &as_it_is).is_ok());
+    for change in [
+        &paths(4096) as &dyn Fn(&mut Value),
+        &hashed(4096),
+        &long(4096),
+        &keyids(256),
+    ] {
+        read(1, 1, change).unwrap();
+    }
+    for (too_many, what, max) in [
+        (read(4097, 1, &as_it_is), "keys in one file", 4096),
+        (
+            read(1, 32_769, &as_it_is),
+            "delegations in one file",
+            32_768,
+        ),
+        (read(1, 1, &paths(4097)), "paths of one delegation", 4096),
+        (read(1, 1, &hashed(4097)), "paths of one delegation", 4096),
+        (read(1, 1, &keyids(257)), "keys of one role", 256),
+    ] {
+        let problem = too_many.unwrap_err();
+        assert_eq!(problem, Problem::TooMany { what, max });
+    }
+    let too_long = read(1, 1, &long(4097)).unwrap_err();
+    assert!(place(&too_long).ends_with("paths"), "{too_long}");
 }
