@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod advisories;
 pub mod audit;
+pub mod break_glass;
 pub mod catalogue;
 mod error;
 pub mod events;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod advisories;
+mod break_glass;
 mod garbage;
 mod images;
 mod keys;

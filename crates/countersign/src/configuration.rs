@@ -7,6 +7,7 @@ pub(crate) use self::operation::{Operation, OperationFlags};
 pub(crate) use self::trust::{TrustFlags, TrustTable};
 use crate::log::LogFormat;
 use anyhow::{Context, Result, anyhow, bail};
+use policy::break_glass::{LASTS_MILLISECONDS_MAX, LASTS_MILLISECONDS_MIN};
 use policy::file::{UnitError, parse_duration};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -83,6 +84,15 @@ fn duration(text: &str) -> Result<Duration, UnitError> {
     ))
 }
 
+/// Reads the longest time of a break-glass, into milliseconds.
+pub(crate) fn break_glass_max(text: &str) -> Result<i64> {
+    let milliseconds = parse_duration(text)?;
+    if !(LASTS_MILLISECONDS_MIN..=LASTS_MILLISECONDS_MAX).contains(&milliseconds) {
+        bail!("`{text}` is not from `1m` to `24h`");
+    }
+    Ok(milliseconds)
+}
+
 /// The TOML file: the same names as the flags.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -111,6 +121,7 @@ pub(crate) struct ConfigurationFile {
     stop_delay: Option<u64>,
     stop_timeout: Option<u64>,
     gc_grace: Option<String>,
+    pub(crate) break_glass_max: Option<String>,
     pub(crate) trust: Option<TrustTable>,
 }
 
@@ -300,6 +311,15 @@ mod tests {
         assert_eq!(grace(Some(3600), &file).unwrap(), 1);
         let wrong: ConfigurationFile = toml::from_str("gc-grace = \"soon\"\n").unwrap();
         assert!(grace(None, &wrong).is_err());
+    }
+
+    #[test]
+    fn a_break_glass_lasts_a_day_at_most() {
+        assert_eq!(break_glass_max("4h").unwrap(), 4 * 3_600_000);
+        assert_eq!(break_glass_max("24h").unwrap(), LASTS_MILLISECONDS_MAX);
+        for text in ["0m", "30s", "25h", "2d", "soon"] {
+            assert!(break_glass_max(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -89,6 +89,7 @@ async fn start(data: &Path, listen: SocketAddr) -> Result<(Service, SecretString
         tls: None,
         anonymous_pull: false,
         blob_redirect: false,
+        break_glass_milliseconds_max: None,
         public_url: None,
         hosts: Hosts::default(),
         admin_password: None,

@@ -28,6 +28,8 @@ pub(crate) struct ServiceOptions {
     pub(crate) anonymous_pull: bool,
     /// Whole blobs are pulled from the bucket itself.
     pub(crate) blob_redirect: bool,
+    /// The longest break-glass, in milliseconds, where it is less than a day.
+    pub(crate) break_glass_milliseconds_max: Option<i64>,
     pub(crate) public_url: Option<String>,
     /// Names of this server in the names of trust repositories.
     pub(crate) hosts: Hosts,
@@ -115,6 +117,7 @@ impl Service {
             anonymous_pull: options.anonymous_pull,
             tls: tls_config.is_some(),
             blob_redirect: options.blob_redirect,
+            break_glass_milliseconds_max: options.break_glass_milliseconds_max,
             public_url: options.public_url,
             hosts: options.hosts,
             authority_pem: authority(options.tls.as_ref())?,

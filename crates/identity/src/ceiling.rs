@@ -137,13 +137,15 @@ mod tests {
     #[test]
     fn texts_and_ceilings_are_the_same() {
         use VerbKind::{
-            Attach, Delete, DeleteEvidence, Inspect, ManageAdvisories, Pull, Push, ReadEvents,
+            Attach, BreakGlass, Delete, DeleteEvidence, Inspect, ManageAdvisories, Pull, Push,
+            ReadEvents,
         };
         check("repository:shop/**:pull", &[Pull]);
         check("repository:shop/web:pull,push", &[Pull, Push, Attach]);
         check("repository:shop/web:attach,inspect", &[Attach, Inspect]);
         check("repository:**:delete", &[Delete, DeleteEvidence]);
         check("repository:**:delete-evidence", &[DeleteEvidence]);
+        check("repository:shop/**:break-glass", &[BreakGlass]);
         check(
             "server:manage-advisories,read-events",
             &[ManageAdvisories, ReadEvents],

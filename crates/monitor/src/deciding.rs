@@ -4,7 +4,7 @@
 use crate::{Context, Result, stages};
 use oci::Digest;
 use serde::Deserialize;
-use store::decisions;
+use store::{System, break_glass, decisions};
 
 /// Manifests that are looked at in one piece.
 const PIECE: u32 = 500;
@@ -44,6 +44,15 @@ pub(crate) async fn decide_due(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// Tells which break-glasses ended, and decides again what they opened.
+pub(crate) async fn end_break_glass(context: &Context) -> Result<()> {
+    const JOB: System = System::job("end-break-glass");
+    break_glass::end_due(&context.store, JOB, context.now())
+        .await
+        .map(drop)?;
+    Ok(())
+}
+
 /// Asks every gate; a stage that is signed now is a new fact, which asks for the same job again.
 async fn refresh(context: &Context, repository_id: i64, digest: &Digest) -> Result<()> {
     let now = context.now();
@@ -52,3 +61,6 @@ async fn refresh(context: &Context, repository_id: i64, digest: &Digest) -> Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,6 +92,8 @@ pub enum Round {
     DeliverWebhooks,
     /// Decides again what time alone may have changed (`holds_until`).
     DecideDue,
+    /// Writes down and tells which break-glasses ended. Gates do not wait for it.
+    EndBreakGlass,
     /// Ends uploads that nobody finishes.
     ExpireUploads,
     /// Signs the server's part of trust repositories again, long before it ends.
@@ -108,6 +110,7 @@ impl Round {
         Self::SealAudit,
         Self::DeliverWebhooks,
         Self::DecideDue,
+        Self::EndBreakGlass,
         Self::ExpireUploads,
         Self::RenewTrust,
         Self::CollectGarbage,
@@ -121,6 +124,7 @@ impl Round {
             Self::SealAudit => "seal-audit",
             Self::DeliverWebhooks => "deliver-webhooks",
             Self::DecideDue => "decide-due",
+            Self::EndBreakGlass => "end-break-glass",
             Self::ExpireUploads => "expire-uploads",
             Self::RenewTrust => "renew-trust",
             Self::CollectGarbage => "collect-garbage",
@@ -136,6 +140,7 @@ impl Round {
             Self::DeliverWebhooks | Self::DecideDue | Self::WriteBack => Duration::from_millis(250),
             Self::ExpireUploads => Duration::from_secs(600),
             Self::RenewTrust => Duration::from_secs(60),
+            Self::EndBreakGlass => Duration::from_secs(1),
             // A look whether it is time, or whether somebody asked.
             Self::CollectGarbage => Duration::from_secs(1),
         }
@@ -157,6 +162,7 @@ impl Round {
                 .map(drop)?),
             Self::DeliverWebhooks => delivering::deliver_due(context).await.map(drop),
             Self::DecideDue => deciding::decide_due(context).await,
+            Self::EndBreakGlass => deciding::end_break_glass(context).await,
             Self::ExpireUploads => {
                 const AGE_MILLISECONDS: i64 = 24 * 3_600 * 1_000;
                 store::uploads::expire(&context.store, context.now() - AGE_MILLISECONDS)

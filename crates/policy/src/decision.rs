@@ -61,7 +61,7 @@ impl std::fmt::Display for Outcome {
 pub struct Decision {
     /// The answer.
     pub outcome: Outcome,
-    /// What the answer would have been in mode `enforce`, where that differs.
+    /// What the answer would have been in mode `enforce` and without break-glass, where that differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would_be: Option<Outcome>,
     /// The gate; empty where no gate holds the caller.
@@ -82,6 +82,9 @@ pub struct Decision {
     pub warnings: Vec<String>,
     /// Exceptions that were applied.
     pub exceptions_used: Vec<ExceptionUsed>,
+    /// The break-glass that lets the image pass whatever the rules say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlassUsed>,
     /// The first instant at which time alone may change the answer, in milliseconds since the epoch.
     pub holds_until: Option<i64>,
     /// The instant of the decision, in milliseconds since the epoch.
@@ -257,6 +260,22 @@ pub struct ExceptionUsed {
     pub known_exploited: bool,
 }
 
+/// A break-glass in force: two people opened the gate for one image, for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BreakGlassUsed {
+    /// Its number.
+    pub id: i64,
+    /// The reason given.
+    pub reason: String,
+    /// Who asked for it, in words.
+    pub asked_by: String,
+    /// Who confirmed it, in words.
+    pub confirmed_by: String,
+    /// When it ends, in milliseconds since the epoch.
+    pub until_at: i64,
+}
+
 impl Decision {
     /// The reasons of rules that are not met, without those that only explain a candidate.
     pub fn blocking(&self) -> impl Iterator<Item = &Reason> {
@@ -287,6 +306,7 @@ impl Decision {
             && self.would_be == other.would_be
             && self.rules == other.rules
             && self.exceptions_used == other.exceptions_used
+            && self.break_glass == other.break_glass
             && self.policy_digest == other.policy_digest
     }
 }

@@ -31,6 +31,29 @@ pub struct Facts {
     pub advisories: AdvisoryState,
     /// For each automatic stage, when the server first recorded that its limits held, in milliseconds.
     pub stage_records: BTreeMap<String, i64>,
+    /// What was confirmed for this digest in this repository and not ended since, at whichever gate.
+    pub break_glass: Vec<BreakGlass>,
+}
+
+/// A break-glass that a second person confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakGlass {
+    /// Its number.
+    pub id: i64,
+    /// The policy of the gate.
+    pub policy: String,
+    /// The gate that it opens.
+    pub gate: String,
+    /// Why, as whoever asked for it wrote.
+    pub reason: String,
+    /// Who asked for it.
+    pub asked_by: PrincipalId,
+    /// Who confirmed it.
+    pub confirmed_by: PrincipalId,
+    /// Since when it is in force, in milliseconds since the epoch.
+    pub confirmed_at: i64,
+    /// The first instant at which it no longer is, in milliseconds since the epoch.
+    pub until_at: i64,
 }
 
 /// What a digest is.

@@ -5,6 +5,7 @@
 //! Pure functions of facts, policy, directory and time: they gather nothing, check no signature and cache nothing.
 //! DESIGN §3 "Who is held by a gate", "What counts", §6.
 
+mod break_glass;
 mod candidates;
 mod ends;
 mod exhibits;
@@ -29,12 +30,13 @@ use crate::file::{self, Gate, Mode, Policy, Stage};
 use crate::principal::Directory;
 use crate::reason::{Class, Code};
 
+pub use self::break_glass::tell_open;
 pub use self::hold::{Hold, hold, is_held};
 pub use self::refusals::no_policy;
 #[cfg(test)]
 pub(crate) use self::tests::world as testing;
 pub use self::verification::{Verification, asks_for_signatures, verify, verify_alone};
-pub(crate) use self::words::instant;
+pub(crate) use self::words::{instant, is_invisible};
 
 /// How many reasons of one rule are given; the counts in the summary are of all.
 pub const REASONS_MAX: usize = 100;
@@ -62,6 +64,7 @@ pub const REASONS_MAX: usize = 100;
 ///     listed_by: Default::default(),
 ///     advisories: AdvisoryState { ready: true, snapshot: String::new() },
 ///     stage_records: Default::default(),
+///     break_glass: vec![],
 /// };
 /// let decision = gate::evaluate(&facts, &policy, "production", &Directory::default(), 0);
 /// assert_eq!(decision.outcome, Outcome::Deny);
@@ -176,7 +179,9 @@ impl<'a> Court<'a> {
 
     fn into_decision(mut self, mode: Mode, rules: Vec<RuleResult>) -> Decision {
         let enforced = outcome_of(&rules);
+        let break_glass = break_glass::in_force(&mut self);
         let outcome = match mode {
+            _ if break_glass.is_some() => Outcome::Allow,
             Mode::Enforce => enforced,
             Mode::Warn if enforced == Outcome::Allow => Outcome::Allow,
             Mode::Warn => Outcome::Warn,
@@ -196,6 +201,7 @@ impl<'a> Court<'a> {
             rules,
             warnings: self.warnings,
             exceptions_used: self.exceptions,
+            break_glass,
             holds_until: self.horizon.first(),
             decided_at: self.now,
         }

@@ -22,7 +22,7 @@ pub enum Role {
     Signer,
     /// A writer who may also delete, evidence too.
     Maintainer,
-    /// Writes policies and exceptions, registers keys, imports advisories; may pull and inspect.
+    /// Writes policies and exceptions, registers keys, imports advisories, breaks the glass with another; may pull and inspect.
     Security,
     /// Runs accounts and the server; sees no images.
     Admin,
@@ -125,7 +125,8 @@ pub fn allows(role: Role, verb: VerbKind) -> bool {
         VerbKind::Attach => matches!(role, Writer | Signer | Maintainer),
         VerbKind::Delete | VerbKind::DeleteEvidence => matches!(role, Maintainer),
         VerbKind::ListCatalog => matches!(role, Admin | Auditor),
-        VerbKind::ManagePolicy
+        VerbKind::BreakGlass
+        | VerbKind::ManagePolicy
         | VerbKind::ManageKeys
         | VerbKind::ManageTeams
         | VerbKind::ManageAdvisories => matches!(role, Security),

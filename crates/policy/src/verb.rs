@@ -67,6 +67,8 @@ verbs! {
     DeleteEvidence = "delete-evidence",
     /// Read inventories, findings, evidence and decisions.
     Inspect = "inspect",
+    /// Ask for a break-glass, confirm one, end one.
+    BreakGlass = "break-glass",
     /// List the names of repositories.
     ListCatalog = "list-catalog",
     /// Apply policies, with their exceptions.
@@ -99,7 +101,8 @@ impl VerbKind {
             | VerbKind::Attach
             | VerbKind::Delete
             | VerbKind::DeleteEvidence
-            | VerbKind::Inspect => true,
+            | VerbKind::Inspect
+            | VerbKind::BreakGlass => true,
             VerbKind::ListCatalog
             | VerbKind::ManagePolicy
             | VerbKind::ManageKeys

@@ -104,9 +104,9 @@ impl Door<'_> {
             .into_iter()
             .partition(|decision| decision.outcome.passes());
         if refused.is_empty() {
-            let warned = passed
-                .iter()
-                .filter(|decision| decision.outcome == Outcome::Warn);
+            let warned = passed.iter().filter(|decision| {
+                decision.outcome == Outcome::Warn || decision.break_glass.is_some()
+            });
             return Ok(warned.map(Decision::sentence).collect());
         }
         Err(refused_by(refused))

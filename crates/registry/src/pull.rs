@@ -17,7 +17,7 @@ pub struct Pulled {
     pub manifest: Served,
     /// Whether a gate was asked, and said yes.
     pub is_gated: bool,
-    /// Sentences of gates that only warn.
+    /// Sentences of gates that only warn, and of those that were broken open.
     pub warnings: Vec<String>,
 }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod advisories;
+pub(crate) mod break_glass;
 mod call;
 pub(crate) mod events;
 pub(crate) mod garbage;

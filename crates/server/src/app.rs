@@ -40,6 +40,8 @@ pub struct AppOptions {
     pub public_url: Option<String>,
     /// Names of this server, by which trust repositories are told from those of other registries.
     pub hosts: Hosts,
+    /// The longest break-glass that may be asked for, in milliseconds, where it is less than what `policy` allows.
+    pub break_glass_milliseconds_max: Option<i64>,
     /// A GET of a whole blob that is in a bucket is answered with a link to it.
     pub blob_redirect: bool,
     /// The local authority's certificate (PEM), offered at `/ca.crt` so that clients can come to trust it.

@@ -1,6 +1,7 @@
 //! The console: a few pages for people, made on the server, without scripts. Who is logged in is a token in a cookie, which is
 //! only good here (the API takes none); what they see is what the API would answer them.
 
+mod break_glass;
 mod frame;
 mod pages;
 mod session;
@@ -19,6 +20,8 @@ use oci::{RepositoryName, Shape};
 
 /// Repositories on the first page.
 const REPOSITORIES_MAX: u32 = 200;
+/// Open break-glasses on the first page.
+const OPENED_MAX: u32 = 100;
 /// Tags on a repository's page; the gates are asked about each.
 const TAGS_MAX: u32 = 200;
 
@@ -57,8 +60,11 @@ pub(crate) async fn home(session: Session) -> Response {
         let after = Some(session.parameter("after")).filter(|after| !after.is_empty());
         let page = view::repositories(session.asker(), after, REPOSITORIES_MAX).await?;
         let more = page.next.map(|next| format!("/?after={}", encoded(&next)));
+        // Few at a time; a page of its own would be looked at by nobody.
+        let opened = view::break_glasses(session.asker(), false, None, OPENED_MAX).await?;
         Ok(pages::repositories(
             session.name(),
+            &opened,
             &page.items,
             more.as_deref(),
         ))
@@ -127,6 +133,7 @@ async fn image_page(asker: &Asker, reference: &str) -> ApiResult<ImagePage> {
     Ok(ImagePage {
         image: view::image(asker, &manifest, &inside).await?,
         decisions,
+        opened: view::break_glasses_of(asker, &manifest).await?,
         evidence: view::evidence(asker, &manifest).await?,
         components: inside
             .stored

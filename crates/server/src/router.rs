@@ -91,6 +91,15 @@ fn api_routes() -> Router<App> {
         .route("/lint", post(api::policies::lint))
         .route("/gate", get(api::images::gate))
         .route("/verify", get(api::images::verify))
+        .route(
+            "/break-glass",
+            get(api::break_glass::list).post(api::break_glass::ask),
+        )
+        .route(
+            "/break-glass/{id}",
+            get(api::break_glass::show).delete(api::break_glass::end),
+        )
+        .route("/break-glass/{id}/confirm", post(api::break_glass::confirm))
         // What is in stock
         .route(
             "/repositories",

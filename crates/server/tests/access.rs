@@ -115,6 +115,20 @@ fn api() -> Vec<Asked> {
             "/api/v1/gate?ref=shop/web:1&gate=production",
         ),
         asked("GET", "/verify", "/api/v1/verify?ref=shop/web:1"),
+        asked("GET", "/break-glass", "/api/v1/break-glass"),
+        with(
+            "POST",
+            "/break-glass",
+            "/api/v1/break-glass",
+            json!({"image": "shop/web:1", "gate": "production", "forSeconds": 60, "reason": "why"}),
+        ),
+        asked("GET", "/break-glass/{id}", "/api/v1/break-glass/999999"),
+        asked("DELETE", "/break-glass/{id}", "/api/v1/break-glass/999999"),
+        asked(
+            "POST",
+            "/break-glass/{id}/confirm",
+            "/api/v1/break-glass/999999/confirm",
+        ),
         asked("GET", "/repositories", "/api/v1/repositories"),
         asked(
             "GET",

@@ -22,6 +22,7 @@ pub mod audit;
 pub mod backup;
 mod batch;
 pub mod blobs;
+pub mod break_glass;
 mod cache;
 pub mod catalogue;
 pub mod check;

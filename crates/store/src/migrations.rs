@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (8, include_str!("../migrations/0008_failed_removals.sql")),
     (9, include_str!("../migrations/0009_trust_repositories.sql")),
     (10, include_str!("../migrations/0010_managed_trust.sql")),
+    (11, include_str!("../migrations/0011_break_glass.sql")),
 ];
 
 /// The advisory lock that keeps two processes from migrating one PostgreSQL database at once; an arbitrary number.

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod backup;
+mod break_glass;
 mod catalogue;
 mod check;
 mod condition;

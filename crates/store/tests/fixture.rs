@@ -7,8 +7,8 @@ use oci::{
 };
 use policy::access::Ceiling;
 use policy::verb::{
-    Attach, Delete, DeleteEvidence, ManageAccounts, ManageAdvisories, ManageKeys, ManagePolicy,
-    ManageTeams, ManageWebhooks, Operate, Pull, Push,
+    Attach, BreakGlass, Delete, DeleteEvidence, ManageAccounts, ManageAdvisories, ManageKeys,
+    ManagePolicy, ManageTeams, ManageWebhooks, Operate, Pull, Push,
 };
 use policy::{
     Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Verb, Who,
@@ -212,7 +212,7 @@ macro_rules! allowed {
 
 allowed!(
     Pull: Reader, Push: Writer, Attach: Signer, Delete: Maintainer, DeleteEvidence: Maintainer, ManageAccounts: Admin,
-    ManageWebhooks: Admin, Operate: Admin, ManagePolicy: Security, ManageKeys: Security, ManageTeams: Security, ManageAdvisories: Security,
+    ManageWebhooks: Admin, Operate: Admin, ManagePolicy: Security, BreakGlass: Security, ManageKeys: Security, ManageTeams: Security, ManageAdvisories: Security,
 );
 
 /// A permit for a principal in a repository, valid for an hour from `NOW`.

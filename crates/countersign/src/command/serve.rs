@@ -2,7 +2,7 @@
 
 use crate::configuration::{
     ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags,
-    default_address,
+    break_glass_max, default_address,
 };
 use crate::exit::Exit;
 use crate::service::{Service, ServiceOptions};
@@ -50,6 +50,9 @@ pub(crate) struct Serve {
     /// Send clients that pull a whole blob to the bucket, with a link that is valid for five minutes.
     #[arg(long, env = "COUNTERSIGN_BLOB_REDIRECT")]
     blob_redirect: bool,
+    /// The longest break-glass that may be asked for, as `30m` or `4h`; a day, unless said otherwise, and never more.
+    #[arg(long, env = "COUNTERSIGN_BREAK_GLASS_MAX", value_name = "DURATION", value_parser = break_glass_max)]
+    break_glass_max: Option<i64>,
     #[command(flatten)]
     trust: TrustFlags,
     #[command(flatten)]
@@ -93,6 +96,10 @@ impl Serve {
         let hosts = hosts(named, listen);
         let public_url = self.public_url.clone().or_else(|| file.public_url.clone());
         let trust = file.trust.as_ref();
+        let of_file = file.break_glass_max.as_deref().map(break_glass_max);
+        let of_file = of_file
+            .transpose()
+            .context("`break-glass-max` of the configuration")?;
         let options = ServiceOptions {
             hosts: self.trust.hosts(trust, &hosts, public_url.as_deref())?,
             tls: tls.source(&store.data, hosts),
@@ -100,6 +107,7 @@ impl Serve {
             listen,
             anonymous_pull: self.anonymous_pull || file.anonymous_pull.unwrap_or(false),
             blob_redirect: self.blob_redirect || file.blob_redirect.unwrap_or(false),
+            break_glass_milliseconds_max: self.break_glass_max.or(of_file),
             public_url,
             admin_password: std::env::var("COUNTERSIGN_ADMIN_PASSWORD")
                 .ok()

@@ -187,7 +187,7 @@ impl Server {
         self.client_as(Credentials::Token(SecretString::from(token.to_owned())))
     }
 
-    fn client_as(&self, credentials: Credentials) -> Client {
+    pub(crate) fn client_as(&self, credentials: Credentials) -> Client {
         // The program does this in `main`; whoever comes second finds it done.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let options = ClientOptions::new(&self.url()).unwrap();

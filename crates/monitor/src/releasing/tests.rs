@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use oci::{Descriptor, ImageManifest, Manifest, Tag, media};
+use oci::{Descriptor, Digest, ImageManifest, Manifest, Tag, media};
 use policy::access::{Ceiling, access};
-use policy::verb::{Attach, Delete, ManagePolicy, Pull, Push};
+use policy::verb::{Attach, BreakGlass, Delete, ManageAccounts, ManagePolicy, Pull, Push};
 use policy::{
     Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Verb, Who,
 };
 use registry::{DeletePermits, KeyRole, NewManifest, PushPermits, Registry, Wanted};
 use scanner::Limits;
 use secrecy::SecretString;
-use store::{Options, Store, Writer, accounts, blobs, policies};
+use store::accounts::{NewGrant, NewPrincipal};
+use store::break_glass::{self, Asked};
+use store::{Options, Store, Writer, accounts, blobs, policies, tuf};
 use tempfile::TempDir;
 use testkit::trust_repository::{START, TrustRepository};
 use trust::tuf::publish::Held;
@@ -183,6 +185,42 @@ impl World {
             .unwrap();
     }
 
+    /// A permit to break the glass, of a new person with the role `security`.
+    async fn guard(&self, name: &str) -> Permit<BreakGlass> {
+        let now = self.context.now();
+        let store = &self.context.store;
+        let admin = permit::<ManageAccounts>(Role::Admin, None, now);
+        let new = NewPrincipal {
+            kind: Kind::Person,
+            name: name.to_owned(),
+            owner: None,
+            password_hash: None,
+        };
+        let id = accounts::create_principal(store, &admin, &new, now)
+            .await
+            .unwrap();
+        let new = NewGrant {
+            to: Grantee::Principal(id),
+            role: Role::Security,
+            pattern: Pattern::everything(),
+        };
+        accounts::add_grant(store, &admin, &new, now).await.unwrap();
+        let directory = accounts::directory(store).await.unwrap();
+        let repository = "shop/web".parse().unwrap();
+        let (who, ceiling) = (Who::Principal(id), Ceiling::All);
+        access(&directory, &who, Some(&repository), &ceiling, false, now).unwrap()
+    }
+
+    /// The digest that a tag is on.
+    async fn digest(&self, tag: &str) -> Digest {
+        let repository = "shop/web".parse().unwrap();
+        let tagged = tuf::tagged(&self.context.store, &repository, "", 10)
+            .await
+            .unwrap();
+        let found = tagged.into_iter().find(|tagged| tagged.tag == tag);
+        found.unwrap().digest
+    }
+
     /// Does all that is due, and answers the list of releases with its version.
     async fn released(&self) -> (i64, Vec<String>) {
         self.monitor.drain().await.unwrap();
@@ -242,6 +280,51 @@ async fn time_alone_takes_a_tag_back() {
     assert_eq!(world.released().await, list(1, &["1"]), "not yet");
     world.pass(HOUR);
     assert_eq!(world.released().await, list(2, &[]));
+}
+
+#[tokio::test]
+async fn a_tag_is_released_by_break_glass_while_it_lasts() {
+    let world = World::new().await;
+    let (without, _) = POLICY.split_once("exceptions:").unwrap();
+    world.apply(without).await;
+    world.init().await;
+    world.push("1", b"no layer at all").await;
+    world.push("2", b"another").await;
+    assert_eq!(world.released().await, list(0, &[]));
+
+    let (anna, omar) = (world.guard("anna").await, world.guard("omar").await);
+    let (store, digest) = (&world.context.store, world.digest("1").await);
+    let terms = Asked {
+        digest: &digest,
+        policy: "shop",
+        gate: "production",
+        lasts_milliseconds: 4 * HOUR,
+        lasts_milliseconds_max: None,
+        reason: "the scanner is broken",
+    };
+    let asked = break_glass::ask(store, &anna, &terms, START).await.unwrap();
+    assert_eq!(world.released().await, list(0, &[]), "by one alone");
+    break_glass::confirm(store, &omar, asked.id, START)
+        .await
+        .unwrap();
+    assert_eq!(world.released().await, list(1, &["1"]), "the other is not");
+    world.pass(4 * HOUR - 1);
+    assert_eq!(world.released().await, list(1, &["1"]));
+    world.pass(1);
+    assert_eq!(world.released().await, list(2, &[]));
+
+    // Ended before its time, it is withdrawn at once.
+    let now = world.context.now();
+    let (anna, omar) = (world.guard("ann").await, world.guard("oma").await);
+    let again = break_glass::ask(store, &anna, &terms, now).await.unwrap();
+    break_glass::confirm(store, &omar, again.id, now)
+        .await
+        .unwrap();
+    assert_eq!(world.released().await, list(3, &["1"]));
+    break_glass::withdraw(store, &anna, again.id, now)
+        .await
+        .unwrap();
+    assert_eq!(world.released().await, list(4, &[]));
 }
 
 #[tokio::test]

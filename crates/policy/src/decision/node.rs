@@ -50,6 +50,8 @@ pub enum NodeKind {
     Gate,
     /// What the signatures come to, by one policy or by none.
     Policy,
+    /// Two people opened the gate for a while.
+    BreakGlass,
     /// A rule: a stage, or what kind of thing is pulled.
     Rule,
     /// A limit of an automatic stage.

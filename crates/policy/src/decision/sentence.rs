@@ -4,7 +4,7 @@
 //! what has no place in it is counted, with the command that shows it. All details are in the tree (`node.rs`).
 
 use super::line::{Line, Piece, Rank, bytes, counted, cut, cut_bytes};
-use super::{Decision, Outcome, Reason, RuleResult};
+use super::{BreakGlassUsed, Decision, Outcome, Reason, RuleResult};
 use crate::gate::{Verification, instant};
 use crate::reason::Class;
 
@@ -20,10 +20,13 @@ const SHARE_BYTES_MIN: usize = 400;
 /// The longest command that has a place in it, in characters.
 const COMMAND_CHARACTERS_MAX: usize = 200;
 
+/// How much of a break-glass's reason has a place in it, in characters.
+const REASON_CHARACTERS_MAX: usize = 80;
+
 /// How many characters of a repository's name are shown.
 const NAME_CHARACTERS_MAX: usize = 100;
 
-/// The answers of all gates that say no, in one line as docker prints it.
+/// The answers of all gates that say the same, in one line as docker prints it.
 #[must_use]
 pub fn message(decisions: &[Decision]) -> String {
     let sentences = decisions.len().clamp(1, SENTENCES_MAX);
@@ -38,6 +41,11 @@ pub fn within(decisions: &[Decision], bytes_max: usize) -> String {
     let left_out = decisions.get(shown..).unwrap_or_default();
     let rest = match left_out {
         [] => String::new(),
+        [first, ..] if first.outcome.passes() => format!(
+            " {}: {}",
+            counted(left_out.len(), "more gate", "more gates"),
+            first.command()
+        ),
         [first, ..] => format!(
             " {}: {}",
             counted(left_out.len(), "more gate says no", "more gates say no"),
@@ -69,14 +77,15 @@ impl Decision {
     #[must_use]
     pub fn within(&self, bytes_max: usize) -> String {
         let (image, gate) = (self.image(), self.gate_name());
-        let head = match self.outcome {
-            Outcome::Allow if self.would_be.is_some() => {
+        let head = match (self.outcome, &self.break_glass) {
+            (_, Some(used)) => self.by_break_glass(used),
+            (Outcome::Allow, None) if self.would_be.is_some() => {
                 format!("{image} passes {gate}, which is in mode dry-run; enforced, it would not")
             }
-            Outcome::Allow => format!("{image} may pass {gate}"),
-            Outcome::Warn => format!("{image} passes {gate} with a warning"),
-            Outcome::Deny => format!("{image} may not pass {gate}"),
-            Outcome::NotReady => format!("{image} may not pass {gate} yet"),
+            (Outcome::Allow, None) => format!("{image} may pass {gate}"),
+            (Outcome::Warn, None) => format!("{image} passes {gate} with a warning"),
+            (Outcome::Deny, None) => format!("{image} may not pass {gate}"),
+            (Outcome::NotReady, None) => format!("{image} may not pass {gate} yet"),
         };
         let is_good = self.outcome == Outcome::Allow && self.would_be.is_none();
         let (pieces, tail) = match is_good {
@@ -99,6 +108,23 @@ impl Decision {
             true => format!("countersign verify {image}"),
             false => format!("countersign gate {image} --gate {}", self.gate),
         })
+    }
+
+    /// That two people opened the gate, until when, and why.
+    fn by_break_glass(&self, used: &BreakGlassUsed) -> String {
+        let (image, gate) = (self.image(), self.gate_name());
+        let until = instant(used.until_at);
+        if self.would_be.is_none() {
+            return format!(
+                "{image} may pass {gate}; break-glass {} lasts until {until}",
+                used.id
+            );
+        }
+        format!(
+            "{image} passes {gate} by break-glass {} until {until} ({}); without it, it would not",
+            used.id,
+            cut(&used.reason, REASON_CHARACTERS_MAX)
+        )
     }
 
     /// `gate production`.

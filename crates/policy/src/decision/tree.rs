@@ -2,7 +2,8 @@
 
 use super::node::{Candidate, Mark, Node, NodeKind, TreeLine};
 use super::{
-    Counted, Decision, ExceptionUsed, Limit, LimitResult, Outcome, Reason, Rule, RuleResult,
+    BreakGlassUsed, Counted, Decision, ExceptionUsed, Limit, LimitResult, Outcome, Reason, Rule,
+    RuleResult,
 };
 use crate::gate::{Verification, instant};
 use crate::reason::Class;
@@ -23,7 +24,13 @@ impl Decision {
     /// The whole answer in words: gate, rules, and of each what counts, what does not and why, and the next step.
     #[must_use]
     pub fn explain(&self) -> Node {
-        let mut root = Node::new(NodeKind::Gate, mark_of(self.outcome), self.headline());
+        let mark = match &self.break_glass {
+            Some(_) if self.would_be.is_some() => Mark::Note,
+            _ => mark_of(self.outcome),
+        };
+        let mut root = Node::new(NodeKind::Gate, mark, self.headline());
+        root.children
+            .extend(self.break_glass.iter().map(of_break_glass));
         root.children.extend(self.rules.iter().map(of_rule));
         root.children
             .extend(self.exceptions_used.iter().map(of_exception));
@@ -32,6 +39,9 @@ impl Decision {
 
     fn headline(&self) -> String {
         let would_be = match self.would_be {
+            Some(outcome) if self.break_glass.is_some() => {
+                format!(" (by break-glass; enforced, without it, it would be {outcome})")
+            }
             Some(outcome) => format!(" (mode {}, enforced it would be {outcome})", self.mode),
             None => String::new(),
         };
@@ -197,6 +207,18 @@ fn of_reason(reason: &Reason) -> Node {
         next: reason.next.clone(),
         ..node
     }
+}
+
+fn of_break_glass(used: &BreakGlassUsed) -> Node {
+    let text = format!(
+        "break-glass {}: asked for by {}, confirmed by {}, until {}: {}",
+        used.id,
+        used.asked_by,
+        used.confirmed_by,
+        instant(used.until_at),
+        used.reason
+    );
+    Node::new(NodeKind::BreakGlass, Mark::Note, text)
 }
 
 fn of_exception(exception: &ExceptionUsed) -> Node {

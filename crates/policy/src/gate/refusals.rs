@@ -129,6 +129,7 @@ fn decision(
         rules,
         warnings: Vec::new(),
         exceptions_used: Vec::new(),
+        break_glass: None,
         holds_until: None,
         decided_at: now,
     }

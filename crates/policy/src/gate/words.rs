@@ -60,7 +60,7 @@ fn clean(text: &str, characters_max: usize) -> String {
 }
 
 /// Marks that reorder or hide text on a screen.
-fn is_invisible(character: char) -> bool {
+pub(crate) fn is_invisible(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 

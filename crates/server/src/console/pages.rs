@@ -1,8 +1,10 @@
 //! What the console shows, from what the API would answer: repositories, one repository, one image. It asks nothing by itself.
 
+use super::break_glass;
 use super::frame::{instant, page};
 use crate::query::encoded;
 use crate::view::Matched;
+use client::api::break_glass::BreakGlass;
 use client::api::catalogue::{Repository, Tag};
 use client::api::image::{Evidence, Finding, Image, InventoryState};
 use maud::{Markup, html};
@@ -14,12 +16,18 @@ use std::collections::BTreeMap;
 /// Components of a layer that are shown at first.
 const COMPONENTS_SHOWN: usize = 25;
 
-/// The first page; `more` leads to the next repositories.
-pub(crate) fn repositories(user: &str, repositories: &[Repository], more: Option<&str>) -> Markup {
+/// The first page: gates that are broken open, and repositories; `more` leads to the next ones.
+pub(crate) fn repositories(
+    user: &str,
+    opened: &[BreakGlass],
+    repositories: &[Repository],
+    more: Option<&str>,
+) -> Markup {
     page(
         "Repositories",
         Some(user),
         &html! {
+            (break_glass::section(opened, true))
             section {
                 h1 { "Repositories" }
                 @if repositories.is_empty() {
@@ -86,7 +94,7 @@ pub(crate) fn repository(user: &str, name: &str, tags: &[TagRow], more: Option<&
     )
 }
 
-fn image_link(repository: &str, reference: &str, by_tag: bool) -> String {
+pub(super) fn image_link(repository: &str, reference: &str, by_tag: bool) -> String {
     let mark = if by_tag { ':' } else { '@' };
     format!(
         "/console/image?ref={}",
@@ -95,13 +103,19 @@ fn image_link(repository: &str, reference: &str, by_tag: bool) -> String {
 }
 
 fn badge(decision: &Decision) -> Markup {
-    html! { span class={"badge " (decision.outcome.as_str())} { (decision.gate) ": " (decision.outcome.as_str()) } }
+    let (class, more) = match decision.break_glass {
+        Some(_) => ("warn", " (break-glass)"),
+        None => (decision.outcome.as_str(), ""),
+    };
+    html! { span class={"badge " (class)} { (decision.gate) ": " (decision.outcome.as_str()) (more) } }
 }
 
 /// All that an image's page shows.
 pub(crate) struct ImagePage {
     pub(crate) image: Image,
     pub(crate) decisions: Vec<Decision>,
+    /// Gates that are broken open for it, or shall be.
+    pub(crate) opened: Vec<BreakGlass>,
     pub(crate) components: Vec<Component>,
     pub(crate) findings: Vec<Finding>,
     /// How much the findings say.
@@ -129,6 +143,7 @@ pub(crate) fn image(user: &str, shown: &ImagePage) -> Markup {
                 h1 { (repository) span.muted { ":" (title) } }
                 (facts(&shown.image))
             }
+            (break_glass::section(&shown.opened, false))
             (stamps(&shown.decisions))
             (decisions(&shown.decisions))
             @if shown.image.shape == "index" { (platforms(&shown.image)) }
@@ -431,6 +446,7 @@ mod tests {
                 findings: BTreeMap::new(),
             },
             decisions: Vec::new(),
+            opened: Vec::new(),
             components: Vec::new(),
             findings: Vec::new(),
             matched,

@@ -23,6 +23,11 @@ pub(crate) async fn find(asker: &Asker, text: &str) -> ApiResult<StoredManifest>
     })
 }
 
+/// The repository of an image that a text names, whether or not it is there.
+pub(crate) fn repository_of(text: &str) -> ApiResult<RepositoryName> {
+    Ok(parse(text)?.0)
+}
+
 /// Takes the name of an image apart. With both a tag and a digest, the digest decides.
 fn parse(text: &str) -> ApiResult<(RepositoryName, Reference)> {
     let invalid =

@@ -9,6 +9,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod break_glass;
 mod errors;
 mod hostile;
 mod kinds;

@@ -12,6 +12,9 @@
 //! | `key.revoke` | `{key_id}` |
 //! | `policy.apply` | `{name, revision, digest}` |
 //! | `policy.remove` | `{name}` |
+//! | `break-glass.ask` | `{id, repository, digest, policy, gate, lasts_milliseconds, reason, asked_by, until_at}` |
+//! | `break-glass.confirm` | `{id, confirmed_by, confirmed_at, until_at}` |
+//! | `break-glass.end` | `{id, ended_by, ended_at, ended_how}` |
 //! | `manifest.push`, `evidence.attach` | `{digest, …}`: the first one of a digest is its first push |
 //! | `trust.publish`, `trust.renew`, `trust.release` | `{gun, files: [{role, version, sha256}], dropped: [role]}` |
 //! | `trust.delete` | `{gun}` |
@@ -33,6 +36,9 @@ pub(super) const ACTS: &[&str] = &[
     "key.revoke",
     "policy.apply",
     "policy.remove",
+    "break-glass.ask",
+    "break-glass.confirm",
+    "break-glass.end",
     "manifest.push",
     "evidence.attach",
     "trust.publish",
@@ -40,6 +46,20 @@ pub(super) const ACTS: &[&str] = &[
     "trust.release",
     "trust.delete",
 ];
+
+/// What asking for a break-glass settles, what confirming it does, and what ending it does.
+const BREAK_GLASS_ASKED: &[&str] = &[
+    "repository",
+    "digest",
+    "policy",
+    "gate",
+    "lasts_milliseconds",
+    "reason",
+    "asked_by",
+    "until_at",
+];
+const BREAK_GLASS_CONFIRMED: &[&str] = &["confirmed_by", "confirmed_at", "until_at"];
+const BREAK_GLASS_ENDED: &[&str] = &["ended_by", "ended_at", "ended_how"];
 
 /// Applies an act to the state before it; `None` when its detail does not say what it must.
 pub(super) fn apply(state: &mut State, leaf: &Leaf) -> Option<()> {
@@ -103,6 +123,26 @@ pub(super) fn apply(state: &mut State, leaf: &Leaf) -> Option<()> {
         }
         "policy.remove" => {
             state.remove(&state::policy(text(&detail, "name")?));
+        }
+        "break-glass.ask" => {
+            let mut value = pick(&detail, BREAK_GLASS_ASKED)?;
+            for field in BREAK_GLASS_CONFIRMED.iter().chain(BREAK_GLASS_ENDED) {
+                // Confirming changes one that asking has set already.
+                if value.get(*field).is_none() {
+                    value = with(value, field, Value::Null);
+                }
+            }
+            state.insert(state::break_glass(int(&detail, "id")?), value);
+        }
+        "break-glass.confirm" | "break-glass.end" => {
+            let fields = match leaf.act.as_str() {
+                "break-glass.confirm" => BREAK_GLASS_CONFIRMED,
+                _ => BREAK_GLASS_ENDED,
+            };
+            let name = state::break_glass(int(&detail, "id")?);
+            for field in fields {
+                set(state, &name, field, detail.get(*field)?.clone())?;
+            }
         }
         "manifest.push" | "evidence.attach" => {
             let pusher = leaf
@@ -212,6 +252,19 @@ mod tests {
                 "policy.apply",
                 json!({"name": "shop", "revision": 2, "digest": "y"}),
             ),
+            (
+                "break-glass.ask",
+                json!({"id": 4, "repository": "shop/web", "digest": "sha256:1", "policy": "shop", "gate": "production",
+                    "lasts_milliseconds": 9, "reason": "r", "asked_by": 3, "until_at": 100}),
+            ),
+            (
+                "break-glass.confirm",
+                json!({"id": 4, "confirmed_by": 5, "confirmed_at": 60, "until_at": 69}),
+            ),
+            (
+                "break-glass.end",
+                json!({"id": 4, "ended_by": null, "ended_at": 69, "ended_how": "over"}),
+            ),
             ("manifest.push", json!({"digest": "sha256:1"})),
             ("trust.publish", published("a/web", "targets", 1, &[])),
             (
@@ -244,6 +297,12 @@ mod tests {
             (
                 "policy `shop`".to_owned(),
                 json!({"revision": 2, "digest": "y"}),
+            ),
+            (
+                "break-glass 4".to_owned(),
+                json!({"repository": "shop/web", "digest": "sha256:1", "policy": "shop", "gate": "production",
+                    "lasts_milliseconds": 9, "reason": "r", "asked_by": 3, "until_at": 69, "confirmed_by": 5,
+                    "confirmed_at": 60, "ended_by": null, "ended_at": 69, "ended_how": "over"}),
             ),
             (
                 "first push of `sha256:1`".to_owned(),

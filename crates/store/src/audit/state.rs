@@ -33,6 +33,11 @@ pub(super) fn policy(name: &str) -> String {
     format!("policy `{name}`")
 }
 
+/// A break-glass.
+pub(super) fn break_glass(id: i64) -> String {
+    format!("break-glass {id}")
+}
+
 /// Who first brought a digest.
 pub(super) fn first_push(digest: &str) -> String {
     format!("first push of `{digest}`")

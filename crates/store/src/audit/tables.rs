@@ -70,6 +70,16 @@ pub(super) async fn read(conn: &mut AnyConnection) -> Result<State> {
         let value = json!({"revision": row.int("revision")?, "digest": row.text("digest")?});
         state.insert(state::policy(&row.text("name")?), value);
     }
+    for row in all(
+        conn,
+        "SELECT b.id, r.name AS repository, b.digest, b.policy, b.gate, b.lasts_milliseconds, b.reason, b.asked_by, b.confirmed_by, \
+         b.confirmed_at, b.until_at, b.ended_by, b.ended_at, b.ended_how FROM break_glass b \
+         LEFT JOIN repositories r ON r.id = b.repository_id",
+    )
+    .await?
+    {
+        state.insert(state::break_glass(row.int("id")?), break_glass(&row)?);
+    }
     first_pushes(conn, &mut state).await?;
     trust_repositories::read(conn, &mut state).await?;
     Ok(state)
@@ -125,6 +135,16 @@ fn grant(row: &AnyRow) -> Result<Value> {
     Ok(json!({
         "kind": row.text("grantee_kind")?, "principal": row.opt_int("principal_id")?, "team": row.opt_text("team")?,
         "role": row.text("role")?, "pattern": row.text("pattern")?,
+    }))
+}
+
+fn break_glass(row: &AnyRow) -> Result<Value> {
+    Ok(json!({
+        "repository": row.opt_text("repository")?, "digest": row.text("digest")?, "policy": row.text("policy")?,
+        "gate": row.text("gate")?, "lasts_milliseconds": row.int("lasts_milliseconds")?, "reason": row.text("reason")?,
+        "asked_by": row.int("asked_by")?, "until_at": row.int("until_at")?, "confirmed_by": row.opt_int("confirmed_by")?,
+        "confirmed_at": row.opt_int("confirmed_at")?, "ended_by": row.opt_int("ended_by")?,
+        "ended_at": row.opt_int("ended_at")?, "ended_how": row.opt_text("ended_how")?,
     }))
 }
 

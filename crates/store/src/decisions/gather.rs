@@ -14,7 +14,7 @@ use super::image::{self, Inside};
 use crate::catalogue::parse_shape;
 use crate::db::RowExt;
 use crate::error::{Error, Result};
-use crate::{evidence, feeds};
+use crate::{break_glass, evidence, feeds};
 
 /// The most children of an index that are looked at. One that is within limits is enough for the index; each is judged by
 /// itself when it is pulled.
@@ -52,6 +52,7 @@ pub(super) async fn gather(
             snapshot: advisories.snapshot,
         },
         stage_records: std::collections::BTreeMap::new(),
+        break_glass: break_glass::confirmed(conn, repository_id, digest).await?,
     };
     Ok(Gathered {
         facts,

@@ -127,7 +127,7 @@ async fn tell(
     let data = json!({
         "policy": decision.policy, "gate": decision.gate, "before": last.map(|last| last.outcome),
         "after": decision.outcome, "wouldBe": decision.would_be, "sentence": decision.sentence(), "reasons": reasons,
-        "holdsUntil": decision.holds_until,
+        "holdsUntil": decision.holds_until, "breakGlass": decision.break_glass,
     });
     outbox::emit(
         tx,
@@ -138,7 +138,7 @@ async fn tell(
     let detail = json!({
         "policy": decision.policy, "policy_digest": decision.policy_digest, "gate": decision.gate,
         "before": last.map(|last| last.outcome), "outcome": decision.outcome, "would_be": decision.would_be,
-        "reasons": reasons, "holds_until": decision.holds_until,
+        "reasons": reasons, "holds_until": decision.holds_until, "break_glass": decision.break_glass.as_ref().map(|used| used.id),
         "counted": counted(decision).map(|(stage, counted)| json!([stage, counted.principal, counted.key, counted.manifest]))
             .collect::<Vec<_>>(),
     });

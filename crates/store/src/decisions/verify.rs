@@ -38,12 +38,21 @@ pub async fn verify(
         .iter()
         .filter(|policy| gate::asks_for_signatures(policy, repository, stages))
         .collect();
-    if asking.is_empty() && stages.is_empty() {
-        return Ok(vec![gate::verify_alone(&gathered.facts, &directory, now)]);
-    }
-    let verified = asking.into_iter().map(|policy| {
-        let facts = gathered.for_policy(&policy.name);
-        gate::verify(facts, policy, stages, &directory, now)
-    });
-    Ok(verified.collect())
+    let mut verifications: Vec<Verification> = if asking.is_empty() && stages.is_empty() {
+        vec![gate::verify_alone(&gathered.facts, &directory, now)]
+    } else {
+        let verified = asking.into_iter().map(|policy| {
+            let facts = gathered.for_policy(&policy.name);
+            gate::verify(facts, policy, stages, &directory, now)
+        });
+        verified.collect()
+    };
+    gate::tell_open(
+        &mut verifications,
+        &gathered.facts,
+        &policies,
+        &directory,
+        now,
+    );
+    Ok(verifications)
 }

@@ -11,7 +11,7 @@ use super::world::{
     digest, finding, key, key_of, policy,
 };
 use crate::decision::{Decision, Node, NodeKind, Outcome, within};
-use crate::facts::{Evidence, FindingFact, Verdict};
+use crate::facts::{BreakGlass, Evidence, FindingFact, Verdict};
 use crate::file::Policy;
 use crate::pattern::Pattern;
 use crate::reason::Class;
@@ -289,6 +289,36 @@ proptest! {
             let blocks = rule.reasons.iter().any(|reason| reason.code.class() != Class::Candidate);
             prop_assert_eq!(blocks, !rule.satisfied);
         }
+    }
+
+    #[test]
+    fn breaking_the_glass_opens_the_gate_and_changes_nothing_it_is_judged_by(world in world(), lasts in 1..9 * DAY) {
+        let closed = world.decide();
+        let mut world = world;
+        let until_at = world.now + lasts;
+        world.facts.break_glass.push(BreakGlass {
+            id: 1,
+            policy: world.policy.name.clone(),
+            gate: "production".to_owned(),
+            reason: "because".to_owned(),
+            asked_by: MARIA,
+            confirmed_by: RITA,
+            confirmed_at: world.now,
+            until_at,
+        });
+        let open = world.decide();
+        prop_assert_eq!(open.outcome, Outcome::Allow);
+        prop_assert_eq!(open.would_be.unwrap_or(Outcome::Allow), closed.outcome);
+        prop_assert!(open.holds_until.is_some_and(|until| until <= until_at));
+        let without = Decision {
+            outcome: closed.outcome, would_be: None, break_glass: None, holds_until: closed.holds_until, ..open
+        };
+        prop_assert_eq!(without, closed);
+        // At its end the answer is what it would have been all the time.
+        let mut never = world.facts.clone();
+        never.break_glass.clear();
+        let after = crate::gate::evaluate(&never, &world.policy, "production", &world.directory, until_at);
+        prop_assert_eq!(world.decide_at(until_at), after);
     }
 
     #[test]

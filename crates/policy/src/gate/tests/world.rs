@@ -187,6 +187,7 @@ impl World {
                     snapshot: "snapshot".into(),
                 },
                 stage_records: BTreeMap::from([("scan".to_owned(), TODAY - 2 * DAY)]),
+                break_glass: Vec::new(),
             },
             now: TODAY,
         }

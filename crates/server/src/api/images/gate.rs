@@ -148,21 +148,7 @@ impl Question<'_> {
     }
 
     fn no_gate(&self, gate: &str) -> ApiError {
-        let repository = &self.manifest.repository;
-        let mut there: Vec<String> = view::covering(self.policies, repository)
-            .into_iter()
-            .map(|covering| covering.gate)
-            .collect();
-        there.sort();
-        there.dedup();
-        let gate = shown(gate);
-        ApiError::not_found(match there.is_empty() {
-            true => format!("`{repository}` has no gate `{gate}`: no gate of any policy covers it"),
-            false => format!(
-                "`{repository}` has no gate `{gate}`: its gates are {}",
-                there.join(", ")
-            ),
-        })
+        view::no_gate(self.policies, &self.manifest.repository, gate)
     }
 }
 
@@ -185,18 +171,22 @@ fn answer(said: Said) -> ApiResult<GateAnswer> {
         .map(|decision| decision.outcome)
         .max_by_key(|outcome| rank(*outcome));
     let outcome = worst.unwrap_or(policy::Outcome::Deny);
-    // All that say the same as the worst; of those that allow, one is enough.
+    // All that say the same as the worst; of those that allow, one is enough, but for gates that were broken open.
     let count = if outcome == policy::Outcome::Allow {
-        1
+        let broken = decisions
+            .iter()
+            .filter(|decision| decision.break_glass.is_some());
+        broken.count().max(1)
     } else {
         decisions.len()
     };
-    let speaking: Vec<Decision> = decisions
+    let mut speaking: Vec<Decision> = decisions
         .iter()
         .filter(|decision| rank(decision.outcome) == rank(outcome))
-        .take(count)
         .cloned()
         .collect();
+    speaking.sort_by_key(|decision| decision.break_glass.is_none());
+    speaking.truncate(count);
     let explanation: Vec<Node> = decisions.iter().map(Decision::explain).collect();
     Ok(GateAnswer {
         outcome: on_the_wire(outcome),

@@ -119,6 +119,16 @@ const VERIFY: &[Parameter] = &[
         "A stage, or several with commas between; absent: all that somebody signs for.",
     ),
 ];
+const BREAK_GLASS: &[Parameter] = &[
+    parameter(
+        "all",
+        "boolean",
+        false,
+        "Those that ended too; absent: those that wait or are in force.",
+    ),
+    AFTER,
+    LIMIT,
+];
 const DRY_RUN: &[Parameter] = &[parameter(
     "dryRun",
     "boolean",
@@ -341,6 +351,35 @@ pub(super) const ROUTES: &[Route] = &[
         "What do the signatures on an image come to, whatever the gates ask?",
         "VerifyAnswer",
     ),
+    asked(
+        "/break-glass",
+        BREAK_GLASS,
+        "Gates that were opened, or shall be, for one image each; the newest first.",
+        "Page BreakGlass",
+    ),
+    make(
+        "/break-glass",
+        "Ask that a gate be opened for one image; another person has to confirm it.",
+        "NewBreakGlass",
+        "BreakGlass",
+    ),
+    Route {
+        numbered: true,
+        ..get("/break-glass/{id}", "One break-glass.", "BreakGlass")
+    },
+    delete_number(
+        "/break-glass/{id}",
+        "End a break-glass before its time, confirmed or not.",
+    ),
+    Route {
+        gives: Some("BreakGlass"),
+        numbered: true,
+        ..route(
+            "POST",
+            "/break-glass/{id}/confirm",
+            "Confirm what another person asked for: it opens its gate from now on.",
+        )
+    },
     asked(
         "/repositories",
         PAGED,

@@ -118,7 +118,7 @@ const SCHEMAS: &[Row] = &[
     ),
     (
         "Node",
-        "kind: gate|policy|rule|limit|reason|candidate|exception|warning|until; mark: pass|fail|wait|note; text: string; \
+        "kind: gate|policy|break-glass|rule|limit|reason|candidate|exception|warning|until; mark: pass|fail|wait|note; text: string; \
          code?: reason; next?: string; candidate?: Candidate; children: [Node]",
     ),
     (
@@ -130,7 +130,7 @@ const SCHEMAS: &[Row] = &[
         "Decision",
         "outcome: allow|warn|deny|not-ready; wouldBe?: allow|warn|deny|not-ready; gate: string; policy: string; \
          policyDigest: string; repository: repository; digest: digest; mode: enforce|warn|dry-run; rules: [RuleResult]; \
-         warnings: [string]; exceptionsUsed: [ExceptionUsed]; holdsUntil: time or null; decidedAt: time",
+         warnings: [string]; exceptionsUsed: [ExceptionUsed]; breakGlass?: BreakGlassUsed; holdsUntil: time or null; decidedAt: time",
     ),
     (
         "Verification",
@@ -163,6 +163,20 @@ const SCHEMAS: &[Row] = &[
     (
         "ExceptionUsed",
         "waives: string; appliedTo: string; owner: string; reason: string; untilAt: time; knownExploited: boolean",
+    ),
+    (
+        "BreakGlassUsed",
+        "id: integer; reason: string; askedBy: string; confirmedBy: string; untilAt: time",
+    ),
+    (
+        "NewBreakGlass",
+        "image: string; gate: string; policy?: string; forSeconds: integer; reason: string",
+    ),
+    (
+        "BreakGlass",
+        "id: integer; repository: repository; digest: digest; policy: string; gate: string; reason: string; \
+         forSeconds: integer; state: asked|in-force|ended; askedBy: string; askedAt: time; confirmedBy?: string; \
+         confirmedAt?: time; untilAt: time; end?: string; endedBy?: string; endedAt?: time",
     ),
     // Stock
     (
@@ -424,6 +438,8 @@ mod tests {
         agrees::<policy::decision::Node>("Node");
         agrees::<policy::Decision>("Decision");
         agrees::<policy::gate::Verification>("Verification");
+        agrees::<api::break_glass::NewBreakGlass>("NewBreakGlass");
+        agrees::<api::break_glass::BreakGlass>("BreakGlass");
         agrees::<api::catalogue::Repository>("Repository");
         agrees::<api::catalogue::Tag>("Tag");
         agrees::<api::image::Image>("Image");

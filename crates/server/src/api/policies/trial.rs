@@ -54,7 +54,11 @@ pub(super) async fn run(
             )
             .await
             {
-                Ok(facts) => trial.changes(&facts),
+                // The two texts are compared: what opens a gate whatever they say is left out.
+                Ok(facts) => trial.changes(&Facts {
+                    break_glass: Vec::new(),
+                    ..facts
+                }),
                 // Deleted since it was listed.
                 Err(store::Error::NotFound { .. }) => continue,
                 Err(error) => return Err(error.into()),
@@ -175,6 +179,7 @@ mod tests {
                 snapshot: String::new(),
             },
             stage_records: std::collections::BTreeMap::new(),
+            break_glass: Vec::new(),
         }
     }
 
