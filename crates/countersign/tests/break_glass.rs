@@ -1,6 +1,7 @@
 //! `countersign gate break-glass` as two people run it, beside a server whose scanner cannot read the image.
 
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
