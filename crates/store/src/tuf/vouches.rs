@@ -165,9 +165,8 @@ impl Spoken {
         let mut withdrawn = 0;
         if let Some(delegations) = &self.delegations {
             let (standing, ended) = self.divided(tx, state, delegations).await?;
-            for vouched in &ended {
-                withdraw(tx, state.repository_id, vouched.evidence, now).await?;
-            }
+            let gone: Vec<i64> = ended.iter().map(|vouched| vouched.evidence).collect();
+            withdraw(tx, state.repository_id, &gone, now).await?;
             withdrawn = ended.len();
             self.move_ends(tx, state.repository_id, &standing, now)
                 .await?;
@@ -396,19 +395,25 @@ pub(super) async fn withdraw_all(tx: &mut Tx, trust: &Row, now: i64) -> Result<u
         .bind(trust.id)
         .fetch_all(tx.conn())
         .await?;
-    for row in &rows {
-        withdraw(tx, trust.repository_id, row.int("evidence_id")?, now).await?;
-    }
-    Ok(rows.len())
+    let all = rows.iter().map(|row| row.int("evidence_id"));
+    let all: Vec<i64> = all.collect::<Result<_>>()?;
+    withdraw(tx, trust.repository_id, &all, now).await?;
+    Ok(all.len())
 }
 
-async fn withdraw(tx: &mut Tx, repository_id: i64, evidence: i64, now: i64) -> Result<()> {
-    sqlx::query("DELETE FROM trust_vouches WHERE evidence_id = $1")
-        .bind(evidence)
-        .execute(tx.conn())
-        .await?;
-    evidence::withdraw_one(tx, repository_id, evidence, now).await?;
-    Ok(())
+async fn withdraw(tx: &mut Tx, repository_id: i64, evidence: &[i64], now: i64) -> Result<()> {
+    for evidence in evidence.chunks(batch::LIST_MAX) {
+        let text = format!(
+            "DELETE FROM trust_vouches WHERE evidence_id IN ({})",
+            markers(1, evidence.len())
+        );
+        let mut query = batch::query(text);
+        for id in evidence {
+            query = query.bind(*id);
+        }
+        query.execute(tx.conn()).await?;
+    }
+    evidence::withdraw_these(tx, repository_id, evidence, now).await
 }
 
 /// Reads a piece of such evidence again, from its raw bytes and the file that they name: whether this key signed that the file's role

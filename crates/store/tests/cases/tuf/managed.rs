@@ -794,7 +794,7 @@ async fn a_file_counts_under_one_name_of_the_server_and_once() {
     let mut again = Publisher::begin_managed(shop.store(), GUN).await;
     again.repository.bring_all_of(&shop.publisher.repository);
     let first = again.repository.first_managed_files();
-    let outcome = post(&again, first, shop.now).await;
+    let outcome = post(&again, first, shop.now + 1).await;
     assert_eq!(outcome, Ok(Outcome::Stored));
     again.follow().await;
     let update = again.repository.delegating_to("targets/maria", keys);
@@ -817,7 +817,7 @@ async fn a_file_counts_under_one_name_of_the_server_and_once() {
         other.repository.held.releases
     );
     let first = back.repository.first_managed_files();
-    let outcome = post(&back, first, shop.now + 1).await;
+    let outcome = post(&back, first, shop.now + 2).await;
     assert_eq!(outcome, Ok(Outcome::Stored));
     let state = again.state(Files::Above(&[])).await;
     assert_eq!(state.signed_elsewhere(), None);
