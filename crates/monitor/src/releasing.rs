@@ -20,15 +20,25 @@ pub(crate) struct Repository {
 pub(crate) async fn release(context: &Context, payload: &Repository) -> Result<()> {
     let repository = &payload.repository;
     let registry = &context.registry;
-    let until = registry
+    let released = registry
         .release_tags(JOB, repository, context.now())
         .await?;
-    if let Some(until) = until {
+    if let Some(until) = released.until {
         let payload = json!({"repository": repository});
         let key = repository.as_str();
         jobs::add(&context.store, RELEASE_TAGS, key, &payload, until).await?;
     }
-    Ok(())
+    match released.failed {
+        None => Ok(()),
+        // It is tried again, and earlier if the time comes first.
+        Some((gun, error)) => {
+            tracing::warn!(
+                gun = gun.as_str(),
+                "a list of releases could not be written"
+            );
+            Err(error.into())
+        }
+    }
 }
 
 #[cfg(test)]

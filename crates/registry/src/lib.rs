@@ -29,7 +29,7 @@ pub use store::blobs::Content;
 pub use store::catalogue::{Part, Referrers};
 pub use store::tuf::{Change, ChangeKind, KeyRole, Start, StoredFile, Wanted};
 pub use store::uploads::Session;
-pub use tuf::{HostError, Hosts, Renewal, Update};
+pub use tuf::{HostError, Hosts, Released, Renewal, Update};
 pub use uploads::Upload;
 
 /// A registry over one store; cloning it is cheap.

@@ -19,6 +19,7 @@ use trust::tuf::publish::{self, Refusal};
 use trust::tuf::{Gun, Key, Problem, RoleName};
 
 pub use hosts::{HostError, Hosts};
+pub use releasing::Released;
 pub(crate) use turns::Turns;
 
 use crate::Registry;

@@ -16,7 +16,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use trust::KeyId;
 
-pub(crate) use self::carriers::{withdraw, withdraw_one};
+pub(crate) use self::carriers::{withdraw, withdraw_these};
 pub use self::reverify::{Reverified, UNKNOWN_MAX, UnknownEvidence, set_verdict, unknown};
 use crate::Store;
 use crate::db::{RowExt, Tx};

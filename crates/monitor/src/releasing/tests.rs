@@ -18,7 +18,7 @@ use store::{Options, Store, Writer, accounts, blobs, policies, tuf};
 use tempfile::TempDir;
 use testkit::trust_repository::{START, TrustRepository};
 use trust::tuf::publish::Held;
-use trust::tuf::{Gun, RoleName, Signed, Targets};
+use trust::tuf::{Gun, RoleName, Signed, Targets, author, managed};
 
 use super::*;
 use crate::Monitor;
@@ -325,6 +325,68 @@ async fn a_tag_is_released_by_break_glass_while_it_lasts() {
         .await
         .unwrap();
     assert_eq!(world.released().await, list(4, &[]));
+}
+
+#[tokio::test]
+async fn a_server_that_was_overtaken_releases_nothing_that_was_taken_back() {
+    let world = World::new().await;
+    world.apply(POLICY).await;
+    world.init().await;
+    world.push("1", b"no layer at all").await;
+    assert_eq!(world.released().await, list(1, &["1"]));
+    let (without, _) = POLICY.split_once("exceptions:").unwrap();
+    world.apply(without).await;
+    assert_eq!(world.released().await, list(2, &[]));
+
+    // Another server asked the gates before that, lost its lease, and writes only now.
+    let (store, now) = (&world.context.store, world.context.now());
+    let (gun, repository) = (Gun::parse(GUN).unwrap(), "shop/web".parse().unwrap());
+    let files = tuf::Files::Above(&[]);
+    let state = tuf::state(store, &gun, &repository, files).await.unwrap();
+    let state = state.unwrap();
+    let tagged = tuf::tagged(store, &repository, "", 10).await.unwrap();
+    let entry = |one: &tuf::Tagged| author::image(one.sha256.unwrap(), one.length);
+    let tags = tagged.iter().map(|one| (one.tag.clone(), entry(one)));
+    let accepted = managed::release(&gun, &state.current, &state.held, tags.collect(), now);
+    let writer = Writer::System(JOB, &repository);
+    let accepted = accepted.unwrap().unwrap();
+    let stored = tuf::publish(store, &writer, &gun, &state, accepted, now);
+    assert_eq!(stored.await.unwrap(), tuf::Outcome::Stored);
+    assert_eq!(world.released().await, list(4, &[]));
+}
+
+#[tokio::test]
+async fn another_name_that_cannot_be_written_to_keeps_nothing_back() {
+    const OTHER: &str = "another.example/shop/web";
+    let world = World::new().await;
+    let (now, registry) = (world.context.now(), &world.context.registry);
+    let permit = permit::<Attach>(Role::Writer, Some("shop/web"), now);
+    // Before a policy covers it, somebody delegates the releases to the server and keeps the snapshots for themselves.
+    let gun = Gun::parse(OTHER).unwrap();
+    let mut other = TrustRepository::empty(OTHER);
+    other.now = now;
+    let own = other.held.snapshot.clone();
+    let key = |role| registry.trust_key(&permit, &gun, role, now);
+    other.held.timestamp = vec![key(KeyRole::Timestamp).await.unwrap()];
+    other.held.releases = vec![key(KeyRole::Releases).await.unwrap()];
+    let mut update = other.first_managed_files();
+    let files: Vec<(RoleName, &[u8])> = update
+        .iter()
+        .map(|(role, bytes)| (role.clone(), bytes.as_slice()))
+        .collect();
+    let snapshot = author::snapshot(None, &files, now);
+    update.push((RoleName::Snapshot, other.sign(&snapshot, &own)));
+    registry
+        .publish_trust(&permit, &gun, update, now)
+        .await
+        .unwrap();
+
+    world.apply(POLICY).await;
+    world.init().await;
+    world.push("1", b"no layer at all").await;
+    assert_eq!(world.released().await, list(1, &["1"]));
+    world.delete("1").await;
+    assert_eq!(world.released().await, list(2, &[]));
 }
 
 #[tokio::test]

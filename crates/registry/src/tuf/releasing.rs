@@ -9,7 +9,7 @@ use policy::Outcome as Answer;
 use store::decisions::{self, GateName};
 use store::tuf::{self, Files, Outcome};
 use store::{Standing, Store, System, Writer};
-use trust::tuf::managed;
+use trust::tuf::managed::{self, RELEASED_MAX};
 use trust::tuf::{FileMeta, Gun, author};
 
 use super::{TRIES_MAX, aside, full};
@@ -19,23 +19,32 @@ use crate::error::{Error, Result};
 /// Tags that are looked at in one piece.
 const PAGE: u32 = 1_000;
 
+/// What became of the lists of a repository.
+#[derive(Debug, Default)]
+pub struct Released {
+    /// Until when time alone changes nothing about them, in milliseconds since the epoch.
+    pub until: Option<i64>,
+    /// The first that could not be written, and why. It keeps no other from being written.
+    pub failed: Option<(Gun, Error)>,
+}
+
 impl Registry {
-    /// Lists anew what is released in each trust repository of a repository. Answers until when time alone changes nothing about it.
+    /// Lists anew what is released in each trust repository of a repository.
     ///
     /// # Errors
-    /// What is stored cannot be read or signed; the store's failures.
+    /// The gates could not be asked; the store's failures.
     pub async fn release_tags(
         &self,
         system: System,
         repository: &RepositoryName,
         now: i64,
-    ) -> Result<Option<i64>> {
+    ) -> Result<Released> {
         let guns = tuf::guns(&self.store, repository).await?;
         let standing = store::standing(&self.store).await?;
         // Where no policy covers the repository any more, what was released last stays.
         let mut policies = standing.policies.iter();
         if guns.is_empty() || !policies.any(|policy| policy.covers(repository)) {
-            return Ok(None);
+            return Ok(Released::default());
         }
         // Whatever changes an answer from here on asks for the list once more.
         let mut gates = Gates {
@@ -47,12 +56,25 @@ impl Registry {
             holds_until: None,
         };
         let allowed = gates.allowed().await?;
+        if allowed.len() > RELEASED_MAX {
+            tracing::warn!(
+                %repository,
+                "more tags may be released than a list has room for: {} of {RELEASED_MAX}",
+                allowed.len()
+            );
+        }
+        let mut failed = None;
         for gun in &guns {
             let writer = Writer::System(system, repository);
-            self.release(&writer, gun, repository, &allowed, now)
-                .await?;
+            let released = self.release(&writer, gun, repository, &allowed, now);
+            if let Err(error) = released.await {
+                failed = failed.or(Some((gun.clone(), error)));
+            }
         }
-        Ok(gates.holds_until)
+        Ok(Released {
+            until: gates.holds_until,
+            failed,
+        })
     }
 
     async fn release(

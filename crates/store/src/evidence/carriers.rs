@@ -4,6 +4,7 @@
 use oci::Digest;
 
 use super::NewEvidence;
+use crate::batch::{self, markers};
 use crate::db::{RowExt, Tx};
 use crate::error::Result;
 use crate::facts;
@@ -63,26 +64,34 @@ pub(crate) async fn withdraw(
     Ok(())
 }
 
-/// Withdraws a piece of evidence that no manifest carries any more; answers what it was attached to, if it still counted as there.
-pub(crate) async fn withdraw_one(
+/// Withdraws pieces of evidence that no manifest carries any more. They may be many, and others wait to write meanwhile.
+pub(crate) async fn withdraw_these(
     tx: &mut Tx,
     repository_id: i64,
-    evidence: i64,
+    evidence: &[i64],
     now: i64,
-) -> Result<Option<Digest>> {
-    sqlx::query("DELETE FROM evidence_carriers WHERE evidence_id = $1")
-        .bind(evidence)
-        .execute(tx.conn())
-        .await?;
-    let row = sqlx::query(
-        "UPDATE evidence SET withdrawn_at = $2 WHERE id = $1 AND withdrawn_at IS NULL RETURNING attached_to",
-    )
-    .bind(evidence)
-    .bind(now)
-    .fetch_optional(tx.conn())
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let attached_to = row.digest("attached_to")?;
-    facts::touch(tx, repository_id, &attached_to, now).await?;
-    Ok(Some(attached_to))
+) -> Result<()> {
+    for evidence in evidence.chunks(batch::LIST_MAX) {
+        let text = format!(
+            "DELETE FROM evidence_carriers WHERE evidence_id IN ({})",
+            markers(1, evidence.len())
+        );
+        let mut query = batch::query(text);
+        for id in evidence {
+            query = query.bind(*id);
+        }
+        query.execute(tx.conn()).await?;
+        let text = format!(
+            "UPDATE evidence SET withdrawn_at = $1 WHERE withdrawn_at IS NULL AND id IN ({}) RETURNING attached_to",
+            markers(2, evidence.len())
+        );
+        let mut query = batch::query(text).bind(now);
+        for id in evidence {
+            query = query.bind(*id);
+        }
+        for row in &query.fetch_all(tx.conn()).await? {
+            facts::touch(tx, repository_id, &row.digest("attached_to")?, now).await?;
+        }
+    }
+    Ok(())
 }

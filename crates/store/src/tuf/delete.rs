@@ -7,7 +7,7 @@ use serde_json::json;
 use trust::tuf::Gun;
 
 use super::changes::{self, ChangeKind};
-use super::{row, vouches};
+use super::{KeyRole, row, vouches};
 use crate::db::write_tx;
 use crate::error::{Error, Result};
 use crate::{Store, audit, permit};
@@ -49,6 +49,12 @@ pub async fn delete(
         if deleted.rows_affected() == 0 {
             return Ok(false);
         }
+        // Whose signatures are taken is settled by who left the releases to the server first: this one has to do so again.
+        sqlx::query("UPDATE trust_keys SET named_at = NULL WHERE trust_id = $1 AND role = $2")
+            .bind(row.id)
+            .bind(KeyRole::Releases.as_str())
+            .execute(tx.conn())
+            .await?;
         let withdrawn = vouches::withdraw_all(tx, &row, now).await?;
         changes::write(tx, gun, &ChangeKind::Deletion, now).await?;
         let detail = json!({

@@ -23,19 +23,13 @@ const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
 /// How many days before an end something is told, the earliest first.
 const DAYS: [i64; 2] = [30, 7];
 
-/// Asks for a look when the first of these files comes near its end. Those that were there before have had theirs asked for.
-pub(super) async fn watch(
-    tx: &mut Tx,
-    gun: &Gun,
-    repository: &RepositoryName,
-    files: &[File],
-    now: i64,
-) -> Result<()> {
+/// When to look at the first of these files that comes near its end. Those that were there before have had theirs asked for.
+pub(super) fn first_look(files: &[File], now: i64) -> Result<Option<i64>> {
     let mut looks = Vec::new();
     for file in files.iter().filter(|file| is_watched(&file.role)) {
         looks.extend(next_look(end(&file.role, &file.bytes)?.at, now));
     }
-    ask(tx, gun, repository, looks.into_iter().min()).await
+    Ok(looks.into_iter().min())
 }
 
 /// Tells what is about to end in a trust repository and was not told before, and asks for the next look.
@@ -157,7 +151,13 @@ async fn tell(
     outbox::emit_once(tx, &format!("{gun}\n{role}\n{sha256}\n{days}"), event, now).await
 }
 
-async fn ask(tx: &mut Tx, gun: &Gun, repository: &RepositoryName, look: Option<i64>) -> Result<()> {
+/// Asks for a look.
+pub(super) async fn ask(
+    tx: &mut Tx,
+    gun: &Gun,
+    repository: &RepositoryName,
+    look: Option<i64>,
+) -> Result<()> {
     let Some(look) = look else { return Ok(()) };
     let payload: Value = json!({"gun": gun.as_str(), "repository": repository});
     jobs::enqueue(tx, WARN_TRUST, gun.as_str(), payload, look).await

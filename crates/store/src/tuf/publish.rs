@@ -7,7 +7,7 @@ use oci::RepositoryName;
 use policy::{Actor, PrincipalId};
 use serde_json::{Map, Value, json};
 use trust::tuf::managed::Entries;
-use trust::tuf::publish::{self, Accepted, Current, File};
+use trust::tuf::publish::{self, Accepted, File};
 use trust::tuf::{Gun, RoleName, Root, Signed, Snapshot, Targets};
 
 use super::changes::{self, ChangeKind};
@@ -53,7 +53,7 @@ pub async fn publish(
         let mut conn = store.db().read().acquire().await?;
         keys::seal(store, &mut conn, gun, state, accepted).await?
     };
-    let update = Update::new(gun, repository, state, &files, (spoken, signed_by))?;
+    let update = Update::new(gun, repository, state, &files, (spoken, signed_by), now)?;
     let by = writer.principal();
     let stored = write_tx!(store.db(), |tx| update.store(tx, (&actor, by), now).await);
     match stored {
@@ -69,21 +69,23 @@ pub async fn publish(
     }
 }
 
-/// All that one update writes.
+/// All that one update writes. What has to be read of its files is read before its transaction, for which everybody else who writes waits.
 struct Update<'a> {
     gun: &'a Gun,
     repository: &'a RepositoryName,
     state: &'a State,
     files: &'a [File],
-    /// Every file as the update leaves it, of those that are known here.
-    after: Current,
     spoken: Spoken,
     /// Roles that were listed before and are no more.
     dropped: Vec<RoleName>,
     /// Keys of the server that a new root or `targets` names.
     named: Vec<(KeyRole, String)>,
     resign_at: Option<i64>,
+    /// When to look for the first of the files that is about to end.
+    first_look: Option<i64>,
     signed_by: Map<String, Value>,
+    /// For the account: what is released, and what no more, where the server wrote its list.
+    released: Option<(Value, Value)>,
 }
 
 impl<'a> Update<'a> {
@@ -92,12 +94,17 @@ impl<'a> Update<'a> {
         repository: &'a RepositoryName,
         state: &'a State,
         files: &'a [File],
-        (spoken, signed_by): (Spoken, Map<String, Value>),
+        (mut spoken, signed_by): (Spoken, Map<String, Value>),
+        now: i64,
     ) -> Result<Self> {
+        // Every file as the update leaves it, of those that are known here.
         let mut after = state.current.clone();
         for file in files {
             after.insert(file.role.clone(), file.bytes.clone());
         }
+        spoken.read_delegations(state, &after)?;
+        let releases = files.iter().find(|file| file.role.is_releases());
+        let releases = releases.filter(|file| !signed_by.contains_key(file.role.as_str()));
         Ok(Self {
             gun,
             repository,
@@ -106,9 +113,10 @@ impl<'a> Update<'a> {
             dropped: dropped(state, files)?,
             named: named(files)?,
             resign_at: publish::due(&after, &state.held),
-            after,
+            first_look: ending::first_look(files, now)?,
             spoken,
             signed_by,
+            released: releases.map(|file| released(state, file)).transpose()?,
         })
     }
 
@@ -137,12 +145,12 @@ impl<'a> Update<'a> {
             self.store_file(tx, file, now).await?;
         }
         self.store_roles(tx, now).await?;
-        let (state, after) = (self.state, &self.after);
-        let withdrawn = self.spoken.write(tx, state, after, by, now).await?;
-        if state.covered_by().is_some() && !self.signed_by.is_empty() {
-            releases::ask(tx, state.repository_id, now).await?;
+        let withdrawn = self.spoken.write(tx, self.state, by, now).await?;
+        // The server's own list too: whoever wrote it may have been overtaken since the gates were asked, by one who wrote nothing.
+        if !self.signed_by.is_empty() || self.released.is_some() {
+            releases::ask(tx, self.state.repository_id, now).await?;
         }
-        ending::watch(tx, self.gun, self.repository, self.files, now).await?;
+        ending::ask(tx, self.gun, self.repository, self.first_look).await?;
         if let Some(timestamp) = self.file(&RoleName::Timestamp) {
             let kind = ChangeKind::Update {
                 version: timestamp.version,
@@ -155,7 +163,7 @@ impl<'a> Update<'a> {
             Actor::System(_) => "trust.renew",
             Actor::Principal(_) | Actor::Anonymous => "trust.publish",
         };
-        let detail = self.detail(withdrawn)?;
+        let detail = self.detail(withdrawn);
         audit::record(tx, actor, act, self.gun.as_str(), detail, now).await?;
         Ok(Outcome::Stored)
     }
@@ -224,7 +232,7 @@ impl<'a> Update<'a> {
         Ok(())
     }
 
-    fn detail(&self, withdrawn: usize) -> Result<Value> {
+    fn detail(&self, withdrawn: usize) -> Value {
         let files: Vec<Value> = self
             .files
             .iter()
@@ -247,29 +255,26 @@ impl<'a> Update<'a> {
         if withdrawn > 0 {
             detail.insert("withdrawn".to_owned(), withdrawn.into());
         }
-        if let Some(releases) = self.file(&RoleName::releases())
-            && self.signed_by.get(releases.role.as_str()).is_none()
-        {
-            let (released, ended) = self.released(releases)?;
-            detail.insert("released".to_owned(), released);
-            detail.insert("ended".to_owned(), ended);
+        if let Some((released, ended)) = &self.released {
+            detail.insert("released".to_owned(), released.clone());
+            detail.insert("ended".to_owned(), ended.clone());
         }
-        Ok(Value::Object(detail))
+        Value::Object(detail)
     }
+}
 
-    /// What the server's new list says that the one before did not, and the reverse.
-    fn released(&self, releases: &File) -> Result<(Value, Value)> {
-        let before = self.state.current.file(&releases.role);
-        let before = before.map(|bytes| read::<Targets>(&releases.role, bytes));
-        let after: Targets = content(releases)?;
-        let entries = Entries::between(before.transpose()?.as_ref(), Some(&after));
-        let released = entries.vouched();
-        let released: Map<String, Value> = released
-            .map(|(tag, file)| (tag.to_owned(), json!(file.sha256_hex())))
-            .collect();
-        let ended = entries.gone.into_iter().collect();
-        Ok((Value::Object(released), ended))
-    }
+/// What the server's new list says that the one before did not, and the reverse.
+fn released(state: &State, releases: &File) -> Result<(Value, Value)> {
+    let before = state.current.file(&releases.role);
+    let before = before.map(|bytes| read::<Targets>(&releases.role, bytes));
+    let after: Targets = content(releases)?;
+    let entries = Entries::between(before.transpose()?.as_ref(), Some(&after));
+    let released = entries.vouched();
+    let released: Map<String, Value> = released
+        .map(|(tag, file)| (tag.to_owned(), json!(file.sha256_hex())))
+        .collect();
+    let ended = entries.gone.into_iter().collect();
+    Ok((Value::Object(released), ended))
 }
 
 /// The keys that signed each file that came, by role; the server's own files have none here.

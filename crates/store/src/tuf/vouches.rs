@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
-use trust::tuf::managed::{self, FORMAT, Vouch};
+use trust::tuf::managed::{self, Delegated, FORMAT, Vouch};
 use trust::tuf::publish::{Accepted, Current, Uploaded};
 use trust::tuf::{Gun, RoleName, Targets};
 use trust::{KeyId, PublicKey};
@@ -48,6 +48,16 @@ pub(super) struct Spoken {
     messages: Vec<Message>,
     /// What they vouch for; none where no policy covers the repository.
     said: Option<Vec<Said>>,
+    /// Who signs from now on, where something is vouched for that this may end.
+    delegations: Option<Delegations>,
+}
+
+/// Who signs after an update.
+#[derive(Debug)]
+struct Delegations {
+    after: BTreeMap<RoleName, Delegated>,
+    /// Whether others did before it.
+    have_changed: bool,
 }
 
 /// A delegation's file by its signed text.
@@ -99,6 +109,21 @@ impl Spoken {
         Ok(spoken)
     }
 
+    /// Reads who signs before and after the update, for [`write`](Self::write): every file that delegates, so that it is not done while others
+    /// wait to write.
+    pub(super) fn read_delegations(&mut self, state: &State, after: &Current) -> Result<()> {
+        if state.has_vouches && !self.listed.is_empty() {
+            let read =
+                |files| managed::delegated(files).map_err(Error::corrupt("trust_files.content"));
+            let (before, after) = (read(&state.current)?, read(after)?);
+            self.delegations = Some(Delegations {
+                have_changed: before != after,
+                after,
+            });
+        }
+        Ok(())
+    }
+
     /// For the account: who vouches for what.
     pub(super) fn detail(&self) -> Value {
         let said = self.said.iter().flatten();
@@ -129,22 +154,19 @@ impl Spoken {
         Ok(None)
     }
 
-    /// Withdraws what does not stand any more, moves the ends of what does, then keeps what is new. `after` are all files as the update
-    /// leaves them. Answers how many pieces were withdrawn.
+    /// Withdraws what does not stand any more, moves the ends of what does, then keeps what is new. Answers how many pieces were withdrawn.
     pub(super) async fn write(
         &self,
         tx: &mut Tx,
         state: &State,
-        after: &Current,
         by: Option<PrincipalId>,
         now: i64,
     ) -> Result<usize> {
         let mut withdrawn = 0;
-        if state.has_vouches && !self.listed.is_empty() {
-            let (standing, ended) = self.divided(tx, state, after).await?;
-            for vouched in &ended {
-                withdraw(tx, state.repository_id, vouched.evidence, now).await?;
-            }
+        if let Some(delegations) = &self.delegations {
+            let (standing, ended) = self.divided(tx, state, delegations).await?;
+            let gone: Vec<i64> = ended.iter().map(|vouched| vouched.evidence).collect();
+            withdraw(tx, state.repository_id, &gone, now).await?;
             withdrawn = ended.len();
             self.move_ends(tx, state.repository_id, &standing, now)
                 .await?;
@@ -161,20 +183,18 @@ impl Spoken {
         &self,
         tx: &mut Tx,
         state: &State,
-        after: &Current,
+        delegations: &Delegations,
     ) -> Result<(Vec<Vouched>, Vec<Vouched>)> {
-        let read = |files| managed::delegated(files).map_err(Error::corrupt("trust_files.content"));
-        let (before, delegated) = (read(&state.current)?, read(after)?);
         let mut standing = Vec::new();
-        if before == delegated {
+        if delegations.have_changed {
+            standing = of_all(tx, state.id).await?;
+        } else {
             for role in self.listed.keys() {
                 standing.extend(of_role(tx, state.id, role).await?);
             }
-        } else {
-            standing = of_all(tx, state.id).await?;
         }
         let stands = |vouched: &Vouched| {
-            let role = delegated.get(&vouched.role);
+            let role = delegations.after.get(&vouched.role);
             role.is_some_and(|role| role.keys.contains(&vouched.key) && role.may_list(&vouched.tag))
                 && self.still_lists(vouched)
         };
@@ -375,19 +395,25 @@ pub(super) async fn withdraw_all(tx: &mut Tx, trust: &Row, now: i64) -> Result<u
         .bind(trust.id)
         .fetch_all(tx.conn())
         .await?;
-    for row in &rows {
-        withdraw(tx, trust.repository_id, row.int("evidence_id")?, now).await?;
-    }
-    Ok(rows.len())
+    let all = rows.iter().map(|row| row.int("evidence_id"));
+    let all: Vec<i64> = all.collect::<Result<_>>()?;
+    withdraw(tx, trust.repository_id, &all, now).await?;
+    Ok(all.len())
 }
 
-async fn withdraw(tx: &mut Tx, repository_id: i64, evidence: i64, now: i64) -> Result<()> {
-    sqlx::query("DELETE FROM trust_vouches WHERE evidence_id = $1")
-        .bind(evidence)
-        .execute(tx.conn())
-        .await?;
-    evidence::withdraw_one(tx, repository_id, evidence, now).await?;
-    Ok(())
+async fn withdraw(tx: &mut Tx, repository_id: i64, evidence: &[i64], now: i64) -> Result<()> {
+    for evidence in evidence.chunks(batch::LIST_MAX) {
+        let text = format!(
+            "DELETE FROM trust_vouches WHERE evidence_id IN ({})",
+            markers(1, evidence.len())
+        );
+        let mut query = batch::query(text);
+        for id in evidence {
+            query = query.bind(*id);
+        }
+        query.execute(tx.conn()).await?;
+    }
+    evidence::withdraw_these(tx, repository_id, evidence, now).await
 }
 
 /// Reads a piece of such evidence again, from its raw bytes and the file that they name: whether this key signed that the file's role

@@ -465,17 +465,26 @@ fn one_person_with_two_keys_is_one_person() {
 }
 
 #[test]
-fn one_file_vouches_for_no_more_than_is_looked_at() {
+fn one_update_vouches_for_no_more_than_is_looked_at() {
     let (mut repository, _) = shop();
-    let update = |many: usize| {
+    let update = |repository: &TrustRepository, many: usize| {
         vec![repository.next_targets("targets/alice", |targets| {
             let image = author::image([7; 32], 523);
             let tags = (0..many).map(|n| (n.to_string(), image.clone()));
             targets.targets.extend(tags);
         })]
     };
-    let (most, more) = (update(VOUCHES_MAX), update(VOUCHES_MAX + 1));
+    let (most, more) = (
+        update(&repository, VOUCHES_MAX),
+        update(&repository, VOUCHES_MAX + 1),
+    );
     let found = fault(refused(&mut repository, more));
+    assert!(matches!(found, Fault::TooMany { .. }), "{found}");
+    // Nor do two files together.
+    repository.add_signer("targets/bob", "person bob");
+    let second = repository.signing("targets/bob", "1", IMAGE);
+    let both = [most.clone(), vec![second]].concat();
+    let found = fault(refused(&mut repository, both));
     assert!(matches!(found, Fault::TooMany { .. }), "{found}");
     let vouches = repository.post_managed(most).unwrap();
     assert_eq!(vouches.len(), VOUCHES_MAX);

@@ -91,10 +91,11 @@ pub(super) async fn release(world: &World, publisher: &mut Publisher<'_>) {
     let registry = Registry::new(world.app.store().clone());
     let repository: RepositoryName = "shop/web".parse().unwrap();
     let system = System::job("release-tags");
-    registry
+    let released = registry
         .release_tags(system, &repository, crate::world::NOW)
         .await
         .unwrap();
+    assert!(released.failed.is_none(), "{released:?}");
     publisher.follow().await;
 }
 

@@ -462,8 +462,8 @@ async fn the_list_of_releases_is_stored_with_an_account_of_it() {
         assert_eq!(stored.await.unwrap(), Outcome::Stored);
     }
     assert!(
-        !shop.is_release_asked_for().await,
-        "its own writing asks for nothing"
+        shop.is_release_asked_for().await,
+        "whoever wrote may have been overtaken"
     );
     let believed = shop.publisher.believed().await;
     assert!(believed.target("1").is_none() && believed.target("2").is_some());
@@ -784,7 +784,7 @@ async fn a_file_counts_under_one_name_of_the_server_and_once() {
     assert_eq!(state.signed_elsewhere(), Some(&shop.publisher.gun));
     assert_eq!(shop.standing(&image).await, (1, 0));
 
-    // Nor is it taken again where it was, once that is deleted and begun anew; until then the other name is the first.
+    // Nor is it taken again where it was, once that is deleted and begun anew; from the deletion on the other name is the first.
     let maintainer = permit::<DeleteEvidence>(ADMIN, REPOSITORY);
     tuf::delete(shop.store(), &maintainer, &shop.publisher.gun, shop.now)
         .await
@@ -794,7 +794,7 @@ async fn a_file_counts_under_one_name_of_the_server_and_once() {
     let mut again = Publisher::begin_managed(shop.store(), GUN).await;
     again.repository.bring_all_of(&shop.publisher.repository);
     let first = again.repository.first_managed_files();
-    let outcome = post(&again, first, shop.now).await;
+    let outcome = post(&again, first, shop.now + 1).await;
     assert_eq!(outcome, Ok(Outcome::Stored));
     again.follow().await;
     let update = again.repository.delegating_to("targets/maria", keys);
@@ -804,6 +804,26 @@ async fn a_file_counts_under_one_name_of_the_server_and_once() {
     let outcome = post(&again, vec![own.clone()], shop.now).await;
     assert_eq!(outcome, Ok(Outcome::Known(own.0)));
     assert_eq!(shop.standing(&image).await, (0, 1));
+    let state = again.state(Files::Above(&[])).await;
+    assert_eq!(state.signed_elsewhere(), Some(&other.gun));
+
+    // Whoever is deleted and comes back comes last, with the same key: nobody who was first once takes the others' place.
+    tuf::delete(shop.store(), &maintainer, &other.gun, shop.now)
+        .await
+        .unwrap();
+    let mut back = Publisher::begin_managed(shop.store(), "localhost:9/shop/web").await;
+    assert_eq!(
+        back.repository.held.releases,
+        other.repository.held.releases
+    );
+    let first = back.repository.first_managed_files();
+    let outcome = post(&back, first, shop.now + 2).await;
+    assert_eq!(outcome, Ok(Outcome::Stored));
+    let state = again.state(Files::Above(&[])).await;
+    assert_eq!(state.signed_elsewhere(), None);
+    back.follow().await;
+    let state = back.state(Files::Above(&[])).await;
+    assert_eq!(state.signed_elsewhere(), Some(&again.gun));
 }
 
 #[tokio::test]

@@ -78,13 +78,13 @@ pub enum Fault {
     OtherName(Gun),
     /// More new entries than are taken at once.
     #[error(
-        "limit exceeded: {} lists {entries} new tags, at most {VOUCHES_MAX} are taken at once",
+        "limit exceeded: with {} there are {entries} new tags, at most {VOUCHES_MAX} are taken at once",
         short(.role)
     )]
     TooMany {
         /// The delegation.
         role: RoleName,
-        /// How many of its entries are new.
+        /// How many entries are new, with those of the files before it.
         entries: usize,
     },
 }

@@ -7,7 +7,6 @@ use super::entries::Entries;
 use super::form::After;
 use crate::tuf::gun::Gun;
 use crate::tuf::metadata::{FileMeta, Targets};
-use crate::tuf::problem::Problem;
 use crate::tuf::publish::{
     Accepted, Current, Held, Refusal, ReleasesPart, made, stored, stored_root,
 };
@@ -19,11 +18,12 @@ use crate::tuf::verify;
 /// The most tags that are released in one repository: with more, the file would be longer than anybody reads.
 pub const RELEASED_MAX: usize = 30_000;
 
-/// Lists these tags in `targets/releases`. `None`: nothing is to be written, because it lists just these, or because the repository is not
-/// managed.
+/// Lists these tags in `targets/releases`; of more than [`RELEASED_MAX`] those that are listed already, and then the first by name, so that
+/// nobody keeps a tag from being withdrawn by adding others. `None`: nothing is to be written, because it lists just these, or because the
+/// repository is not managed.
 ///
 /// # Errors
-/// What is stored cannot be read, a key of the server's is missing, or there are too many tags.
+/// What is stored cannot be read, or a key of the server's is missing.
 pub fn release(
     gun: &Gun,
     current: &Current,
@@ -31,12 +31,6 @@ pub fn release(
     tags: BTreeMap<String, FileMeta>,
     now: i64,
 ) -> Result<Option<Accepted>, Refusal> {
-    if tags.len() > RELEASED_MAX {
-        return Err(Refusal::BadTargets(Problem::TooMany {
-            what: "released tags",
-            max: RELEASED_MAX,
-        }));
-    }
     let (root, targets) = (
         stored_root(gun, current, None)?,
         stored::<Targets>(&RoleName::Targets, current)?,
@@ -44,13 +38,18 @@ pub fn release(
     let (Some(root), Some(targets)) = (root, targets) else {
         return Ok(None);
     };
-    let Some(key) = held.releasing(&targets) else {
+    let (_, root) = root.into_parts();
+    // Where publishers sign snapshots, nothing that the server wrote would be listed. They are to bring it to the form first.
+    let (Some(key), Some(_)) = (
+        held.releasing(&targets),
+        held.enough(&RoleName::Snapshot, &root),
+    ) else {
         return Ok(None);
     };
     let role = RoleName::releases();
     let before: Option<Targets> = stored(&role, current)?;
     let mut content = Targets::new(time::end(&role, now));
-    content.targets = tags;
+    content.targets = within(tags, before.as_ref());
     if Entries::between(before.as_ref(), Some(&content)).is_empty()
         && (before.is_none() || is_signed(current, &targets))
     {
@@ -61,8 +60,25 @@ pub fn release(
         content,
         key: key.clone(),
     };
-    let (_, root) = root.into_parts();
     made(gun, current, held, root, Some(releases), now).map(Some)
+}
+
+/// As many tags as have room.
+fn within(
+    mut tags: BTreeMap<String, FileMeta>,
+    before: Option<&Targets>,
+) -> BTreeMap<String, FileMeta> {
+    if tags.len() <= RELEASED_MAX {
+        return tags;
+    }
+    let is_listed = |tag: &String, _: &mut FileMeta| {
+        before.is_some_and(|before| before.targets.contains_key(tag))
+    };
+    let listed = tags.extract_if(.., is_listed);
+    let mut kept: BTreeMap<String, FileMeta> = listed.take(RELEASED_MAX).collect();
+    let room = RELEASED_MAX.saturating_sub(kept.len());
+    kept.extend(tags.into_iter().take(room));
+    kept
 }
 
 /// What stands in `targets/releases` when an update gives it to the server, or to another key of the server's. The server's own list

@@ -14,8 +14,10 @@ use crate::tuf::signed::Signed;
 
 /// What evidence of this format is called.
 pub const FORMAT: &str = "notary";
-/// The most entries that one file vouches for at once: docker brings one.
+/// The most entries that one update vouches for at once: docker brings one.
 pub const VOUCHES_MAX: usize = 1_000;
+/// The most that it says of them, with all keys of each signer: each is a row that is written while others wait.
+const SAID_MAX: usize = 4 * VOUCHES_MAX;
 
 /// One key's word for one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,7 @@ pub(super) fn vouches(
     refused: &dyn Fn(Fault) -> Refusal,
 ) -> Result<Vec<Vouch>, Refusal> {
     let mut vouches = Vec::new();
+    let mut count = 0_usize;
     let delegated = after.delegated();
     for uploaded in accepted.uploaded() {
         let role = &uploaded.file.role;
@@ -63,14 +66,14 @@ pub(super) fn vouches(
         }
         let before: Option<Targets> = stored(role, current)?;
         let entries = Entries::between(before.as_ref(), uploaded.targets.as_ref());
-        let count = entries.vouched().count();
-        if count > VOUCHES_MAX {
+        let keys = registered(uploaded, rules);
+        count = count.saturating_add(entries.vouched().count());
+        if count > VOUCHES_MAX || count.saturating_mul(keys.len()) > SAID_MAX {
             return Err(refused(Fault::TooMany {
                 role: role.clone(),
                 entries: count,
             }));
         }
-        let keys = registered(uploaded, rules);
         let may_list = |tag: &str| delegated.get(role).is_some_and(|it| it.may_list(tag));
         // The form gives every signer every tag. Should it ever give less, what is beyond that is nobody's word.
         for (tag, file) in entries.vouched().filter(|(tag, _)| may_list(tag)) {
