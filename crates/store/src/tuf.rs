@@ -21,6 +21,7 @@ mod file;
 mod keys;
 mod publish;
 mod releases;
+mod rereading;
 mod room;
 mod state;
 mod vouches;
@@ -34,8 +35,8 @@ pub use keys::{next_key, offered_key};
 pub use publish::{Outcome, publish};
 pub use releases::{RELEASE_TAGS, Tagged, guns, tagged};
 pub(crate) use releases::{ask, ask_all};
+pub(crate) use rereading::{Claimed, Rereader};
 pub use state::{Files, State, state};
-pub(crate) use vouches::{Claimed, read_again};
 
 /// The roles that the server may hold keys for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

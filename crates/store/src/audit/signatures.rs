@@ -9,7 +9,7 @@ use trust::tuf::managed;
 
 use crate::db::RowExt;
 use crate::error::Result;
-use crate::tuf::{self, Claimed};
+use crate::tuf::{Claimed, Rereader};
 
 /// How many pieces are read at a time; each may have a megabyte.
 const PAGE_ROWS: i64 = 50;
@@ -17,6 +17,7 @@ const PAGE_ROWS: i64 = 50;
 /// The pieces that are not what they are said to be, one line each.
 pub(super) async fn contradictions(conn: &mut AnyConnection) -> Result<Vec<String>> {
     let (mut lines, mut after) = (Vec::new(), 0_i64);
+    let mut files = Rereader::default();
     loop {
         let rows = sqlx::query(
             "SELECT e.id, e.format, e.attached_to, e.subject, e.stage, e.named_repository, e.key_id, e.raw, e.signature, \
@@ -30,7 +31,7 @@ pub(super) async fn contradictions(conn: &mut AnyConnection) -> Result<Vec<Strin
         .await?;
         for row in &rows {
             after = row.int("id")?;
-            if let Some(why) = contradiction(conn, row).await? {
+            if let Some(why) = contradiction(conn, &mut files, row).await? {
                 lines.push(format!(
                     "evidence {after} of `{}` was changed: {why}",
                     row.text("attached_to")?
@@ -43,7 +44,11 @@ pub(super) async fn contradictions(conn: &mut AnyConnection) -> Result<Vec<Strin
     }
 }
 
-async fn contradiction(conn: &mut AnyConnection, row: &AnyRow) -> Result<Option<&'static str>> {
+async fn contradiction(
+    conn: &mut AnyConnection,
+    files: &mut Rereader,
+    row: &AnyRow,
+) -> Result<Option<&'static str>> {
     let key_id = row.opt_text("key_id")?.unwrap_or_default();
     let pem = row.opt_text("public_pem")?.unwrap_or_default();
     let Some(key) = PublicKey::from_pem(&pem)
@@ -62,7 +67,7 @@ async fn contradiction(conn: &mut AnyConnection, row: &AnyRow) -> Result<Option<
             stage: stage.as_deref(),
             repository: repository.as_deref(),
         };
-        let is_so = tuf::read_again(conn, &raw, &key, &claimed).await?;
+        let is_so = files.is_so(conn, &raw, &key, &claimed).await?;
         return Ok((!is_so).then_some("the file that it stands in does not say so"));
     }
     let keys = [key];

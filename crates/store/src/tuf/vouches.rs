@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
+use trust::KeyId;
 use trust::tuf::managed::{self, Delegated, FORMAT, Vouch};
 use trust::tuf::publish::{Accepted, Current, Uploaded};
 use trust::tuf::{Gun, RoleName, Targets};
-use trust::{KeyId, PublicKey};
 
 use super::{Row, State};
 use crate::batch::{self, markers};
@@ -27,11 +27,11 @@ const NEAR_MILLISECONDS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
 /// Where a signature stands: what is kept as the raw bytes of such evidence.
 #[derive(Debug, Serialize, Deserialize)]
-struct Place {
-    gun: String,
-    role: String,
-    version: i64,
-    tag: String,
+pub(super) struct Place {
+    pub(super) gun: String,
+    pub(super) role: String,
+    pub(super) version: i64,
+    pub(super) tag: String,
     /// The registered key.
     key: KeyId,
     /// The SHA-256 of the signed text.
@@ -375,7 +375,7 @@ fn said(
     })
 }
 
-fn digest(sha256: &[u8; 32]) -> Result<Digest> {
+pub(super) fn digest(sha256: &[u8; 32]) -> Result<Digest> {
     let text = format!("sha256:{}", hex::encode(sha256));
     Digest::parse(&text).map_err(Error::corrupt("trust_files.sha256"))
 }
@@ -414,61 +414,4 @@ async fn withdraw(tx: &mut Tx, repository_id: i64, evidence: &[i64], now: i64) -
         query.execute(tx.conn()).await?;
     }
     evidence::withdraw_these(tx, repository_id, evidence, now).await
-}
-
-/// Reads a piece of such evidence again, from its raw bytes and the file that they name: whether this key signed that the file's role
-/// says so of this digest, for this stage, in this repository, and whether it ends with the newest file of the role, or before.
-pub(crate) async fn read_again(
-    conn: &mut AnyConnection,
-    raw: &[u8],
-    key: &PublicKey,
-    claim: &Claimed<'_>,
-) -> Result<bool> {
-    let Ok(place) = serde_json::from_slice::<Place>(raw) else {
-        return Ok(false);
-    };
-    let row = sqlx::query(
-        "SELECT f.content, r.name, n.content AS newest, v.expires_at FROM trust_repositories t \
-         JOIN repositories r ON r.id = t.repository_id JOIN trust_files f ON f.trust_id = t.id \
-         JOIN trust_roles l ON l.trust_id = t.id AND l.role = f.role \
-         JOIN trust_files n ON n.trust_id = t.id AND n.role = f.role AND n.version = l.current \
-         JOIN trust_vouches v ON v.trust_id = t.id AND v.role = f.role AND v.evidence_id = $4 \
-         WHERE t.gun = $1 AND f.role = $2 AND f.version = $3",
-    )
-    .bind(place.gun.as_str())
-    .bind(place.role.as_str())
-    .bind(place.version)
-    .bind(claim.evidence)
-    .fetch_optional(conn)
-    .await?;
-    let (Some(row), Ok(role)) = (row, RoleName::parse(&place.role)) else {
-        return Ok(false);
-    };
-    let (content, newest) = (row.bytes("content")?, row.bytes("newest")?);
-    let Some((end, is_by_key)) = managed::end_and_signed(&role, &newest, key) else {
-        return Ok(false);
-    };
-    let expires = row.int("expires_at")?;
-    let ends = match is_by_key {
-        true => expires == end,
-        false => expires <= end,
-    };
-    let listed = managed::listed_and_signed(&role, &content, &place.tag, key);
-    let listed = listed.map(|sha256| digest(&sha256)).transpose()?;
-    Ok(
-        listed.is_some_and(|listed| Some(listed.as_str()) == claim.subject)
-            && managed::stage_of(&role) == claim.stage
-            && Some(row.text("name")?.as_str()) == claim.repository
-            && ends,
-    )
-}
-
-/// What the columns say that was signed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Claimed<'a> {
-    /// The piece's row.
-    pub(crate) evidence: i64,
-    pub(crate) subject: Option<&'a str>,
-    pub(crate) stage: Option<&'a str>,
-    pub(crate) repository: Option<&'a str>,
 }

@@ -21,7 +21,7 @@ pub use fault::{Fault, Next};
 pub use form::{Delegated, Form, Rules, check_parts, delegated, form_of};
 pub(in crate::tuf) use release::is_signed;
 pub use release::{RELEASED_MAX, release};
-pub use vouch::{FORMAT, VOUCHES_MAX, Vouch, end_and_signed, listed_and_signed, stage_of};
+pub use vouch::{FORMAT, StoredFile, VOUCHES_MAX, Vouch, stage_of};
 
 use super::gun::Gun;
 use super::publish::{Accepted, Current, Held, Refusal};

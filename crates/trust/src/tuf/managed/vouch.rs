@@ -97,25 +97,45 @@ fn registered(uploaded: &Uploaded, rules: &Rules<'_>) -> Vec<KeyId> {
     keys.filter(|key| (rules.owner)(key).is_some()).collect()
 }
 
-/// What a stored file lists under a tag, if this key signed the file: for whoever reads kept evidence again.
-#[must_use]
-pub fn listed_and_signed(
-    role: &RoleName,
-    bytes: &[u8],
-    tag: &str,
-    key: &PublicKey,
-) -> Option<[u8; 32]> {
-    let signed: Signed<Targets> = Signed::parse(role, bytes.to_vec()).ok()?;
-    let file = signed.content().targets.get(tag)?;
-    let sha256 = file.hashes.sha256?;
-    is_by(&signed, key).then_some(sha256)
+/// A stored file of a delegation, for whoever reads kept evidence again: one file may stand behind a thousand pieces, so that it is
+/// parsed once, and its signature by the key that was asked for last is checked once.
+#[derive(Debug)]
+pub struct StoredFile {
+    signed: Signed<Targets>,
+    by: Option<(KeyId, bool)>,
 }
 
-/// When a stored file ends, in milliseconds since 1970, and whether this key signed it.
-#[must_use]
-pub fn end_and_signed(role: &RoleName, bytes: &[u8], key: &PublicKey) -> Option<(i64, bool)> {
-    let signed: Signed<Targets> = Signed::parse(role, bytes.to_vec()).ok()?;
-    Some((signed.content().expires, is_by(&signed, key)))
+impl StoredFile {
+    /// None where the bytes are not such a file of this role.
+    #[must_use]
+    pub fn parse(role: &RoleName, bytes: Vec<u8>) -> Option<Self> {
+        let signed = Signed::parse(role, bytes).ok()?;
+        Some(Self { signed, by: None })
+    }
+
+    /// The SHA-256 that the file lists under a tag.
+    #[must_use]
+    pub fn listed(&self, tag: &str) -> Option<[u8; 32]> {
+        self.signed.content().targets.get(tag)?.hashes.sha256
+    }
+
+    /// When it ends, in milliseconds since 1970.
+    #[must_use]
+    pub fn expires(&self) -> i64 {
+        self.signed.content().expires
+    }
+
+    /// Whether this key signed it.
+    pub fn is_by(&mut self, key: &PublicKey) -> bool {
+        match &self.by {
+            Some((asked, is_by)) if asked == key.id() => *is_by,
+            _ => {
+                let is_by = is_by(&self.signed, key);
+                self.by = Some((key.id().clone(), is_by));
+                is_by
+            }
+        }
+    }
 }
 
 fn is_by(signed: &Signed<Targets>, key: &PublicKey) -> bool {
