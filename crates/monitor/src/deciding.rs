@@ -21,27 +21,30 @@ pub(crate) async fn decide_one(context: &Context, subject: &Subject) -> Result<(
     refresh(context, subject.repository_id, &subject.digest).await
 }
 
-/// Decides everything in stock again.
+/// Decides everything in stock again. What cannot be judged keeps nothing else waiting, and is tried again with the job.
 pub(crate) async fn decide_all(context: &Context) -> Result<()> {
-    let mut after = None;
+    let (mut after, mut outcome) = (None, Ok(()));
     loop {
         let stock = decisions::stock(&context.store, after.as_ref(), PIECE).await?;
         for subject in &stock {
-            refresh(context, subject.repository_id, &subject.digest).await?;
+            let refreshed = refresh(context, subject.repository_id, &subject.digest).await;
+            outcome = outcome.and(refreshed);
         }
         match stock.into_iter().next_back() {
             Some(last) => after = Some(last),
-            None => return Ok(()),
+            None => return outcome,
         }
     }
 }
 
 /// Decides what time alone may have changed.
 pub(crate) async fn decide_due(context: &Context) -> Result<()> {
+    let mut outcome = Ok(());
     for due in decisions::due(&context.store, context.now(), PIECE).await? {
-        refresh(context, due.repository_id, &due.digest).await?;
+        let refreshed = refresh(context, due.repository_id, &due.digest).await;
+        outcome = outcome.and(refreshed);
     }
-    Ok(())
+    outcome
 }
 
 /// Tells which break-glasses ended, and decides again what they opened.

@@ -36,7 +36,7 @@ gates:
 struct World {
     context: Context,
     now: Arc<AtomicI64>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A permit of principal 1, whose roles nobody looks up.
@@ -83,7 +83,7 @@ impl World {
         Self {
             context,
             now,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -117,11 +117,25 @@ impl World {
         access(&directory, &who, Some(&here), &Ceiling::All, false, NOW).unwrap()
     }
 
+    async fn apply_policy(&self) {
+        let permit = permit::<ManagePolicy>(Role::Security, None);
+        policies::apply(&self.context.store, &permit, "shop", POLICY, NOW)
+            .await
+            .unwrap();
+    }
+
+    /// Edits the database by hand.
+    fn edit(&self, text: &str) {
+        let path = self.folder.path().join("countersign.db");
+        let database = rusqlite::Connection::open(path).unwrap();
+        assert_eq!(database.execute(text, []).unwrap(), 1);
+    }
+
     /// An image that no scanner ever reads.
-    async fn push(&self) -> Digest {
+    async fn push(&self, layer: &[u8]) -> Digest {
         let permit = permit::<Push>(Role::Writer, Some(&repository()));
         let writer = Writer::Push(&permit);
-        let (config, layer) = (b"{}".to_vec(), b"a layer".to_vec());
+        let (config, layer) = (b"{}".to_vec(), layer.to_vec());
         let manifest = ImageManifest::new(
             Descriptor::of(media::OCI_CONFIG, &config),
             vec![Descriptor::of(media::OCI_LAYER_TAR, &layer)],
@@ -175,16 +189,8 @@ async fn a_gate_that_was_broken_open_shuts_by_itself_and_is_told() {
     let world = World::new().await;
     let store = &world.context.store;
     let (anna, omar) = (world.guard("anna").await, world.guard("omar").await);
-    policies::apply(
-        store,
-        &permit::<ManagePolicy>(Role::Security, None),
-        "shop",
-        POLICY,
-        NOW,
-    )
-    .await
-    .unwrap();
-    let digest = world.push().await;
+    world.apply_policy().await;
+    let digest = world.push(b"a layer").await;
     let asked = Asked {
         digest: &digest,
         policy: "shop",
@@ -218,4 +224,18 @@ async fn a_gate_that_was_broken_open_shuts_by_itself_and_is_told() {
         assert_eq!(world.told().await[before..], *expected, "{passed}");
     }
     assert_eq!(world.outcome(&digest).await, Outcome::NotReady);
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_judged_keeps_no_other_waiting() {
+    let world = World::new().await;
+    world.apply_policy().await;
+    let mut images = [world.push(b"a layer").await, world.push(b"another").await];
+    images.sort();
+    let [first, _] = &images;
+    world.edit(&format!(
+        "UPDATE manifests SET shape = 'nonsense' WHERE digest = '{first}'"
+    ));
+    decide_all(&world.context).await.unwrap_err();
+    assert_eq!(world.told().await, ["decision.changed not-ready"]);
 }

@@ -44,7 +44,7 @@ struct World {
     context: Context,
     monitor: Monitor,
     now: Arc<AtomicI64>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 fn permit<V: Verb>(role: Role, repository: Option<&str>, now: i64) -> Permit<V> {
@@ -92,7 +92,7 @@ impl World {
             monitor: Monitor::new(context.clone()),
             context,
             now,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -267,6 +267,24 @@ async fn tags_come_and_go_with_what_the_gates_say() {
     assert_eq!(world.released().await, list(version + 2, &[]));
     world.apply(POLICY).await;
     assert_eq!(world.released().await, list(version + 3, &["2"]));
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_judged_is_withheld_and_keeps_no_other_back() {
+    let world = World::new().await;
+    world.apply(POLICY).await;
+    world.init().await;
+    world.push("1", b"no layer at all").await;
+    world.push("2", b"another").await;
+    let (version, both) = world.released().await;
+    assert_eq!(both, ["1", "2"]);
+    let path = world.folder.path().join("countersign.db");
+    let edit = "UPDATE manifests SET shape = 'nonsense', facts_revision = facts_revision + 1 WHERE digest = ?1";
+    let first = world.digest("1").await;
+    let database = rusqlite::Connection::open(path).unwrap();
+    assert_eq!(database.execute(edit, [first.as_str()]).unwrap(), 1);
+    world.delete("2").await;
+    assert_eq!(world.released().await, list(version + 1, &[]));
 }
 
 #[tokio::test]

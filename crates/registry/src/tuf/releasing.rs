@@ -160,6 +160,11 @@ impl Gates<'_> {
             Err(store::Error::NotFound {
                 kind: "manifest", ..
             }) => return Ok(false),
+            // Nobody can say that it may pass, and the others are to be withdrawn in time all the same.
+            Err(error @ store::Error::Corrupt { .. }) => {
+                tracing::error!(%digest, %error, "an image cannot be judged, and is not released");
+                return Ok(false);
+            }
             Err(error) => return Err(error.into()),
         };
         let until = decided.iter().map(|decision| decision.holds_until);
