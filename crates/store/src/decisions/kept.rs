@@ -50,8 +50,9 @@ impl Kept {
 }
 
 /// All that an answer about a row `m` of `manifests` depends on, besides time: its revision, and the counters of what all answers
-/// depend on. The program's version stands for how it judges. Each counter is a query of its own, found by its key and asked
-/// once; as a row of a joined query they would be a table that SQLite makes and drops for each answer.
+/// depend on. The program's version stands for how it judges, with a number that goes up when that changes within a version. Each
+/// counter is a query of its own, found by its key and asked once; as a row of a joined query they would be a table that SQLite makes
+/// and drops for each answer.
 macro_rules! facts_key {
     () => {
         concat!(
@@ -60,7 +61,7 @@ macro_rules! facts_key {
              (SELECT value FROM revisions WHERE name = 'policies') || '.' || \
              (SELECT value FROM revisions WHERE name = 'advisories') || '.",
             env!("CARGO_PKG_VERSION"),
-            "')"
+            "+2')"
         )
     };
 }
