@@ -17,7 +17,7 @@ use client::api::policies::PutPolicy;
 use client::api::tokens::NewToken;
 use client::distribution::Content;
 use client::{Client, Credentials, PageRequest};
-use oci::{Reference, RepositoryName, media};
+use oci::{Descriptor, IndexManifest, Manifest, Reference, RepositoryName, media};
 use secrecy::SecretString;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -203,6 +203,48 @@ fn two_people_open_a_gate_on_the_command_line_and_one_shuts_it() {
     assert!(open.contains("no gate is broken open"), "{open}");
     let all = said(&shop.run("anna", &["gate", "break-glass", "list", "--all"]));
     assert!(all.contains("withdrawn by anna"), "{all}");
+}
+
+#[test]
+fn whoever_asks_for_an_index_is_told_how_much_it_opens() {
+    let shop = Shop::open();
+    let (runtime, admin) = (Runtime::new().unwrap(), shop.server.client());
+    let image = Image::new("release", &[1]);
+    let index = Manifest::Index(IndexManifest {
+        media_type: media::OCI_INDEX.to_owned(),
+        artifact_type: None,
+        manifests: vec![Descriptor::of(media::OCI_MANIFEST, &image.content)],
+        subject: None,
+        annotations: BTreeMap::new(),
+    });
+    let repository: RepositoryName = "shop/web".parse().unwrap();
+    let multi = Reference::Tag("multi".parse().unwrap());
+    let put = admin.put_manifest(
+        &repository,
+        &multi,
+        media::OCI_INDEX,
+        index.to_bytes().into(),
+    );
+    runtime.block_on(put).unwrap();
+    let (place, terms) = (
+        ["gate", "break-glass", "shop/web:multi"],
+        "--gate production --for 1h --reason INC-42".split(' '),
+    );
+    let words: Vec<&str> = place.into_iter().chain(terms).collect();
+    let asked = said(&shop.run("anna", &words));
+    assert!(
+        asked.contains("It is an index: what it lists passes with it, 1 in all."),
+        "{asked}"
+    );
+    assert_eq!(shop.settled_gate().0, Some(3));
+    let confirmed = shop.run("omar", &["gate", "break-glass", "confirm", "1"]);
+    assert_eq!(confirmed.status.code(), Some(0), "{}", said(&confirmed));
+    let (code, tree) = shop.gate();
+    assert_eq!(code, Some(0), "{tree}");
+    assert!(
+        tree.contains("break-glass 1 of the index sha256:"),
+        "{tree}"
+    );
 }
 
 /// Whoever keeps the root and targets keys of the shop's trust repository, with a home of their own.

@@ -11,6 +11,7 @@ use oci::{Digest, RepositoryName};
 use serde::{Deserialize, Serialize};
 
 pub use self::node::{Candidate, Mark, Node, NodeKind, TreeLine};
+pub(crate) use self::sentence::of_index;
 pub use self::sentence::{SENTENCE_BYTES_MAX, message, within};
 use crate::file::Mode;
 use crate::principal::{Kind, PrincipalId};
@@ -266,6 +267,9 @@ pub struct ExceptionUsed {
 pub struct BreakGlassUsed {
     /// Its number.
     pub id: i64,
+    /// The index that it is for, where that is not what is judged but lists it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<Digest>,
     /// The reason given.
     pub reason: String,
     /// Who asked for it, in words.

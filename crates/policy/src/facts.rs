@@ -31,7 +31,7 @@ pub struct Facts {
     pub advisories: AdvisoryState,
     /// For each automatic stage, when the server first recorded that its limits held, in milliseconds.
     pub stage_records: BTreeMap<String, i64>,
-    /// What was confirmed for this digest in this repository and not ended since, at whichever gate.
+    /// What was confirmed for this digest, or for an index of this repository that lists it, and not ended since, at whichever gate.
     pub break_glass: Vec<BreakGlass>,
 }
 
@@ -40,6 +40,8 @@ pub struct Facts {
 pub struct BreakGlass {
     /// Its number.
     pub id: i64,
+    /// The digest that it is for: the one judged, or an index that lists it.
+    pub digest: Digest,
     /// The policy of the gate.
     pub policy: String,
     /// The gate that it opens.

@@ -31,9 +31,9 @@
 //! - An automatic stage is satisfied while its limits hold now; later stages are ordered by the server's record of it.
 //! - `mode: warn` turns a refusal into [`Outcome::Warn`], `mode: dry-run` into [`Outcome::Allow`]; what it would
 //!   have been is kept in [`Decision::would_be`].
-//! - A break-glass that two people opened for this image at this gate ([`mod@break_glass`]) turns every answer into
-//!   [`Outcome::Allow`] until it ends. The rules are judged and told as without it. It makes no gate of a policy that has none
-//!   here.
+//! - A break-glass that two people opened for this image, or for an index that lists it, at this gate ([`mod@break_glass`]) turns
+//!   every answer into [`Outcome::Allow`] until it ends. The rules are judged and told as without it. It makes no gate of a policy
+//!   that has none here.
 //! - A severity that is unknown never exceeds a severity limit; such findings are counted in the summary.
 //!
 //! ```

@@ -1,8 +1,9 @@
 //! Break-glass: one gate of one policy, opened for one image in one repository by two people, for a while. Who they may be and the bounds
 //! are `policy::break_glass`'s, what it does to an answer `policy::gate`'s; here is what was asked, confirmed and ended.
 //!
-//! Each act is one transaction with its event and its audit row; one that changes what a gate sees raises the facts revision. An answer
-//! ends when its break-glass does, whether or not anybody has written that down: `end_due` only tells.
+//! Each act is one transaction with its event and its audit row; one that changes what a gate sees raises the facts revision, that of what
+//! an index lists with its own (`facts`). An answer ends when its break-glass does, whether or not anybody has written that down: `end_due`
+//! only tells.
 
 mod acting;
 mod telling;
@@ -152,6 +153,22 @@ macro_rules! select {
 }
 use select;
 
+/// That a column names the manifest $2 of the repository $1, or an index held there that lists it: what is opened for an index is for
+/// what it lists too, as its signatures are.
+macro_rules! covers {
+    ($digest:literal) => {
+        concat!(
+            "(",
+            $digest,
+            " = $2 OR ",
+            $digest,
+            " IN (SELECT c.manifest FROM manifest_references c \
+             JOIN manifests m ON m.repository_id = c.repository_id AND m.digest = c.manifest \
+             WHERE c.repository_id = $1 AND c.digest = $2 AND c.kind = 'child'))"
+        )
+    };
+}
+
 /// The one with this number.
 ///
 /// # Errors
@@ -197,7 +214,7 @@ pub async fn open(store: &Store, before: Option<i64>, limit: u32, now: i64) -> R
     rows.iter().map(record).collect()
 }
 
-/// The same for one image, the newest first.
+/// The same for one image and the indexes that list it there, the newest first.
 pub async fn open_for(
     store: &Store,
     repository_id: i64,
@@ -206,7 +223,9 @@ pub async fn open_for(
 ) -> Result<Vec<Record>> {
     let rows = sqlx::query(concat!(
         select!(),
-        "WHERE b.repository_id = $1 AND b.digest = $2 AND b.ended_at IS NULL AND b.until_at > $3 ORDER BY b.id DESC LIMIT $4"
+        "WHERE b.repository_id = $1 AND ",
+        covers!("b.digest"),
+        " AND b.ended_at IS NULL AND b.until_at > $3 ORDER BY b.id DESC LIMIT $4"
     ))
     .bind(repository_id)
     .bind(digest.as_str())
@@ -217,17 +236,19 @@ pub async fn open_for(
     rows.iter().map(record).collect()
 }
 
-/// What a gate sees: those that were confirmed for a manifest and not ended. Which of them are in force now, the gate says.
+/// What a gate sees: those that were confirmed for a manifest, or for an index that lists it there, and not ended. Which of them are in
+/// force now, the gate says.
 pub(crate) async fn confirmed(
     conn: &mut AnyConnection,
     repository_id: i64,
     digest: &Digest,
 ) -> Result<Vec<facts::BreakGlass>> {
-    let rows = sqlx::query(
-        "SELECT id, policy, gate, reason, asked_by, confirmed_by, confirmed_at, until_at FROM break_glass \
-         WHERE repository_id = $1 AND digest = $2 AND ended_at IS NULL AND confirmed_by IS NOT NULL AND confirmed_at IS NOT NULL \
-         ORDER BY id",
-    )
+    let rows = sqlx::query(concat!(
+        "SELECT id, digest, policy, gate, reason, asked_by, confirmed_by, confirmed_at, until_at FROM break_glass \
+         WHERE repository_id = $1 AND ",
+        covers!("digest"),
+        " AND ended_at IS NULL AND confirmed_by IS NOT NULL AND confirmed_at IS NOT NULL ORDER BY id",
+    ))
     .bind(repository_id)
     .bind(digest.as_str())
     .fetch_all(conn)
@@ -236,6 +257,7 @@ pub(crate) async fn confirmed(
         .map(|row| {
             Ok(facts::BreakGlass {
                 id: row.int("id")?,
+                digest: row.digest("digest")?,
                 policy: row.text("policy")?,
                 gate: row.text("gate")?,
                 reason: row.text("reason")?,

@@ -113,15 +113,15 @@ impl Decision {
     /// That two people opened the gate, until when, and why.
     fn by_break_glass(&self, used: &BreakGlassUsed) -> String {
         let (image, gate) = (self.image(), self.gate_name());
-        let until = instant(used.until_at);
+        let (index, until) = (of_index(used.index.as_ref()), instant(used.until_at));
         if self.would_be.is_none() {
             return format!(
-                "{image} may pass {gate}; break-glass {} lasts until {until}",
+                "{image} may pass {gate}; break-glass {}{index} lasts until {until}",
                 used.id
             );
         }
         format!(
-            "{image} passes {gate} by break-glass {} until {until} ({}); without it, it would not",
+            "{image} passes {gate} by break-glass {}{index} until {until} ({}); without it, it would not",
             used.id,
             cut(&used.reason, REASON_CHARACTERS_MAX)
         )
@@ -170,6 +170,18 @@ impl Verification {
     pub(super) fn image(&self) -> String {
         image(&self.repository, &self.digest)
     }
+}
+
+/// ` of the index sha256:…`, for what an index brought along; nothing for what is its own.
+pub(crate) fn of_index(index: Option<&oci::Digest>) -> String {
+    let Some(digest) = index else {
+        return String::new();
+    };
+    format!(
+        " of the index {}:{}…",
+        digest.algorithm().as_str(),
+        digest.short()
+    )
 }
 
 fn image(repository: &oci::RepositoryName, digest: &oci::Digest) -> String {

@@ -3,7 +3,7 @@
 use super::node::{Candidate, Mark, Node, NodeKind, TreeLine};
 use super::{
     BreakGlassUsed, Counted, Decision, ExceptionUsed, Limit, LimitResult, Outcome, Reason, Rule,
-    RuleResult,
+    RuleResult, of_index,
 };
 use crate::gate::{Verification, instant};
 use crate::reason::Class;
@@ -211,8 +211,9 @@ fn of_reason(reason: &Reason) -> Node {
 
 fn of_break_glass(used: &BreakGlassUsed) -> Node {
     let text = format!(
-        "break-glass {}: asked for by {}, confirmed by {}, until {}: {}",
+        "break-glass {}{}: asked for by {}, confirmed by {}, until {}: {}",
         used.id,
+        of_index(used.index.as_ref()),
         used.asked_by,
         used.confirmed_by,
         instant(used.until_at),

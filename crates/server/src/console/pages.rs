@@ -125,6 +125,8 @@ pub(crate) struct ImagePage {
 
 /// One image: stamps, decisions, findings, components by layer, evidence.
 pub(crate) fn image(user: &str, shown: &ImagePage) -> Markup {
+    let is_of_index = |each: &BreakGlass| each.digest != shown.image.digest;
+    let with_indexes = shown.opened.iter().any(is_of_index);
     let repository = shown.image.repository.as_str();
     let title = shown
         .image
@@ -143,7 +145,7 @@ pub(crate) fn image(user: &str, shown: &ImagePage) -> Markup {
                 h1 { (repository) span.muted { ":" (title) } }
                 (facts(&shown.image))
             }
-            (break_glass::section(&shown.opened, false))
+            (break_glass::section(&shown.opened, with_indexes))
             (stamps(&shown.decisions))
             (decisions(&shown.decisions))
             @if shown.image.shape == "index" { (platforms(&shown.image)) }

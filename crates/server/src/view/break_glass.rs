@@ -64,7 +64,7 @@ pub(crate) async fn break_glasses(
     }
 }
 
-/// Those of one image that are open.
+/// Those of one image, and of the indexes that list it, that are open.
 pub(crate) async fn break_glasses_of(
     asker: &Asker,
     manifest: &StoredManifest,

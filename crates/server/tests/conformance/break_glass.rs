@@ -1,12 +1,12 @@
 //! A gate that two people open for one image: at the registry's door, in the API and on the console. No scanner runs here, so that no image is
 //! ever indexed: a release that has to go out all the same is what break-glass is for.
 
-use oci::{Digest, Manifest};
+use oci::{Descriptor, Digest, IndexManifest, Manifest, media};
 use serde_json::{Value, json};
 use server::AppOptions;
 use store::System;
 
-use crate::world::{Answer, PASSWORD, World};
+use crate::world::{Answer, PASSWORD, World, image};
 
 const HOUR: i64 = 60 * 60 * 1_000;
 const POLICY: &str = "
@@ -158,6 +158,101 @@ async fn a_release_without_its_scan_passes_only_by_two_people_and_not_for_long()
     }
     let blob = format!("/v2/shop/web/blobs/{}", parsed.layers[0].digest);
     world.ask_as("host", "GET", &blob).empty().await.expect(403);
+}
+
+#[tokio::test]
+async fn what_an_index_lists_passes_with_it_and_no_longer() {
+    let world = shop(AppOptions::default()).await;
+    let (layer, late_layer) = (b"for amd64".as_slice(), b"for arm64, later".as_slice());
+    let (amd64, arm64) = (
+        world.image("shop/web", "amd64", layer).await,
+        image(late_layer),
+    );
+    let lists = [&amd64, &arm64].map(|content| Descriptor::of(media::OCI_MANIFEST, content));
+    let index = Manifest::Index(IndexManifest {
+        media_type: media::OCI_INDEX.to_owned(),
+        artifact_type: None,
+        manifests: lists.to_vec(),
+        subject: None,
+        annotations: Default::default(),
+    });
+    let index = index.to_bytes();
+    let pushed = world.manifest("shop/web", "multi", &index).await;
+    pushed.expect(201);
+    let index = Digest::sha256(&index);
+    // What a host asks for in turn: the tag, the manifest for its platform, the layers of that.
+    let pulls = async |manifest: &[u8], layer: &[u8], status: u16| {
+        let mut warnings = Vec::new();
+        let manifest = Digest::sha256(manifest);
+        for method in ["HEAD", "GET"] {
+            pull(&world, method, "multi").await.expect(status);
+            let answer = pull(&world, method, manifest.as_str()).await;
+            warnings.push(answer.expect(status).header("warning").to_owned());
+        }
+        let path = format!("/v2/shop/web/blobs/{}", Digest::sha256(layer));
+        let blob = world.ask_as("host", "GET", &path).empty().await;
+        blob.expect(status);
+        warnings
+    };
+    pulls(&amd64, layer, 403).await;
+
+    let body = request("shop/web:multi", "production", 4 * 3_600, "INC-42");
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let asked = ask(&world, "anna", &body).await.expect(201).json();
+        assert_eq!(asked["digest"], json!(index));
+        let id = asked["id"].as_i64().unwrap();
+        pulls(&amd64, layer, if ids.is_empty() { 403 } else { 200 }).await;
+        confirm(&world, "omar", id).await.expect(200);
+        ids.push(id);
+        let path = format!("/api/v1/break-glass/{}", ids[0]);
+        if ids.len() == 1 {
+            let whose = format!("break-glass {id} of the index sha256:{}", index.short());
+            for warning in pulls(&amd64, layer, 200).await {
+                assert!(
+                    warning.contains(&whose) && warning.contains("INC-42"),
+                    "{warning}"
+                );
+            }
+            let path = format!(
+                "/api/v1/gate?ref=shop/web@{}&gate=production",
+                Digest::sha256(&amd64)
+            );
+            let gate = world.ask_as("host", "GET", &path).empty().await;
+            let gate = gate.expect(200).json();
+            let decision = &gate["decisions"][0];
+            assert_eq!(decision["breakGlass"]["index"], json!(index), "{gate}");
+            assert_eq!(decision["breakGlass"]["untilAt"], decision["holdsUntil"]);
+            assert!(gate["tree"].as_str().unwrap().contains(&whose), "{gate}");
+            world.pass(HOUR);
+        } else {
+            // The second one lasts: that the first is ended by hand shuts nothing.
+            let ended = world.ask_as("omar", "DELETE", &path).empty().await;
+            ended.expect(204);
+        }
+        pulls(&amd64, layer, 200).await;
+    }
+    world.image("shop/web", "arm64", late_layer).await;
+    pulls(&arm64, late_layer, 200).await;
+    pull(&world, "GET", "1").await.expect(403);
+
+    world.pass(4 * HOUR - 1);
+    pulls(&amd64, layer, 200).await;
+    world.pass(1);
+    for (manifest, layer) in [(&amd64, layer), (&arm64, late_layer)] {
+        pulls(manifest, layer, 403).await;
+    }
+
+    // Ended early it is over for all of them at once.
+    let asked = ask(&world, "anna", &body).await.expect(201).json();
+    let path = format!("/api/v1/break-glass/{}", asked["id"]);
+    confirm(&world, "omar", asked["id"].as_i64().unwrap())
+        .await
+        .expect(200);
+    pulls(&amd64, layer, 200).await;
+    let ended = world.ask_as("omar", "DELETE", &path).empty().await;
+    ended.expect(204);
+    pulls(&amd64, layer, 403).await;
 }
 
 #[tokio::test]

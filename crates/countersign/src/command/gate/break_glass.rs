@@ -23,7 +23,7 @@ use policy::file::{UnitError, parse_duration};
     countersign gate break-glass end 7"
 )]
 pub(crate) struct BreakGlass {
-    /// The image, with or without the registry's host. It is for its digest, wherever the tag goes later.
+    /// The image, with or without the registry's host. It is for its digest, wherever the tag goes later; of an index also for what it lists.
     #[arg(required = true)]
     image: Option<ImageReference>,
     /// The gate.
@@ -187,20 +187,15 @@ fn row(told: &Told) -> [String; 7] {
     ]
 }
 
-/// Whoever pulls an index pulls one of its images next, and the gate is asked about that one by itself.
+/// How much is opened: whoever pulls an index pulls one of its images next, and all of them pass.
 async fn note_on_index(client: &Client, asked: &Told) -> Result<()> {
     let image = client
         .image(&format!("{}@{}", asked.repository, asked.digest))
         .await?;
-    if let Some(child) = image.children.iter().find(|child| child.present) {
+    if !image.children.is_empty() {
         output::note(format!(
-            "It is an index, and each of its images needs a break-glass of its own, such as {}@{}{}",
-            asked.repository,
-            child.digest,
-            child
-                .platform
-                .as_ref()
-                .map_or_else(String::new, |platform| format!(" ({platform})"))
+            "It is an index: what it lists passes with it, {} in all. To open the gate for one of them alone, ask for that one's digest",
+            image.children.len()
         ));
     }
     Ok(())

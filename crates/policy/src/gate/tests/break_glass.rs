@@ -1,5 +1,7 @@
 //! Stories of a gate that two people opened for one image.
 
+use oci::Digest;
+
 use super::world::{DAY, MARIA, POLICY, QUENTIN, RITA, SECOND, TODAY, World, allows, finding};
 use crate::decision::{Decision, Mark, Outcome};
 use crate::facts::{BreakGlass, InventoryState};
@@ -12,6 +14,7 @@ const HOUR: i64 = 60 * 60 * SECOND;
 fn broken() -> BreakGlass {
     BreakGlass {
         id: 7,
+        digest: World::unsigned().facts.digest,
         policy: "shop".into(),
         gate: "production".into(),
         reason: "the scanner is broken".into(),
@@ -128,6 +131,43 @@ fn whoever_asks_for_signatures_alone_is_told_too() {
         change(&mut world);
         assert_eq!(verify(&world, true).warnings, Vec::<String>::new());
     }
+}
+
+#[test]
+fn one_for_an_index_opens_what_it_lists_and_says_so() {
+    let mut world = opened(World::unsigned());
+    let index = Digest::sha256(b"the index");
+    world.facts.break_glass[0].digest = index.clone();
+    let elsewhere = world.decide();
+    assert_eq!(
+        (would_be(&elsewhere), elsewhere.holds_until),
+        ((Outcome::Deny, None), None),
+        "nothing here lists the image"
+    );
+    let verify = |world: &World| {
+        let (facts, directory) = (&world.facts, &world.directory);
+        let mut told = vec![gate::verify_alone(facts, directory, world.now)];
+        let policies = std::slice::from_ref(&world.policy);
+        gate::tell_open(&mut told, facts, policies, directory, world.now);
+        told.remove(0).warnings.join("\n")
+    };
+    assert_eq!(verify(&world), "");
+
+    world.facts.listed_by.insert(index.clone());
+    let open = allows(&world);
+    assert_eq!(open.holds_until, Some(TODAY + 4 * HOUR));
+    let used = open.break_glass.as_ref().expect("it is told");
+    assert_eq!((used.id, used.index.as_ref()), (7, Some(&index)));
+    let whose = format!("break-glass 7 of the index sha256:{}…", index.short());
+    for told in [open.sentence(), open.tree(), verify(&world)] {
+        assert!(told.contains(&whose), "{told}");
+    }
+    assert_eq!(world.decide_at(TODAY + 4 * HOUR).outcome, Outcome::Deny);
+
+    // Where it has one of its own that lasts as long, that one speaks if it was there first.
+    world.facts.break_glass.insert(0, broken());
+    let used = allows(&world).break_glass.expect("it is told");
+    assert_eq!(used.index, None);
 }
 
 #[test]
@@ -264,6 +304,9 @@ fn the_sentence_says_it_and_what_is_missing_and_fits() {
         .expect("a repository");
     world.facts.break_glass[0].reason = "why ".repeat(120);
     world.facts.break_glass[0].id = i64::MAX;
+    let index = Digest::sha256(b"the index");
+    world.facts.break_glass[0].digest = index.clone();
+    world.facts.listed_by.insert(index);
     let sentence = world.decide().sentence();
     assert!(
         sentence.chars().count() <= crate::decision::SENTENCE_BYTES_MAX,

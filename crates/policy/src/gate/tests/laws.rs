@@ -298,6 +298,7 @@ proptest! {
         let until_at = world.now + lasts;
         world.facts.break_glass.push(BreakGlass {
             id: 1,
+            digest: world.facts.digest.clone(),
             policy: world.policy.name.clone(),
             gate: "production".to_owned(),
             reason: "because".to_owned(),

@@ -166,7 +166,7 @@ const SCHEMAS: &[Row] = &[
     ),
     (
         "BreakGlassUsed",
-        "id: integer; reason: string; askedBy: string; confirmedBy: string; untilAt: time",
+        "id: integer; index?: digest; reason: string; askedBy: string; confirmedBy: string; untilAt: time",
     ),
     (
         "NewBreakGlass",
