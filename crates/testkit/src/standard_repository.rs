@@ -241,5 +241,5 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 const BASE: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
 
-/// When every story begins, well before [`END`].
+/// When every story begins, well before everything in it ends.
 pub const NOW: i64 = START;
