@@ -12,8 +12,10 @@ use trust::checkpoint::{self, Checkpoint, NOTE_BYTES_MAX};
 use crate::error::{Error, Result};
 use crate::folder::sync_folder;
 
-/// The name of the log in its checkpoints.
-pub(super) const ORIGIN: &str = "countersign.dev/audit";
+/// The name of every log in the checkpoints of former versions, and how the names of logs begin.
+const ORIGIN: &str = "countersign.dev/audit";
+/// Digits of the key's id in the name of a log.
+const ORIGIN_DIGITS: usize = 16;
 
 /// How a signature line begins. signed-note "Format".
 const SIGNATURE_START: &str = "\u{2014} ";
@@ -119,9 +121,22 @@ pub(super) fn last(
     Ok(last.map(|note| parse(&note, key)))
 }
 
-/// The checkpoint in a note of this log, if the key signed it.
+/// The name of the log with this key: no other log has it, and it stays when the server gets another address.
+/// tlog-checkpoint "Note text", 1
+pub(super) fn origin(key: &PublicKey) -> String {
+    let id = key.id().as_str();
+    format!("{ORIGIN}/{}", id.get(..ORIGIN_DIGITS).unwrap_or(id))
+}
+
+/// The checkpoint in a note of this log, if the key signed it. Under the name of former versions too: the key has no other log.
 pub(super) fn parse(note: &str, key: &PublicKey) -> std::result::Result<Checkpoint, String> {
-    checkpoint::verify(note, ORIGIN, key)
+    let of_former = checkpoint::claimed_origin(note) == Some(ORIGIN);
+    let origin = if of_former {
+        ORIGIN.to_owned()
+    } else {
+        origin(key)
+    };
+    checkpoint::verify(note, &origin, key)
         .map(|verified| verified.value().clone())
         .map_err(|error| error.to_string())
 }
@@ -164,9 +179,13 @@ mod tests {
     use super::*;
 
     fn note(size: u64, key: &PrivateKey) -> String {
+        let former = size.is_multiple_of(2);
         checkpoint::sign(
             &Checkpoint {
-                origin: ORIGIN.to_owned(),
+                origin: match former {
+                    true => ORIGIN.to_owned(),
+                    false => origin(key.public_key()),
+                },
                 size,
                 root: [7; 32],
             },
