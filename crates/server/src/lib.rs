@@ -17,9 +17,11 @@ mod query;
 mod reading;
 pub mod router;
 pub mod tls;
+mod tlog;
 mod token;
 mod v2;
 mod view;
+mod witness;
 
 pub use api::garbage::collection;
 pub use app::{App, AppOptions, Clock};

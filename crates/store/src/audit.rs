@@ -72,6 +72,33 @@ pub(crate) async fn record(
     Ok(())
 }
 
+/// The signed notes of a file of checkpoints, such as a copy that an auditor kept, in its order. What they say is not looked at.
+///
+/// # Errors
+/// The file is absent or cannot be read.
+pub fn notes(path: &std::path::Path) -> Result<Vec<String>> {
+    if !path.is_file() {
+        return Err(crate::Error::not_found("checkpoint file", path.display()));
+    }
+    let mut notes = Vec::new();
+    file::read(path, &mut |note| {
+        notes.push(note.text);
+        Ok(())
+    })?;
+    Ok(notes)
+}
+
+/// The checkpoint in a note of the log with this key, under its name or the one of former versions.
+///
+/// # Errors
+/// Why it is not to be believed.
+pub fn believe(
+    note: &str,
+    key: &trust::PublicKey,
+) -> std::result::Result<trust::checkpoint::Checkpoint, String> {
+    file::parse(note, key)
+}
+
 /// The rows after a number, oldest first.
 pub async fn rows(store: &Store, after: i64, limit: u32) -> Result<Vec<Row>> {
     let rows = sqlx::query(

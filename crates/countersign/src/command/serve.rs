@@ -2,7 +2,7 @@
 
 use crate::configuration::{
     ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags,
-    break_glass_max, default_address,
+    WitnessFlags, break_glass_max, default_address,
 };
 use crate::exit::Exit;
 use crate::service::{Service, ServiceOptions};
@@ -55,6 +55,8 @@ pub(crate) struct Serve {
     break_glass_max: Option<i64>,
     #[command(flatten)]
     trust: TrustFlags,
+    #[command(flatten)]
+    witness: WitnessFlags,
     #[command(flatten)]
     operation: OperationFlags,
 }
@@ -109,6 +111,8 @@ impl Serve {
             blob_redirect: self.blob_redirect || file.blob_redirect.unwrap_or(false),
             break_glass_milliseconds_max: self.break_glass_max.or(of_file),
             public_url,
+            witnesses: self.witness.witnesses(file.witnesses.as_deref(), file.witness_ca.as_ref())?,
+            witnessed_logs: self.witness.logs(file.witness_of.as_deref())?,
             admin_password: std::env::var("COUNTERSIGN_ADMIN_PASSWORD")
                 .ok()
                 .filter(|text| !text.is_empty())

@@ -68,20 +68,28 @@ async fn put(store: &Store, level: u8, start: u64, end: u64) -> Result<()> {
 
 /// So many nodes of a level from `first` on, all of which must be there.
 pub(super) async fn read(store: &Store, level: u8, first: u64, count: u64) -> Result<Vec<Hash>> {
-    let text = match level {
+    let end = first.saturating_add(count);
+    let rows = match level {
         0 => {
-            "SELECT leaf_hash FROM audit WHERE leaf_index >= $1 AND leaf_index < $2 AND $3 = 0 ORDER BY leaf_index"
+            sqlx::query(
+                "SELECT leaf_hash FROM audit WHERE leaf_index >= $1 AND leaf_index < $2 ORDER BY leaf_index",
+            )
+            .bind(place_of(first))
+            .bind(place_of(end))
+            .fetch_all(store.db().read())
+            .await?
         }
         _ => {
-            "SELECT hash AS leaf_hash FROM audit_nodes WHERE place >= $1 AND place < $2 AND level = $3 ORDER BY place"
+            sqlx::query(
+                "SELECT hash AS leaf_hash FROM audit_nodes WHERE place >= $1 AND place < $2 AND level = $3 ORDER BY place",
+            )
+            .bind(place_of(first))
+            .bind(place_of(end))
+            .bind(i64::from(level))
+            .fetch_all(store.db().read())
+            .await?
         }
     };
-    let rows = sqlx::query(text)
-        .bind(place_of(first))
-        .bind(place_of(first.saturating_add(count)))
-        .bind(i64::from(level))
-        .fetch_all(store.db().read())
-        .await?;
     let hashes: Vec<Hash> = rows.iter().map(read_hash).collect::<Result<_>>()?;
     if u64::try_from(hashes.len()) != Ok(count) {
         return Err(Error::AuditBroken(format!(

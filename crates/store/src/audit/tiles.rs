@@ -1,7 +1,6 @@
 //! The log as others read it: tiles of hashes, and bundles of entries whose leaves have those hashes, as far as a checkpoint was signed.
 //! Deliberately nothing that is not sealed, and no entry that is not what was sealed. C2SP `tlog-tiles`.
 
-use trust::log_proof::ENTRY_BYTES_MAX;
 use trust::merkle::{Hash, Tile, Tiles, tiles_for_consistency};
 
 use super::leaf::{COLUMNS, Leaf, read_hash};
@@ -51,7 +50,7 @@ pub async fn entries(store: &Store, tile: Tile) -> Result<Option<Vec<u8>>> {
         if leaf.hash(index)? != hash {
             return Err(not_served(&leaf, index, &hash)?);
         }
-        // INVARIANT: an entry has at most `ENTRY_BYTES_MAX` bytes.
+        // INVARIANT: an entry has at most 65 535 bytes.
         let length = u16::try_from(entry.len()).map_err(Error::corrupt("audit row"))?;
         bundle.extend_from_slice(&length.to_be_bytes());
         bundle.extend_from_slice(&entry);
@@ -93,8 +92,3 @@ fn not_served(leaf: &Leaf, index: i64, hash: &Hash) -> Result<Error> {
         leaf.id
     )))
 }
-
-const _: () = assert!(
-    ENTRY_BYTES_MAX == u16::MAX as usize,
-    "lengths in bundles have 16 bits"
-);
