@@ -35,7 +35,8 @@ async fn read_checkpoint(call: &Call) -> ApiResult<Response> {
     let asker = &call.asker;
     asker.permit::<ReadAudit>()?;
     let note = audit::checkpoint(asker.store(), asker.now()).await?;
-    let note = note.ok_or_else(|| ApiError::not_found("nothing was sealed yet: ask again in a second"))?;
+    let note =
+        note.ok_or_else(|| ApiError::not_found("nothing was sealed yet: ask again in a second"))?;
     Ok(([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, CHANGES)], note).into_response())
 }
 
@@ -43,7 +44,11 @@ async fn read_key(call: &Call) -> ApiResult<Response> {
     let asker = &call.asker;
     asker.permit::<ReadAudit>()?;
     let key = audit::verifier(asker.store(), asker.now()).await?;
-    Ok(([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, CHANGES)], format!("{key}\n")).into_response())
+    Ok((
+        [(CONTENT_TYPE, TEXT), (CACHE_CONTROL, CHANGES)],
+        format!("{key}\n"),
+    )
+        .into_response())
 }
 
 async fn read_tile(call: &Call) -> ApiResult<Response> {

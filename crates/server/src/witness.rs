@@ -16,14 +16,15 @@ const UNKEPT: &str = "no-store";
 
 /// `POST /witness/add-checkpoint`
 pub(crate) async fn add_checkpoint(State(app): State<App>, body: Body) -> Response {
-    judge(&app, body).await.unwrap_or_else(ApiError::into_response)
+    judge(&app, body)
+        .await
+        .unwrap_or_else(ApiError::into_response)
 }
 
 async fn judge(app: &App, body: Body) -> ApiResult<Response> {
     let body = axum::body::to_bytes(body, ADD_CHECKPOINT_BYTES_MAX).await;
-    let body = body.map_err(|error| {
-        ApiError::of_body(&error, || refused(&WitnessError::TooLarge))
-    })?;
+    let body =
+        body.map_err(|error| ApiError::of_body(&error, || refused(&WitnessError::TooLarge)))?;
     let request = AddCheckpoint::parse(&body).map_err(|error| refused(&error))?;
     let logs = &app.options().witnessed_logs;
     match store::witness::add_checkpoint(app.store(), logs, &request, app.now()).await? {
@@ -66,7 +67,9 @@ fn refused(error: &WitnessError) -> ApiError {
         WitnessError::UnknownLog { .. } => (StatusCode::NOT_FOUND, "unknown-log"),
         WitnessError::Checkpoint(_) => (StatusCode::FORBIDDEN, "signature"),
         WitnessError::Conflict { .. } => (StatusCode::CONFLICT, "conflict"),
-        WitnessError::Fork { .. } | WitnessError::EmptyRoot => (StatusCode::UNPROCESSABLE_ENTITY, "fork"),
+        WitnessError::Fork { .. } | WitnessError::EmptyRoot => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "fork")
+        }
         WitnessError::Proof { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "inconsistent"),
     };
     ApiError::new(status, code, error.to_string())

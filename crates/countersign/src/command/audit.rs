@@ -68,7 +68,8 @@ impl Verify {
     }
 
     async fn of_folder(self) -> Result<Exit> {
-        let report = store::audit::verify(&self.data.options()?, self.checkpoint.as_deref()).await?;
+        let report =
+            store::audit::verify(&self.data.options()?, self.checkpoint.as_deref()).await?;
         if self.output == Format::Json {
             output::json(&report)?;
         } else {
@@ -124,9 +125,16 @@ impl Findings {
                 Ok(signed) => self.holds(format!(
                     "signed by the witness `{}` at {}",
                     witness.name(),
-                    output::instant(i64::try_from(signed.time).unwrap_or(i64::MAX).saturating_mul(1_000))
+                    output::instant(
+                        i64::try_from(signed.time)
+                            .unwrap_or(i64::MAX)
+                            .saturating_mul(1_000)
+                    )
                 )),
-                Err(error) => self.fails(format!("not signed by the witness `{}`: {error}", witness.name())),
+                Err(error) => self.fails(format!(
+                    "not signed by the witness `{}`: {error}",
+                    witness.name()
+                )),
             }
         }
     }
@@ -142,6 +150,10 @@ impl Findings {
                 output::line(toned(Tone::Bad, &format!("✗ {line}")));
             }
         }
-        Ok(if self.problems.is_empty() { Exit::Done } else { Exit::Refused })
+        Ok(if self.problems.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Refused
+        })
     }
 }

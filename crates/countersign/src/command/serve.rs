@@ -1,8 +1,8 @@
 //! `countersign serve`: the server, until it is asked to stop.
 
 use crate::configuration::{
-    ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags,
-    WitnessFlags, break_glass_max, default_address,
+    ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags, WitnessFlags,
+    break_glass_max, default_address,
 };
 use crate::exit::Exit;
 use crate::service::{Service, ServiceOptions};
@@ -111,7 +111,9 @@ impl Serve {
             blob_redirect: self.blob_redirect || file.blob_redirect.unwrap_or(false),
             break_glass_milliseconds_max: self.break_glass_max.or(of_file),
             public_url,
-            witnesses: self.witness.witnesses(file.witnesses.as_deref(), file.witness_ca.as_ref())?,
+            witnesses: self
+                .witness
+                .witnesses(file.witnesses.as_deref(), file.witness_ca.as_ref())?,
             witnessed_logs: self.witness.logs(file.witness_of.as_deref())?,
             admin_password: std::env::var("COUNTERSIGN_ADMIN_PASSWORD")
                 .ok()

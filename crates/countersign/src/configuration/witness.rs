@@ -31,7 +31,11 @@ pub(crate) struct WitnessFlags {
     )]
     witness_of: Vec<String>,
     /// An authority to trust for witnesses, beside those of the system (PEM).
-    #[arg(long = "witness-ca", env = "COUNTERSIGN_WITNESS_CA", value_name = "FILE")]
+    #[arg(
+        long = "witness-ca",
+        env = "COUNTERSIGN_WITNESS_CA",
+        value_name = "FILE"
+    )]
     witness_ca: Option<PathBuf>,
 }
 
@@ -40,20 +44,26 @@ impl WitnessFlags {
     ///
     /// # Errors
     /// One that is not an address and a witness's key, or an authority that cannot be read.
-    pub(crate) fn witnesses(&self, of_file: Option<&[String]>, ca_of_file: Option<&PathBuf>) -> Result<Vec<Witness>> {
+    pub(crate) fn witnesses(
+        &self,
+        of_file: Option<&[String]>,
+        ca_of_file: Option<&PathBuf>,
+    ) -> Result<Vec<Witness>> {
         let given = given(&self.witnesses, of_file)?;
         if given.is_empty() {
             return Ok(Vec::new());
         }
         let authorities = match self.witness_ca.as_ref().or(ca_of_file) {
             Some(path) => {
-                let pem = std::fs::read(path).with_context(|| format!("cannot read the authority `{}`", path.display()))?;
+                let pem = std::fs::read(path)
+                    .with_context(|| format!("cannot read the authority `{}`", path.display()))?;
                 vec![pem]
             }
             None => Vec::new(),
         };
         let client = WitnessClient::new(&authorities)?;
-        let read = |text: &String| witness(text, &client).with_context(|| format!("witness `{text}`"));
+        let read =
+            |text: &String| witness(text, &client).with_context(|| format!("witness `{text}`"));
         given.iter().map(read).collect()
     }
 
@@ -62,13 +72,18 @@ impl WitnessFlags {
     /// # Errors
     /// One that is not a log's key.
     pub(crate) fn logs(&self, of_file: Option<&[String]>) -> Result<Vec<VerifierKey>> {
-        let read = |text: &String| key(text, VerifierKind::Log).with_context(|| format!("log `{text}`"));
+        let read =
+            |text: &String| key(text, VerifierKind::Log).with_context(|| format!("log `{text}`"));
         given(&self.witness_of, of_file)?.iter().map(read).collect()
     }
 }
 
 fn given<'a>(flags: &'a [String], of_file: Option<&'a [String]>) -> Result<&'a [String]> {
-    let given = if flags.is_empty() { of_file.unwrap_or_default() } else { flags };
+    let given = if flags.is_empty() {
+        of_file.unwrap_or_default()
+    } else {
+        flags
+    };
     if given.len() > CONFIGURED_MAX {
         bail!("more than {CONFIGURED_MAX} witnesses or logs are configured");
     }
@@ -92,8 +107,10 @@ fn key(text: &str, kind: VerifierKind) -> Result<VerifierKey> {
     let key: VerifierKey = text.trim().parse()?;
     if key.kind() != kind {
         bail!(match kind {
-            VerifierKind::Log => "this is the key of a witness, not of a log: a log has it at `/tlog/key`",
-            VerifierKind::Witness => "this is the key of a log, not of a witness: a witness has it at `/witness/key`",
+            VerifierKind::Log =>
+                "this is the key of a witness, not of a log: a log has it at `/tlog/key`",
+            VerifierKind::Witness =>
+                "this is the key of a log, not of a witness: a witness has it at `/witness/key`",
         });
     }
     Ok(key)
@@ -106,7 +123,9 @@ mod tests {
 
     fn key_of(kind: VerifierKind) -> String {
         let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
-        VerifierKey::new("other.example", kind, key.public_key()).unwrap().to_string()
+        VerifierKey::new("other.example", kind, key.public_key())
+            .unwrap()
+            .to_string()
     }
 
     fn flags(witnesses: &[String], logs: &[String]) -> WitnessFlags {
@@ -122,13 +141,24 @@ mod tests {
     fn witnesses_and_logs_come_from_flags_or_else_the_file() {
         let (log, witness) = (key_of(VerifierKind::Log), key_of(VerifierKind::Witness));
         let given = format!("https://other.example/witness {witness}");
-        let found = flags(std::slice::from_ref(&given), &[]).witnesses(None, None).unwrap();
+        let found = flags(std::slice::from_ref(&given), &[])
+            .witnesses(None, None)
+            .unwrap();
         assert_eq!(found[0].url, "https://other.example/witness");
         assert_eq!(found[0].key.to_string(), witness);
         let of_file = [given];
-        assert_eq!(flags(&[], &[]).witnesses(Some(&of_file), None).unwrap().len(), 1);
+        assert_eq!(
+            flags(&[], &[])
+                .witnesses(Some(&of_file), None)
+                .unwrap()
+                .len(),
+            1
+        );
         assert!(flags(&[], &[]).witnesses(None, None).unwrap().is_empty());
-        assert_eq!(flags(&[], &[log.clone()]).logs(None).unwrap()[0].to_string(), log);
+        assert_eq!(
+            flags(&[], &[log.clone()]).logs(None).unwrap()[0].to_string(),
+            log
+        );
     }
 
     #[test]
@@ -140,7 +170,10 @@ mod tests {
             format!("ftp://other.example {witness}"),
             "https://other.example/witness none".to_owned(),
         ] {
-            assert!(flags(&[wrong.clone()], &[]).witnesses(None, None).is_err(), "{wrong}");
+            assert!(
+                flags(&[wrong.clone()], &[]).witnesses(None, None).is_err(),
+                "{wrong}"
+            );
         }
         assert!(flags(&[], &[witness]).logs(None).is_err());
         let many = vec![log; CONFIGURED_MAX + 1];

@@ -15,11 +15,14 @@ const GROWTH_START: &str = "old ";
 
 /// What a file proves.
 pub(super) fn verify(path: &Path, log: &VerifierKey, options: &Verify) -> Result<Findings> {
-    let length = fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?.len();
+    let length = fs::metadata(path)
+        .with_context(|| format!("cannot read `{}`", path.display()))?
+        .len();
     if usize::try_from(length).map_or(true, |length| length > LOG_PROOF_BYTES_MAX) {
         bail!("`{}` is too long for a proof", path.display());
     }
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let mut findings = Findings::default();
     if text.starts_with(GROWTH_START) {
         growth(&text, log, options, &mut findings)?;
@@ -51,7 +54,9 @@ fn inclusion(text: &str, log: &VerifierKey, options: &Verify, findings: &mut Fin
 
 fn growth(text: &str, log: &VerifierKey, options: &Verify, findings: &mut Findings) -> Result<()> {
     let Some(kept) = &options.checkpoint else {
-        bail!("this proves that the log grew: give the checkpoint that it grew from, with `--checkpoint FILE`");
+        bail!(
+            "this proves that the log grew: give the checkpoint that it grew from, with `--checkpoint FILE`"
+        );
     };
     let proof = match AddCheckpoint::parse(text.as_bytes()) {
         Ok(proof) => proof,
@@ -69,13 +74,21 @@ fn growth(text: &str, log: &VerifierKey, options: &Verify, findings: &mut Findin
     };
     findings.size = new.size;
     let kept = store::audit::notes(kept)?;
-    let believed = kept.iter().filter_map(|note| store::audit::believe(note, log.key()).ok());
+    let believed = kept
+        .iter()
+        .filter_map(|note| store::audit::believe(note, log.key()).ok());
     let Some(old) = believed.filter(|old| old.size == proof.old_size).last() else {
-        findings.fails(format!("no checkpoint that was kept is of {} entries and of this log", proof.old_size));
+        findings.fails(format!(
+            "no checkpoint that was kept is of {} entries and of this log",
+            proof.old_size
+        ));
         return Ok(());
     };
     match verify_consistency((old.size, &old.root), (new.size, &new.root), &proof.proof) {
-        Ok(()) => findings.holds(format!("the log of {} entries grew from the one of {}", new.size, old.size)),
+        Ok(()) => findings.holds(format!(
+            "the log of {} entries grew from the one of {}",
+            new.size, old.size
+        )),
         Err(error) => findings.fails(error.to_string()),
     }
     findings.witnesses(&proof.note, &options.witnesses);

@@ -13,14 +13,19 @@ use std::path::PathBuf;
 use trust::checkpoint::{Checkpoint, VerifierKey};
 use trust::log_proof::LogProof;
 use trust::merkle::{
-    Frontier, TILE_WIDTH, Tile, Tiles, leaf_hash, tiles_for_consistency, tiles_for_inclusion, verify_consistency,
+    Frontier, TILE_WIDTH, Tile, Tiles, leaf_hash, tiles_for_consistency, tiles_for_inclusion,
+    verify_consistency,
 };
 use trust::witness::AddCheckpoint;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Prove {
     /// The entry's place in the log, counted from 0: `leafIndex` of a row.
-    #[arg(value_name = "INDEX", required_unless_present = "since", conflicts_with = "since")]
+    #[arg(
+        value_name = "INDEX",
+        required_unless_present = "since",
+        conflicts_with = "since"
+    )]
     index: Option<u64>,
     /// Prove instead that the log grew from the last checkpoint of this file.
     #[arg(long, value_name = "FILE")]
@@ -40,13 +45,16 @@ impl Prove {
             (Some(index), _) => log.prove_entry(index).await?,
             (None, Some(since)) => {
                 let notes = store::audit::notes(since)?;
-                let last = notes.last().ok_or_else(|| anyhow!("`{}` holds no checkpoint", since.display()))?;
+                let last = notes
+                    .last()
+                    .ok_or_else(|| anyhow!("`{}` holds no checkpoint", since.display()))?;
                 let old = store::audit::believe(last, log.key.key()).map_err(|why| anyhow!(why))?;
                 log.prove_growth(&old).await?
             }
             (None, None) => bail!("say which entry, or since when"),
         };
-        fs::write(&self.file, text).with_context(|| format!("cannot write `{}`", self.file.display()))?;
+        fs::write(&self.file, text)
+            .with_context(|| format!("cannot write `{}`", self.file.display()))?;
         output::line(format!("wrote {}", self.file.display()));
         output::line(format!(
             "check it anywhere with: countersign audit verify --proof {} --log-key {}",
@@ -69,12 +77,19 @@ pub(super) async fn verify(server: &ServerFlags, url: &str, options: &Verify) ->
         ..Findings::default()
     };
     if options.log_key.is_none() {
-        output::note(format!("the log's key is the server's own word; keep it and give it next time: --log-key {}", log.key));
+        output::note(format!(
+            "the log's key is the server's own word; keep it and give it next time: --log-key {}",
+            log.key
+        ));
     }
-    findings.holds(format!("a checkpoint of {} entries, signed by the log", log.checkpoint.size));
+    findings.holds(format!(
+        "a checkpoint of {} entries, signed by the log",
+        log.checkpoint.size
+    ));
     findings.witnesses(&log.note, &options.witnesses);
     if let Some(kept) = &options.checkpoint {
-        log.compare(&store::audit::notes(kept)?, &mut findings).await?;
+        log.compare(&store::audit::notes(kept)?, &mut findings)
+            .await?;
     }
     match log.read_whole().await? {
         Ok(()) => findings.holds("every entry hashes to what was signed"),
@@ -101,7 +116,8 @@ impl Log {
                 text.trim_end().parse()?
             }
         };
-        let note = String::from_utf8(client.log_checkpoint().await?.to_vec()).context("the checkpoint is no text")?;
+        let note = String::from_utf8(client.log_checkpoint().await?.to_vec())
+            .context("the checkpoint is no text")?;
         let checkpoint = store::audit::believe(&note, key.key()).map_err(|why| anyhow!(why))?;
         Ok(Self {
             client,
@@ -121,7 +137,9 @@ impl Log {
             let old = match store::audit::believe(note, self.key.key()) {
                 Ok(old) => old,
                 Err(why) => {
-                    findings.fails(format!("checkpoint {number} that was kept cannot be believed: {why}"));
+                    findings.fails(format!(
+                        "checkpoint {number} that was kept cannot be believed: {why}"
+                    ));
                     continue;
                 }
             };
@@ -132,11 +150,18 @@ impl Log {
                 ));
                 continue;
             }
-            let tiles = self.tiles(tiles_for_consistency(old.size, new.size)).await?;
+            let tiles = self
+                .tiles(tiles_for_consistency(old.size, new.size))
+                .await?;
             let proof = tiles.consistency_proof(old.size, new.size)?;
             match verify_consistency((old.size, &old.root), (new.size, &new.root), &proof) {
-                Ok(()) => findings.holds(format!("it grew from the {} entries of checkpoint {number} that was kept", old.size)),
-                Err(error) => findings.fails(format!("checkpoint {number} that was kept is of another history: {error}")),
+                Ok(()) => findings.holds(format!(
+                    "it grew from the {} entries of checkpoint {number} that was kept",
+                    old.size
+                )),
+                Err(error) => findings.fails(format!(
+                    "checkpoint {number} that was kept is of another history: {error}"
+                )),
             }
         }
         Ok(())
@@ -166,7 +191,10 @@ impl Log {
         let tiles = self.tiles(tiles_for_inclusion(index, size)).await?;
         let entries = self.entries(index).await?;
         let place = usize::try_from(index % TILE_WIDTH)?;
-        let entry = entries.into_iter().nth(place).ok_or_else(|| anyhow!("the server did not give entry {index}"))?;
+        let entry = entries
+            .into_iter()
+            .nth(place)
+            .ok_or_else(|| anyhow!("the server did not give entry {index}"))?;
         let proof = LogProof {
             entry,
             index,
@@ -179,7 +207,9 @@ impl Log {
 
     async fn prove_growth(&self, old: &Checkpoint) -> Result<String> {
         let new = &self.checkpoint;
-        let tiles = self.tiles(tiles_for_consistency(old.size, new.size)).await?;
+        let tiles = self
+            .tiles(tiles_for_consistency(old.size, new.size))
+            .await?;
         let proof = tiles.consistency_proof(old.size, new.size)?;
         verify_consistency((old.size, &old.root), (new.size, &new.root), &proof)?;
         let request = AddCheckpoint {
@@ -201,18 +231,28 @@ impl Log {
 
     /// The entries of the bundle that holds a place of the log. tlog-tiles "Log entries"
     async fn entries(&self, index: u64) -> Result<Vec<Vec<u8>>> {
-        let tile = Tile::holding(0, index, self.checkpoint.size).ok_or_else(|| anyhow!("there is no entry {index}"))?;
-        let bytes = self.client.log_tile(&format!("entries/{}", tile.place())).await?;
+        let tile = Tile::holding(0, index, self.checkpoint.size)
+            .ok_or_else(|| anyhow!("there is no entry {index}"))?;
+        let bytes = self
+            .client
+            .log_tile(&format!("entries/{}", tile.place()))
+            .await?;
         let mut entries = Vec::new();
         let mut rest = bytes.as_ref();
         while let Some((length, after)) = rest.split_first_chunk::<2>() {
             let length = usize::from(u16::from_be_bytes(*length));
-            let (entry, after) = after.split_at_checked(length).ok_or_else(|| anyhow!("a bundle of entries ended early"))?;
+            let (entry, after) = after
+                .split_at_checked(length)
+                .ok_or_else(|| anyhow!("a bundle of entries ended early"))?;
             entries.push(entry.to_vec());
             rest = after;
         }
         if entries.len() != usize::from(tile.width) || !rest.is_empty() {
-            bail!("a bundle has {} entries, and the log {} there", entries.len(), tile.width);
+            bail!(
+                "a bundle has {} entries, and the log {} there",
+                entries.len(),
+                tile.width
+            );
         }
         Ok(entries)
     }
