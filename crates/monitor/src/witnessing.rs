@@ -27,7 +27,10 @@ pub struct Witness {
 
 /// Asks every witness that has not signed the newest checkpoint.
 pub(crate) async fn ask_all(context: &Context) -> Result<()> {
-    let asked = context.witnesses.iter().map(|witness| ask(context, witness));
+    let asked = context
+        .witnesses
+        .iter()
+        .map(|witness| ask(context, witness));
     for outcome in join_all(asked).await {
         outcome?;
     }
@@ -94,7 +97,10 @@ async fn send(
         proof: audit::consistency_proof(store, old, newest.size).await?,
         note: newest.note.clone(),
     };
-    let reply = witness.client.add_checkpoint(&witness.url, request.to_text()).await;
+    let reply = witness
+        .client
+        .add_checkpoint(&witness.url, request.to_text())
+        .await;
     let reply = match reply {
         Ok(reply) => reply,
         Err(error) => return Ok(Answer::Unreachable(error.to_string())),
@@ -105,7 +111,8 @@ async fn send(
     let signed = with_signatures(&newest.note, [reply.body.as_str()]);
     match verify_cosignature(&signed, &witness.key) {
         Ok(cosignature) => {
-            audit::keep_cosignature(store, newest, &witness.key, &cosignature, context.now()).await?;
+            audit::keep_cosignature(store, newest, &witness.key, &cosignature, context.now())
+                .await?;
             Ok(Answer::Signed)
         }
         Err(error) => Ok(Answer::Refused {
@@ -121,7 +128,9 @@ fn refusal(reply: &Reply) -> Answer {
         409 => {
             return match reply.body.trim_end_matches('\n').parse() {
                 Ok(size) => Answer::Has(size),
-                Err(_) => Answer::Unreachable("it does not say which size it has signed".to_owned()),
+                Err(_) => {
+                    Answer::Unreachable("it does not say which size it has signed".to_owned())
+                }
             };
         }
         400 => "form",
