@@ -5,6 +5,8 @@
 use crate::{Context, Result};
 use client::witness::{Reply, WitnessClient};
 use futures_util::future::join_all;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use store::audit::{self, SignedCheckpoint};
 use trust::checkpoint::{VerifierKey, verify_cosignature, with_signatures};
 use trust::witness::AddCheckpoint;
@@ -14,15 +16,47 @@ const TRIES: usize = 3;
 /// Characters of an answer that are told.
 const TOLD_CHARACTERS_MAX: usize = 200;
 
+/// A witness that has signed everything is asked again after this long, and when the server starts: whether it still agrees, and so that
+/// its time is not old.
+const AGAIN_MILLISECONDS: i64 = 60 * 60 * 1_000;
+
 /// A witness of the audit log.
 #[derive(Clone, Debug)]
 pub struct Witness {
-    /// What its addresses begin with, as `https://other.example/witness`.
-    pub url: String,
+    url: String,
+    key: VerifierKey,
+    client: WitnessClient,
+    /// When this process last had an answer with its signature, in milliseconds since the epoch.
+    signed_at: Arc<AtomicI64>,
+}
+
+impl Witness {
+    /// A witness whose addresses begin with `url`, as `https://other.example/witness`, and whose signatures verify with `key`.
+    #[must_use]
+    pub fn new(url: &str, key: VerifierKey, client: WitnessClient) -> Self {
+        Self {
+            url: url.to_owned(),
+            key,
+            client,
+            signed_at: Arc::new(AtomicI64::new(0)),
+        }
+    }
+
+    /// What its addresses begin with.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// What its signatures verify with.
-    pub key: VerifierKey,
-    /// How it is reached.
-    pub client: WitnessClient,
+    #[must_use]
+    pub fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    fn is_due(&self, now: i64) -> bool {
+        now.saturating_sub(self.signed_at.load(Ordering::Relaxed)) >= AGAIN_MILLISECONDS
+    }
 }
 
 /// Asks every witness that has not signed the newest checkpoint.
@@ -40,13 +74,16 @@ pub(crate) async fn ask_all(context: &Context) -> Result<()> {
 async fn ask(context: &Context, witness: &Witness) -> Result<()> {
     let store = &context.store;
     let mut old = audit::cosigned_size(store, &witness.key).await?;
+    let mut is_due = witness.is_due(context.now());
     for _ in 0..TRIES {
         let Some(newest) = audit::newest(store).await? else {
             return Ok(());
         };
-        if old == newest.size && old == audit::cosigned_size(store, &witness.key).await? {
+        if old == newest.size && !is_due {
             return Ok(());
         }
+        // From here on it is asked, whatever it says.
+        is_due = true;
         if old > newest.size {
             let message = format!(
                 "it has signed a log of {old} entries, and this one has {}: the log was cut, or an old copy restored",
@@ -113,6 +150,7 @@ async fn send(
         Ok(cosignature) => {
             audit::keep_cosignature(store, newest, &witness.key, &cosignature, context.now())
                 .await?;
+            witness.signed_at.store(context.now(), Ordering::Relaxed);
             Ok(Answer::Signed)
         }
         Err(error) => Ok(Answer::Refused {

@@ -2,6 +2,7 @@
 //! makes them from tiles, and needs to believe nothing that stands here. C2SP `tlog-tiles`.
 
 use crate::api::Call;
+use crate::asker::Asker;
 use crate::error::{ApiError, ApiResult, shown};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -18,21 +19,24 @@ const STAYS: &str = "private, max-age=604800, immutable";
 
 /// `GET /tlog/checkpoint`
 pub(crate) async fn checkpoint(call: Call) -> Response {
-    answer(read_checkpoint(&call).await)
+    answer(read_checkpoint(&call.asker).await)
 }
 
 /// `GET /tlog/key`: the verifier key of the log's checkpoints. signed-note "Verifier keys"
 pub(crate) async fn key(call: Call) -> Response {
-    answer(read_key(&call).await)
+    answer(read_key(&call.asker).await)
 }
 
 /// `GET /tlog/tile/<L>/<N>[.p/<W>]` and `GET /tlog/tile/entries/<N>[.p/<W>]`
 pub(crate) async fn tile(call: Call) -> Response {
-    answer(read_tile(&call).await)
+    let outcome = match call.name("path") {
+        Ok(path) => read_tile(&call.asker, path).await,
+        Err(error) => Err(error),
+    };
+    answer(outcome)
 }
 
-async fn read_checkpoint(call: &Call) -> ApiResult<Response> {
-    let asker = &call.asker;
+async fn read_checkpoint(asker: &Asker) -> ApiResult<Response> {
     asker.permit::<ReadAudit>()?;
     let note = audit::checkpoint(asker.store(), asker.now()).await?;
     let note =
@@ -40,8 +44,7 @@ async fn read_checkpoint(call: &Call) -> ApiResult<Response> {
     Ok(([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, CHANGES)], note).into_response())
 }
 
-async fn read_key(call: &Call) -> ApiResult<Response> {
-    let asker = &call.asker;
+async fn read_key(asker: &Asker) -> ApiResult<Response> {
     asker.permit::<ReadAudit>()?;
     let key = audit::verifier(asker.store(), asker.now()).await?;
     Ok((
@@ -51,10 +54,8 @@ async fn read_key(call: &Call) -> ApiResult<Response> {
         .into_response())
 }
 
-async fn read_tile(call: &Call) -> ApiResult<Response> {
-    let asker = &call.asker;
+async fn read_tile(asker: &Asker, path: &str) -> ApiResult<Response> {
     asker.permit::<ReadAudit>()?;
-    let path = call.name("path")?;
     let absent = || ApiError::not_found(format!("the log has no tile `{}`", shown(path)));
     let bytes = match path.strip_prefix("entries/") {
         Some(place) => {

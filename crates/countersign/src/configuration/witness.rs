@@ -96,11 +96,8 @@ fn witness(text: &str, client: &WitnessClient) -> Result<Witness> {
         .split_once(' ')
         .ok_or_else(|| anyhow!("give an address and a key, with a space between"))?;
     check_url(url)?;
-    Ok(Witness {
-        url: url.to_owned(),
-        key: self::key(key, VerifierKind::Witness)?,
-        client: client.clone(),
-    })
+    let key = self::key(key, VerifierKind::Witness)?;
+    Ok(Witness::new(url, key, client.clone()))
 }
 
 fn key(text: &str, kind: VerifierKind) -> Result<VerifierKey> {
@@ -144,8 +141,8 @@ mod tests {
         let found = flags(std::slice::from_ref(&given), &[])
             .witnesses(None, None)
             .unwrap();
-        assert_eq!(found[0].url, "https://other.example/witness");
-        assert_eq!(found[0].key.to_string(), witness);
+        assert_eq!(found[0].url(), "https://other.example/witness");
+        assert_eq!(found[0].key().to_string(), witness);
         let of_file = [given];
         assert_eq!(
             flags(&[], &[])

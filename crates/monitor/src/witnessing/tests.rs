@@ -76,11 +76,9 @@ fn read(stream: &mut TcpStream) -> AddCheckpoint {
 async fn world(witnesses: &[&Neighbour]) -> World {
     let mut world = World::new().await;
     let client = WitnessClient::new(&[]).unwrap();
-    let witnesses = witnesses.iter().map(|neighbour| Witness {
-        url: neighbour.url.clone(),
-        key: neighbour.key.clone(),
-        client: client.clone(),
-    });
+    let witnesses = witnesses
+        .iter()
+        .map(|neighbour| Witness::new(&neighbour.url, neighbour.key.clone(), client.clone()));
     world.context = world.context.clone().with_witnesses(witnesses.collect());
     world.begin("shop/web").await;
     seal(&world).await;
@@ -153,6 +151,28 @@ async fn every_witness_signs_each_new_checkpoint_once() {
             && verify_cosignature(&note, &other.key).is_ok()
     );
     assert_eq!(told(&world).await, []);
+}
+
+#[tokio::test]
+async fn a_witness_is_asked_again_after_an_hour_and_after_a_start() {
+    let witness = neighbour(signed);
+    let mut world = world(&[&witness]).await;
+    let size = seal(&world).await;
+    ask_all(&world.context).await.unwrap();
+    world.pass(AGAIN_MILLISECONDS - 1);
+    ask_all(&world.context).await.unwrap();
+    assert_eq!(*witness.asked.lock().unwrap(), [0]);
+    world.pass(1);
+    ask_all(&world.context).await.unwrap();
+    assert_eq!(*witness.asked.lock().unwrap(), [0, size]);
+    let again = Witness::new(
+        &witness.url,
+        witness.key.clone(),
+        WitnessClient::new(&[]).unwrap(),
+    );
+    world.context = world.context.clone().with_witnesses(vec![again]);
+    ask_all(&world.context).await.unwrap();
+    assert_eq!(*witness.asked.lock().unwrap(), [0, size, size]);
 }
 
 #[tokio::test]

@@ -332,7 +332,7 @@ fn complete(nodes: &mut impl Nodes, height: u32, index: u64) -> Result<Hash, Mer
         return nodes.node(level, index);
     }
     let left = complete(nodes, height - 1, index << 1)?;
-    let right = complete(nodes, height - 1, index << 1 | 1)?;
+    let right = complete(nodes, height - 1, (index << 1) | 1)?;
     Ok(node_hash(&left, &right))
 }
 
