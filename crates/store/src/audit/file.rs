@@ -44,6 +44,8 @@ fn scan(file: &File, path: &Path, each: &mut dyn FnMut(Note) -> Result<()>) -> R
     let mut reader = BufReader::new(file);
     let (mut position, mut end, mut number) = (0_u64, 0_u64, 0_u64);
     let mut text = String::new();
+    // A note that has its first signature. Those of witnesses may follow.
+    let mut whole: Option<String> = None;
     loop {
         let mut line = Vec::new();
         let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
@@ -51,22 +53,26 @@ fn scan(file: &File, path: &Path, each: &mut dyn FnMut(Note) -> Result<()>) -> R
             .read_until(b'\n', &mut line)
             .map_err(Error::io(path))?;
         position = position.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        let line = String::from_utf8_lossy(&line);
+        let is_signature = line.starts_with(SIGNATURE_START) && line.ends_with('\n');
+        if let Some(mut note) = whole.take() {
+            if is_signature && note.len() <= NOTE_BYTES_MAX {
+                note.push_str(&line);
+                (whole, end) = (Some(note), position);
+                continue;
+            }
+            number = number.saturating_add(1);
+            each(Note { text: note, number })?;
+        }
         if read == 0 {
             return Ok(end);
         }
-        let line = String::from_utf8_lossy(&line);
         if text.is_empty() && line == "\n" {
             continue;
         }
         text.push_str(&line);
-        let is_whole = line.starts_with(SIGNATURE_START) && line.ends_with('\n');
-        if is_whole || text.len() > NOTE_BYTES_MAX {
-            number = number.saturating_add(1);
-            each(Note {
-                text: std::mem::take(&mut text),
-                number,
-            })?;
-            end = position;
+        if is_signature || text.len() > NOTE_BYTES_MAX {
+            (whole, end) = (Some(std::mem::take(&mut text)), position);
         }
     }
 }
@@ -238,6 +244,32 @@ mod tests {
         assert_eq!(sizes(&path, key.public_key()), [Some(4), Some(9)]);
         let other = PrivateKey::generate(Algorithm::Ed25519).unwrap();
         assert_eq!(sizes(&path, other.public_key()), [None, None]);
+    }
+
+    #[test]
+    fn signatures_of_witnesses_belong_to_the_note_before_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
+        let witness = PrivateKey::generate(Algorithm::Ed25519).unwrap();
+        let cosigned = |size| {
+            let note = note(size, &key);
+            let line = checkpoint::cosign(&note, "witness.example", &witness, 7)
+                .unwrap()
+                .line;
+            checkpoint::with_signatures(&note, [line.as_str(), line.as_str()])
+        };
+        let both = format!("{}\n{}\n{}", cosigned(3), note(4, &key), cosigned(5));
+        std::fs::write(&path, &both).unwrap();
+        assert_eq!(sizes(&path, key.public_key()), [Some(3), Some(4), Some(5)]);
+        assert_eq!(read(&path, &mut |_| Ok(())).unwrap(), both.len() as u64);
+        // After an empty line it is of no note.
+        std::fs::write(
+            &path,
+            cosigned(3).replacen("\n\u{2014} witness", "\n\n\u{2014} witness", 1),
+        )
+        .unwrap();
+        assert!(sizes(&path, key.public_key()).contains(&None));
     }
 
     #[test]
