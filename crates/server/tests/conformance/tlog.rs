@@ -2,8 +2,9 @@
 //! that sign for each other, and who may read what.
 
 use server::AppOptions;
+use store::keys::{self, Purpose};
 use store::{audit, outbox, witness};
-use trust::checkpoint::{VerifierKey, verify_cosignature};
+use trust::checkpoint::{Checkpoint, VerifierKey, verify_cosignature};
 use trust::merkle::{Frontier, Tile, leaf_hash};
 use trust::witness::{ADD_CHECKPOINT_BYTES_MAX, AddCheckpoint};
 
@@ -29,7 +30,7 @@ async fn key_of(world: &World) -> VerifierKey {
         .unwrap()
 }
 
-async fn checkpoint(world: &World) -> (Answer, trust::checkpoint::Checkpoint) {
+async fn checkpoint(world: &World) -> (Answer, Checkpoint) {
     let answer = world
         .ask_as("ada", "GET", "/tlog/checkpoint")
         .empty()
@@ -229,21 +230,38 @@ async fn a_witness_signs_what_grew_and_says_where_it_is() {
 }
 
 #[tokio::test]
-async fn attack_a_log_that_was_rewritten_gets_no_signature() {
+async fn attack_a_history_rewritten_with_the_logs_own_key_gets_no_signature() {
     let (log, at) = pair().await;
     ask(&log, &at, 0).await.expect(200);
     let seen = audit::newest(log.app.store()).await.unwrap().unwrap();
-    log.person("eve", &[]).await;
-    audit::seal(log.app.store(), NOW).await.unwrap();
-    log.edit("UPDATE audit SET leaf_hash = (SELECT leaf_hash FROM audit WHERE leaf_index = 0) WHERE leaf_index = 1");
-    let answer = ask(&log, &at, seen.size).await.expect(422);
-    assert_eq!(answer.json()["error"]["code"], "inconsistent");
+    let signer = keys::signer(log.app.store(), Purpose::Checkpoint, NOW)
+        .await
+        .unwrap();
+    let origin = key_of(&log).await.name().to_owned();
+    let codes = [(seen.size, "fork"), (seen.size + 1, "inconsistent")];
+    for (size, code) in codes {
+        let checkpoint = Checkpoint {
+            origin: origin.clone(),
+            size,
+            root: [9; 32],
+        };
+        let request = AddCheckpoint {
+            old_size: seen.size,
+            proof: Vec::new(),
+            note: trust::checkpoint::sign(&checkpoint, signer.as_ref()).unwrap(),
+        };
+        let send = at.ask_as_nobody("POST", "/witness/add-checkpoint");
+        let answer = send.body(request.to_text()).await.expect(422);
+        assert_eq!(answer.json()["error"]["code"], code);
+    }
     let events = outbox::events(at.app.store(), 0, 100).await.unwrap();
     let told = events
         .iter()
-        .find(|event| event.kind == "witness.refused")
-        .unwrap();
-    assert_eq!(told.data["reason"], "inconsistent");
+        .filter(|event| event.kind == "witness.refused");
+    let reasons: Vec<_> = told
+        .map(|event| event.data["reason"].as_str().unwrap())
+        .collect();
+    assert_eq!(reasons, codes.map(|(_, code)| code));
 }
 
 #[tokio::test]
