@@ -110,7 +110,7 @@ fn two_servers_witness_each_other_and_a_rollback_is_told() {
     one.restart();
     other.restart();
     for (server, key) in [(&one, &other_key), (&other, &one_key)] {
-        let witness = key.parse().unwrap();
+        let witness: trust::checkpoint::VerifierKey = key.parse().unwrap();
         wait("signature of the witness", || {
             let note = text(&runtime, server, "tlog/checkpoint");
             trust::checkpoint::verify_cosignature(&note, &witness).ok()
