@@ -59,9 +59,10 @@ fn inclusion_proofs_are_those_of_the_naive_tree() {
 
 #[test]
 fn consistency_proofs_are_those_of_the_naive_tree() {
-    let all = leaves(520);
-    for new in (0..=70).chain([255, 256, 257, 300, 511, 512, 513, 520]) {
+    let all = leaves(513);
+    for new in (0..=40).chain([255, 256, 257, 300, 513]) {
         let (leaves, new) = (&all[..new], new as u64);
+        let new_root = root(leaves);
         for old in 0..=new {
             let tiles = given(leaves, tiles_for_consistency(old, new));
             let proof = tiles.consistency_proof(old, new).unwrap();
@@ -70,7 +71,7 @@ fn consistency_proofs_are_those_of_the_naive_tree() {
                 consistency_proof(leaves, old).unwrap(),
                 "{old} to {new}"
             );
-            let (old_root, new_root) = (root(&leaves[..old as usize]), root(leaves));
+            let old_root = root(&leaves[..old as usize]);
             assert_eq!(
                 verify_consistency((old, &old_root), (new, &new_root), &proof),
                 Ok(())
