@@ -4,6 +4,7 @@
 //!   protocol), and our own API.
 //! - [`api`] are the wire types; the server uses the same ones.
 //! - [`webhook`] signs, verifies and delivers notifications.
+//! - [`witness`] asks another server to sign a checkpoint of the audit log.
 //! - [`docker_config`] reads the log-ins that docker keeps; reading and writing files is deliberately left to the binary.
 //!
 //! It decides nothing: what an answer means for a gate or a policy is said elsewhere. Passwords and tokens go over TLS
@@ -33,6 +34,7 @@ mod options;
 mod text;
 mod transport;
 pub mod webhook;
+pub mod witness;
 
 pub use calls::PageRequest;
 pub use client::Client;

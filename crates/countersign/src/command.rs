@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Grant(command) => command.run(server).await,
         Command::Events(command) => command.run(server).await,
         Command::Webhook(command) => command.run(server).await,
-        Command::Audit(command) => command.run().await,
+        Command::Audit(command) => command.run(server).await,
         Command::Tag(command) => command.run(server).await,
         Command::Repository(command) => command.run(server).await,
         Command::Gc(command) => command.run(server).await,

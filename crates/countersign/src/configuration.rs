@@ -2,9 +2,11 @@
 
 mod operation;
 mod trust;
+mod witness;
 
 pub(crate) use self::operation::{Operation, OperationFlags};
 pub(crate) use self::trust::{TrustFlags, TrustTable};
+pub(crate) use self::witness::WitnessFlags;
 use crate::log::LogFormat;
 use anyhow::{Context, Result, anyhow, bail};
 use policy::break_glass::{LASTS_MILLISECONDS_MAX, LASTS_MILLISECONDS_MIN};
@@ -123,6 +125,9 @@ pub(crate) struct ConfigurationFile {
     gc_grace: Option<String>,
     pub(crate) break_glass_max: Option<String>,
     pub(crate) trust: Option<TrustTable>,
+    pub(crate) witnesses: Option<Vec<String>>,
+    pub(crate) witness_of: Option<Vec<String>>,
+    pub(crate) witness_ca: Option<PathBuf>,
 }
 
 impl DataFlags {

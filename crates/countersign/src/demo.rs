@@ -92,6 +92,8 @@ async fn start(data: &Path, listen: SocketAddr) -> Result<(Service, SecretString
         break_glass_milliseconds_max: None,
         public_url: None,
         hosts: Hosts::default(),
+        witnesses: Vec::new(),
+        witnessed_logs: Vec::new(),
         admin_password: None,
         operation: Operation {
             limits: Limits {

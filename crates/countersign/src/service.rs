@@ -19,6 +19,7 @@ use store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use trust::checkpoint::VerifierKey;
 
 /// What a server is started with.
 pub(crate) struct ServiceOptions {
@@ -33,6 +34,10 @@ pub(crate) struct ServiceOptions {
     pub(crate) public_url: Option<String>,
     /// Names of this server in the names of trust repositories.
     pub(crate) hosts: Hosts,
+    /// Who signs the checkpoints of the audit log besides the server.
+    pub(crate) witnesses: Vec<monitor::Witness>,
+    /// Logs whose checkpoints this server signs.
+    pub(crate) witnessed_logs: Vec<VerifierKey>,
     /// The admin's password at the first start; one is made where there is none.
     pub(crate) admin_password: Option<SecretString>,
     pub(crate) operation: Operation,
@@ -121,6 +126,7 @@ impl Service {
             public_url: options.public_url,
             hosts: options.hosts,
             authority_pem: authority(options.tls.as_ref())?,
+            witnessed_logs: options.witnessed_logs,
             limits: operation.limits,
             room_bytes_min: operation.room_bytes_min,
         };
@@ -131,7 +137,8 @@ impl Service {
             now,
             Limits::default(),
             Deliverer::new(&[])?,
-        );
+        )
+        .with_witnesses(options.witnesses);
         let app = App::new(store.clone(), registry, identity, clock, app_options);
         let tls = tls_config.is_some();
         let door = Door::open(

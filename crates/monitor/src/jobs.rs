@@ -2,7 +2,7 @@
 
 use crate::{
     Context, Error, Result, collecting, deciding, delivering, indexing, matching, releasing,
-    renewing, warning,
+    renewing, warning, witnessing,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -88,6 +88,8 @@ impl Job {
 pub enum Round {
     /// Orders new audit rows as leaves of the Merkle log and signs a checkpoint.
     SealAudit,
+    /// Has the newest checkpoint of the audit log signed by witnesses.
+    AskWitnesses,
     /// Sends what webhooks are owed.
     DeliverWebhooks,
     /// Decides again what time alone may have changed (`holds_until`).
@@ -108,6 +110,7 @@ impl Round {
     /// Every round.
     pub const ALL: &'static [Self] = &[
         Self::SealAudit,
+        Self::AskWitnesses,
         Self::DeliverWebhooks,
         Self::DecideDue,
         Self::EndBreakGlass,
@@ -122,6 +125,7 @@ impl Round {
     pub fn name(self) -> &'static str {
         match self {
             Self::SealAudit => "seal-audit",
+            Self::AskWitnesses => "ask-witnesses",
             Self::DeliverWebhooks => "deliver-webhooks",
             Self::DecideDue => "decide-due",
             Self::EndBreakGlass => "end-break-glass",
@@ -137,6 +141,7 @@ impl Round {
     pub fn period(self) -> Duration {
         match self {
             Self::SealAudit => Duration::from_secs(1),
+            Self::AskWitnesses => Duration::from_secs(10),
             Self::DeliverWebhooks | Self::DecideDue | Self::WriteBack => Duration::from_millis(250),
             Self::ExpireUploads => Duration::from_secs(600),
             Self::RenewTrust => Duration::from_secs(60),
@@ -150,7 +155,7 @@ impl Round {
     pub(crate) fn may_be_cut(self) -> bool {
         matches!(
             self,
-            Self::ExpireUploads | Self::RenewTrust | Self::CollectGarbage
+            Self::AskWitnesses | Self::ExpireUploads | Self::RenewTrust | Self::CollectGarbage
         )
     }
 
@@ -160,6 +165,7 @@ impl Round {
             Self::SealAudit => Ok(store::audit::seal(&context.store, context.now())
                 .await
                 .map(drop)?),
+            Self::AskWitnesses => witnessing::ask_all(context).await,
             Self::DeliverWebhooks => delivering::deliver_due(context).await.map(drop),
             Self::DecideDue => deciding::decide_due(context).await,
             Self::EndBreakGlass => deciding::end_break_glass(context).await,

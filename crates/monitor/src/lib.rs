@@ -18,6 +18,7 @@ mod runner;
 mod stages;
 mod turns;
 mod warning;
+mod witnessing;
 
 use registry::Registry;
 use scanner::Limits;
@@ -26,6 +27,7 @@ use store::Store;
 
 pub use delivering::cloud_event;
 pub use runner::{Handle, Monitor};
+pub use witnessing::Witness;
 
 /// Milliseconds since the epoch, from the system or from a test.
 pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -39,6 +41,7 @@ pub struct Context {
     limits: Limits,
     turns: turns::Turns,
     deliverer: Arc<client::webhook::Deliverer>,
+    witnesses: Arc<[Witness]>,
 }
 
 impl Context {
@@ -58,7 +61,15 @@ impl Context {
             limits,
             turns: turns::Turns::default(),
             deliverer: Arc::new(deliverer),
+            witnesses: Arc::from([]),
         }
+    }
+
+    /// With witnesses that are asked to sign the checkpoints of the audit log.
+    #[must_use]
+    pub fn with_witnesses(mut self, witnesses: Vec<Witness>) -> Self {
+        self.witnesses = witnesses.into();
+        self
     }
 
     fn now(&self) -> i64 {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use store::Store;
+use trust::checkpoint::VerifierKey;
 
 /// The application's state; cloning it is cheap.
 #[derive(Clone)]
@@ -46,6 +47,8 @@ pub struct AppOptions {
     pub blob_redirect: bool,
     /// The local authority's certificate (PEM), offered at `/ca.crt` so that clients can come to trust it.
     pub authority_pem: Option<String>,
+    /// Logs of other servers whose checkpoints this one signs as a witness.
+    pub witnessed_logs: Vec<VerifierKey>,
     /// How much clients may take.
     pub limits: Limits,
     /// Bytes that must be free on the disk of the data folder for the server to call itself ready.

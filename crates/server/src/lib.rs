@@ -16,10 +16,12 @@ mod observe;
 mod query;
 mod reading;
 pub mod router;
+mod tlog;
 pub mod tls;
 mod token;
 mod v2;
 mod view;
+mod witness;
 
 pub use api::garbage::collection;
 pub use app::{App, AppOptions, Clock};

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::observe::Observe;
-use crate::{api, console, health, metrics, token, v2};
+use crate::{api, console, health, metrics, tlog, token, v2, witness};
 use axum::Router;
 use axum::middleware;
 use axum::routing::{any, delete, get, patch, post};
@@ -17,6 +17,13 @@ pub fn build(app: App) -> Router {
         .route("/token", get(token::get).post(token::post))
         .nest("/api/v1", api_routes())
         .merge(console_routes())
+        // The audit log as a transparency log, and this server as a witness of others.
+        .route("/tlog/checkpoint", get(tlog::checkpoint))
+        .route("/tlog/key", get(tlog::key))
+        .route("/tlog/tile/{*path}", get(tlog::tile))
+        .route("/witness/add-checkpoint", post(witness::add_checkpoint))
+        .route("/witness/key", get(witness::key))
+        .route("/witness/{log}/checkpoint", get(witness::checkpoint))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/_notary_server/health", get(health::of_notary))

@@ -273,6 +273,21 @@ fn beside() -> Vec<Asked> {
         asked("GET", "/_notary_server/health", "/_notary_server/health"),
         asked("GET", "/ca.crt", "/ca.crt"),
         asked("GET", "/metrics", "/metrics"),
+        asked("GET", "/tlog/checkpoint", "/tlog/checkpoint"),
+        asked("GET", "/tlog/key", "/tlog/key"),
+        asked("GET", "/tlog/tile/{*path}", "/tlog/tile/0/000.p/1"),
+        with(
+            "POST",
+            "/witness/add-checkpoint",
+            "/witness/add-checkpoint",
+            json!("no request"),
+        ),
+        asked("GET", "/witness/key", "/witness/key"),
+        asked(
+            "GET",
+            "/witness/{log}/checkpoint",
+            "/witness/none/checkpoint",
+        ),
         asked("GET", "/", "/"),
         asked("GET", "/console/style.css", "/console/style.css"),
         asked("GET", "/console/login", "/console/login"),
@@ -298,6 +313,7 @@ async fn world() -> World {
             world.must("admin", "POST", "/api/v1/grants", grant).await;
         }
     }
+    store::audit::seal(&world.store, world::NOW).await.unwrap();
     world
 }
 

@@ -1,6 +1,6 @@
 //! The account of what was done: rows in the act's transaction, ordered each second as leaves of a Merkle log, with a signed
 //! checkpoint in an append-only file outside the database. It does not prevent an edit by hand; `verify` detects it.
-//! DESIGN §3.7. Leaves and roots are those of RFC 6962, checkpoints those of C2SP's signed notes.
+//! DESIGN §3.7. Leaves and roots are those of RFC 6962, checkpoints those of C2SP's signed notes, and others read it in tiles.
 
 use policy::Actor;
 use serde_json::Value;
@@ -9,18 +9,25 @@ use crate::Store;
 use crate::db::{AuditRow, RowExt, Tx};
 use crate::error::Result;
 
+mod checkpoints;
 mod file;
 mod leaf;
+mod nodes;
 mod replay;
 mod seal;
 mod signatures;
 mod state;
 mod tables;
+mod tiles;
 mod trust_repositories;
 mod verify;
 
+pub use checkpoints::{
+    SignedCheckpoint, checkpoint, cosigned_size, keep_cosignature, newest, tell_refusal, verifier,
+};
 pub(crate) use seal::Sealer;
 pub use seal::{Sealed, seal};
+pub use tiles::{consistency_proof, entries, tile};
 pub use verify::{Problem, ProblemKind, Report, verify};
 
 /// The most rows one call reads.
@@ -63,6 +70,33 @@ pub(crate) async fn record(
         detail: detail.to_string(),
     });
     Ok(())
+}
+
+/// The signed notes of a file of checkpoints, such as a copy that an auditor kept, in its order. What they say is not looked at.
+///
+/// # Errors
+/// The file is absent or cannot be read.
+pub fn notes(path: &std::path::Path) -> Result<Vec<String>> {
+    if !path.is_file() {
+        return Err(crate::Error::not_found("checkpoint file", path.display()));
+    }
+    let mut notes = Vec::new();
+    file::read(path, &mut |note| {
+        notes.push(note.text);
+        Ok(())
+    })?;
+    Ok(notes)
+}
+
+/// The checkpoint in a note of the log with this key, under its name or the one of former versions.
+///
+/// # Errors
+/// Why it is not to be believed.
+pub fn believe(
+    note: &str,
+    key: &trust::PublicKey,
+) -> std::result::Result<trust::checkpoint::Checkpoint, String> {
+    file::parse(note, key)
 }
 
 /// The rows after a number, oldest first.

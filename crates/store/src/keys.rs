@@ -29,6 +29,8 @@ pub enum Purpose {
     Checkpoint,
     /// Signatures of webhook deliveries.
     Webhook,
+    /// Cosignatures on checkpoints of other logs.
+    Witness,
 }
 
 impl Purpose {
@@ -40,14 +42,17 @@ impl Purpose {
             Purpose::Receipt => "receipt",
             Purpose::Checkpoint => "checkpoint",
             Purpose::Webhook => "webhook",
+            Purpose::Witness => "witness",
         }
     }
 
-    /// ECDSA P-256 where other programs verify what is signed, Ed25519 where only we do.
+    /// ECDSA P-256 where programs of images verify what is signed, Ed25519 where only we do, and in notes, which ask for it.
     fn algorithm(self) -> Algorithm {
         match self {
             Purpose::Scan | Purpose::Receipt => Algorithm::EcdsaP256,
-            Purpose::Token | Purpose::Checkpoint | Purpose::Webhook => Algorithm::Ed25519,
+            Purpose::Token | Purpose::Checkpoint | Purpose::Webhook | Purpose::Witness => {
+                Algorithm::Ed25519
+            }
         }
     }
 }

@@ -56,6 +56,7 @@ mod standing;
 pub mod tokens;
 pub mod tuf;
 pub mod uploads;
+pub mod witness;
 mod writer;
 
 pub use error::{Error, Result};

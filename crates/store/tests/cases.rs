@@ -24,4 +24,5 @@ mod tokens;
 mod tuf;
 mod uploads;
 mod verifying;
+mod witness;
 mod world;

@@ -1,5 +1,5 @@
-//! Signed checkpoints of a log: its name, its size and its root. Deliberately no witnesses' signatures and no time: a
-//! checkpoint says how far the log had come, and two of them are compared by a consistency proof.
+//! Signed checkpoints of a log: its name, its size and its root. Deliberately no time of the log's own: a checkpoint says how
+//! far the log had come, and two of them are compared by a consistency proof. What witnesses add is in `cosignature`.
 //! C2SP `tlog-checkpoint` in a C2SP `signed-note`.
 
 use sha2::{Digest as _, Sha256};
@@ -10,6 +10,12 @@ use crate::key::{Algorithm, KeyId, PublicKey};
 use crate::merkle::Hash;
 use crate::private::{SignError, Signer};
 use crate::verified::Verified;
+
+mod cosignature;
+mod verifier;
+
+pub use cosignature::{Cosignature, cosign, verify_cosignature, with_signatures};
+pub use verifier::{VerifierKey, VerifierKind};
 
 /// The longest note that is read, in bytes.
 pub const NOTE_BYTES_MAX: usize = 64 * 1024;
@@ -42,6 +48,13 @@ pub fn sign(checkpoint: &Checkpoint, signer: &dyn Signer) -> Result<String, Chec
         checkpoint.origin,
         to_base64(&signed)
     ))
+}
+
+/// The name of the log that a note says it is of: not to be believed before [`verify`] was asked with that log's key.
+#[must_use]
+pub fn claimed_origin(note: &str) -> Option<&str> {
+    let (origin, _) = note.split_once('\n')?;
+    is_key_name(origin).then_some(origin)
 }
 
 /// The checkpoint in a note, if it is of this log and this key signed it. Other signatures are not looked at; one that
@@ -115,7 +128,7 @@ impl Checkpoint {
     }
 }
 
-fn parse_size(text: &str) -> Option<u64> {
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
     let size = text.parse().ok()?;
     (u64::to_string(&size) == text).then_some(size)
 }
@@ -169,16 +182,22 @@ fn is_key_name(name: &str) -> bool {
 /// The first four bytes that name a key in a note. signed-note "Signature types" for Ed25519; Rekor's form, the hash of
 /// the SubjectPublicKeyInfo, for ECDSA.
 fn key_hash(name: &str, key: &PublicKey) -> [u8; KEY_HASH_BYTES] {
-    let hash = match key.algorithm() {
-        Algorithm::Ed25519 => {
-            let named = Sha256::new()
-                .chain_update(name)
-                .chain_update([b'\n', ED25519_TYPE]);
-            named.chain_update(key.point()).finalize()
+    match key.algorithm() {
+        Algorithm::Ed25519 => typed_hash(name, ED25519_TYPE, key),
+        Algorithm::EcdsaP256 | Algorithm::EcdsaP384 => {
+            first_bytes(&Sha256::digest(key.as_der()).into())
         }
-        Algorithm::EcdsaP256 | Algorithm::EcdsaP384 => Sha256::digest(key.as_der()),
-    };
-    let [a, b, c, d, ..] = <[u8; 32]>::from(hash);
+    }
+}
+
+/// signed-note "Signatures": the recommended id, of name, kind of signature and key.
+fn typed_hash(name: &str, kind: u8, key: &PublicKey) -> [u8; KEY_HASH_BYTES] {
+    let named = Sha256::new().chain_update(name).chain_update([b'\n', kind]);
+    first_bytes(&named.chain_update(key.point()).finalize().into())
+}
+
+fn first_bytes(hash: &Hash) -> [u8; KEY_HASH_BYTES] {
+    let [a, b, c, d, ..] = *hash;
     [a, b, c, d]
 }
 
@@ -220,6 +239,12 @@ pub enum CheckpointError {
         /// The key that it claims.
         key: KeyId,
     },
+    /// Not a verifier key.
+    #[error("not a verifier key: its {0} cannot be read; it looks like `name+01234567+base64`")]
+    VerifierKey(&'static str),
+    /// A cosignature must be made with an Ed25519 key.
+    #[error("a witness signs with an Ed25519 key, not with `{0}`")]
+    Algorithm(Algorithm),
     /// The signer failed.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -228,6 +253,7 @@ pub enum CheckpointError {
 const SIGNATURE_START: &str = "\u{2014} ";
 const KEY_HASH_BYTES: usize = 4;
 const ED25519_TYPE: u8 = 1;
+const COSIGNATURE_TYPE: u8 = 4;
 
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,7 @@ mod excerpt;
 mod fingerprint;
 mod key;
 pub mod keyfile;
+pub mod log_proof;
 pub mod merkle;
 mod pem;
 pub mod possession;
@@ -50,6 +51,7 @@ mod testing;
 pub mod tuf;
 pub mod typed;
 mod verified;
+pub mod witness;
 
 pub use bundle::Bundle;
 pub use dsse::Envelope;

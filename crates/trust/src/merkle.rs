@@ -6,9 +6,14 @@ use sha2::{Digest as _, Sha256};
 
 mod frontier;
 mod proof;
+mod tiles;
 
 pub use frontier::Frontier;
 pub use proof::{consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
+pub use tiles::{
+    TILE_LEVEL_MAX, TILE_WIDTH, Tile, Tiles, tiles_for_consistency, tiles_for_inclusion,
+    tiles_for_root,
+};
 
 /// A node of the tree.
 pub type Hash = [u8; 32];
@@ -75,6 +80,20 @@ pub enum MerkleError {
     /// The proof leads to another root.
     #[error("the proof leads to another root: the log was changed")]
     Root,
+    /// A tile has not the length of its hashes.
+    #[error("a tile of the log has {bytes} bytes, which does not fit its width")]
+    TileLength {
+        /// How many bytes it has.
+        bytes: usize,
+    },
+    /// A tile is needed and was not given.
+    #[error("tile {index} of level {level} of the log is missing")]
+    NoTile {
+        /// Its level.
+        level: u8,
+        /// Its place in its level.
+        index: u64,
+    },
     /// The nodes of a frontier do not fit its size.
     #[error("a log of {size} entries has {wanted} open nodes, not {found}")]
     Frontier {

@@ -15,9 +15,11 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::json;
 use testkit::trust_repository::TrustRepository;
-use trust::checkpoint::{self, Checkpoint, NOTE_BYTES_MAX};
+use trust::checkpoint::{self, Checkpoint, NOTE_BYTES_MAX, VerifierKey, VerifierKind};
 use trust::cosign::{PAYLOAD_BYTES_MAX, SimpleSigning};
 use trust::dsse::ENVELOPE_BYTES_MAX;
+use trust::log_proof::{LOG_PROOF_BYTES_MAX, LogProof};
+use trust::merkle::{Tile, leaf_hash};
 use trust::possession::{CHALLENGE_BYTES_MAX, Challenge};
 use trust::statement::STATEMENT_BYTES_MAX;
 use trust::tuf::keyfile::KeyFile;
@@ -28,6 +30,7 @@ use trust::tuf::{
     Snapshot, Targets, Timestamp,
 };
 use trust::typed::{COMPACT_BYTES_MAX, Purpose, ServerStatement};
+use trust::witness::{ADD_CHECKPOINT_BYTES_MAX, AddCheckpoint};
 use trust::{
     Algorithm, Bundle, DEPTH_MAX, Envelope, PEM_BYTES_MAX, PrivateKey, PublicKey, Signer as _,
     StageStatement, Statement, bundle, stage,
@@ -89,6 +92,7 @@ static PARSERS: LazyLock<Vec<Parser>> = LazyLock::new(|| {
     let mut parsers = of_signatures(&key);
     parsers.extend(of_keys(&public));
     parsers.extend(of_metadata());
+    parsers.extend(of_logs());
     parsers
 });
 
@@ -172,6 +176,61 @@ fn of_keys(public: &PublicKey) -> Vec<Parser> {
         of_text("key id", id, 64, KeyId::parse),
         of_text("public key", pem, PEM_BYTES_MAX, PublicKey::from_pem),
         of_text("key file", key_file, PEM_BYTES_MAX, KeyFile::parse),
+    ]
+}
+
+/// What logs and witnesses say to each other.
+fn of_logs() -> Vec<Parser> {
+    let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
+    let checkpoint = Checkpoint {
+        origin: "log.example/one".into(),
+        size: 1,
+        root: leaf_hash(b"an entry"),
+    };
+    let note = checkpoint::sign(&checkpoint, &key).unwrap();
+    let witness =
+        VerifierKey::new("witness.example", VerifierKind::Witness, key.public_key()).unwrap();
+    let cosignature = checkpoint::cosign(&note, "witness.example", &key, 7).unwrap();
+    let cosigned = checkpoint::with_signatures(&note, [cosignature.line.as_str()]);
+    let request = AddCheckpoint {
+        old_size: 0,
+        proof: vec![[7; 32]],
+        note: note.clone(),
+    };
+    let proof = LogProof {
+        entry: b"an entry".to_vec(),
+        index: 0,
+        hashes: Vec::new(),
+        note,
+    };
+    vec![
+        Parser {
+            is_json: false,
+            ..of_bytes(
+                "request to a witness",
+                request.to_text(),
+                ADD_CHECKPOINT_BYTES_MAX,
+                AddCheckpoint::parse,
+            )
+        },
+        of_text(
+            "log proof",
+            proof.to_text(),
+            LOG_PROOF_BYTES_MAX,
+            LogProof::parse,
+        ),
+        of_text(
+            "verifier key",
+            witness.to_string(),
+            1_024,
+            str::parse::<VerifierKey>,
+        ),
+        of_text("cosignature", cosigned, NOTE_BYTES_MAX, move |text| {
+            checkpoint::verify_cosignature(text, &witness)
+        }),
+        of_text("tile", "0/x001/x234/067.p/8", 80, |text| {
+            Tile::parse(text).ok_or(())
+        }),
     ]
 }
 

@@ -1,36 +1,76 @@
-//! `countersign audit verify`: proves from the data folder that nobody edited the log, or names what was edited. It asks no server.
+//! `countersign audit`: proves that nobody edited the log, or names what was edited: from the data folder, from a server's tiles, or from
+//! a file of proof alone. What is asked of a server is only bytes; what they prove is found out here.
+
+mod offline;
+mod remote;
 
 use crate::configuration::DataFlags;
+use crate::context::ServerFlags;
 use crate::exit::Exit;
 use crate::output::{self, Format, Tone, toned};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Subcommand;
 use std::path::PathBuf;
+use trust::checkpoint::VerifierKey;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
     /// Check every row, every checkpoint, and what the log says of policies, keys, teams and grants. Exit code 3: something was changed.
-    Verify {
-        #[command(flatten)]
-        data: DataFlags,
-        /// Checkpoints that were kept elsewhere, to check beside those of the data folder.
-        #[arg(long, value_name = "FILE")]
-        checkpoint: Option<PathBuf>,
-        /// How to print it.
-        #[arg(short, long, value_enum, default_value_t)]
-        output: Format,
-    },
+    Verify(Verify),
+    /// Write a file that proves, without a server, that an entry is in the log, or that the log grew from a checkpoint.
+    Prove(remote::Prove),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    data: DataFlags,
+    /// Checkpoints that were kept elsewhere, to check beside those of the data folder, or that the log must have grown from.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Check the log of a server over HTTP, by its tiles and entries; needs `read-audit` there.
+    #[arg(long, value_name = "URL", conflicts_with = "proof")]
+    url: Option<String>,
+    /// Check a file of `audit prove`, without a server.
+    #[arg(long, value_name = "FILE", requires = "log_key")]
+    proof: Option<PathBuf>,
+    /// The log's verifier key, as `GET /tlog/key` gave it once; without it, `--url` believes the server's own word for it.
+    #[arg(long, value_name = "KEY")]
+    log_key: Option<VerifierKey>,
+    /// The verifier key of a witness whose signature must be on the checkpoint; may be repeated.
+    #[arg(long = "witness", value_name = "KEY")]
+    witnesses: Vec<VerifierKey>,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
 }
 
 impl Audit {
-    pub(crate) async fn run(self) -> Result<Exit> {
-        let Self::Verify {
-            data,
-            checkpoint,
-            output,
-        } = self;
-        let report = store::audit::verify(&data.options()?, checkpoint.as_deref()).await?;
-        if output == Format::Json {
+    pub(crate) async fn run(self, server: &ServerFlags) -> Result<Exit> {
+        match self {
+            Self::Verify(verify) => verify.run(server).await,
+            Self::Prove(prove) => prove.run(server).await,
+        }
+    }
+}
+
+impl Verify {
+    async fn run(self, server: &ServerFlags) -> Result<Exit> {
+        let findings = match (&self.url, &self.proof, &self.log_key) {
+            (Some(url), _, _) => remote::verify(server, url, &self).await?,
+            (None, Some(proof), Some(log)) => offline::verify(proof, log, &self)?,
+            _ if self.log_key.is_some() || !self.witnesses.is_empty() => {
+                bail!("`--log-key` and `--witness` go with `--url` or `--proof`");
+            }
+            _ => return self.of_folder().await,
+        };
+        findings.print(self.output)
+    }
+
+    async fn of_folder(self) -> Result<Exit> {
+        let report =
+            store::audit::verify(&self.data.options()?, self.checkpoint.as_deref()).await?;
+        if self.output == Format::Json {
             output::json(&report)?;
         } else {
             for problem in &report.problems {
@@ -50,9 +90,70 @@ impl Audit {
         if !report.is_intact() {
             return Ok(Exit::Refused);
         }
-        if output == Format::Table {
+        if self.output == Format::Table {
             output::line(toned(Tone::Good, "✓ the log is whole"));
         }
         Ok(Exit::Done)
+    }
+}
+
+/// What was found out about a log from outside.
+#[derive(Debug, Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Findings {
+    /// Entries of the log.
+    size: u64,
+    /// What holds, for people.
+    shown: Vec<String>,
+    /// What does not.
+    problems: Vec<String>,
+}
+
+impl Findings {
+    fn holds(&mut self, what: impl Into<String>) {
+        self.shown.push(what.into());
+    }
+
+    fn fails(&mut self, what: impl Into<String>) {
+        self.problems.push(what.into());
+    }
+
+    /// Which of the witnesses signed a checkpoint.
+    fn witnesses(&mut self, note: &str, witnesses: &[VerifierKey]) {
+        for witness in witnesses {
+            match trust::checkpoint::verify_cosignature(note, witness) {
+                Ok(signed) => self.holds(format!(
+                    "signed by the witness `{}` at {}",
+                    witness.name(),
+                    output::instant(
+                        i64::try_from(signed.time)
+                            .unwrap_or(i64::MAX)
+                            .saturating_mul(1_000)
+                    )
+                )),
+                Err(error) => self.fails(format!(
+                    "not signed by the witness `{}`: {error}",
+                    witness.name()
+                )),
+            }
+        }
+    }
+
+    fn print(&self, format: Format) -> Result<Exit> {
+        if format == Format::Json {
+            output::json(self)?;
+        } else {
+            for line in &self.shown {
+                output::line(toned(Tone::Good, &format!("✓ {line}")));
+            }
+            for line in &self.problems {
+                output::line(toned(Tone::Bad, &format!("✗ {line}")));
+            }
+        }
+        Ok(if self.problems.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Refused
+        })
     }
 }

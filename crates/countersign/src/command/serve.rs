@@ -1,7 +1,7 @@
 //! `countersign serve`: the server, until it is asked to stop.
 
 use crate::configuration::{
-    ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags,
+    ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags, WitnessFlags,
     break_glass_max, default_address,
 };
 use crate::exit::Exit;
@@ -56,6 +56,8 @@ pub(crate) struct Serve {
     #[command(flatten)]
     trust: TrustFlags,
     #[command(flatten)]
+    witness: WitnessFlags,
+    #[command(flatten)]
     operation: OperationFlags,
 }
 
@@ -109,6 +111,10 @@ impl Serve {
             blob_redirect: self.blob_redirect || file.blob_redirect.unwrap_or(false),
             break_glass_milliseconds_max: self.break_glass_max.or(of_file),
             public_url,
+            witnesses: self
+                .witness
+                .witnesses(file.witnesses.as_deref(), file.witness_ca.as_ref())?,
+            witnessed_logs: self.witness.logs(file.witness_of.as_deref())?,
             admin_password: std::env::var("COUNTERSIGN_ADMIN_PASSWORD")
                 .ok()
                 .filter(|text| !text.is_empty())

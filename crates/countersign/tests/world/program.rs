@@ -109,6 +109,11 @@ impl Server {
         server
     }
 
+    /// Other flags, from the next start on.
+    pub(crate) fn set_flags(&mut self, flags: &[String]) {
+        self.flags = flags.to_vec();
+    }
+
     pub(crate) fn restart(&mut self) {
         let log = std::fs::File::options()
             .create(true)

@@ -18,6 +18,7 @@ mod manifests;
 mod mounts;
 mod pull;
 mod sessions;
+mod tlog;
 mod trust;
 mod uploads;
 mod world;

@@ -139,6 +139,25 @@ impl World {
         }
     }
 
+    /// The same server with other options.
+    pub(crate) fn again(self, options: AppOptions) -> Self {
+        let store = self.app.store().clone();
+        let identity = Identity::new(store.clone(), identity::Options::default()).unwrap();
+        let clock = Clock::Set(Arc::clone(&self.clock));
+        let app = App::new(
+            store.clone(),
+            Registry::new(store),
+            identity,
+            clock,
+            options,
+        );
+        Self {
+            router: router::build(app.clone()),
+            app,
+            ..self
+        }
+    }
+
     /// Lets so much time pass.
     pub(crate) fn pass(&self, milliseconds: i64) {
         self.clock.fetch_add(milliseconds, Ordering::SeqCst);

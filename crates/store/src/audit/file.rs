@@ -12,8 +12,10 @@ use trust::checkpoint::{self, Checkpoint, NOTE_BYTES_MAX};
 use crate::error::{Error, Result};
 use crate::folder::sync_folder;
 
-/// The name of the log in its checkpoints.
-pub(super) const ORIGIN: &str = "countersign.dev/audit";
+/// The name of every log in the checkpoints of former versions, and how the names of logs begin.
+const ORIGIN: &str = "countersign.dev/audit";
+/// Digits of the key's id in the name of a log.
+const ORIGIN_DIGITS: usize = 16;
 
 /// How a signature line begins. signed-note "Format".
 const SIGNATURE_START: &str = "\u{2014} ";
@@ -42,6 +44,8 @@ fn scan(file: &File, path: &Path, each: &mut dyn FnMut(Note) -> Result<()>) -> R
     let mut reader = BufReader::new(file);
     let (mut position, mut end, mut number) = (0_u64, 0_u64, 0_u64);
     let mut text = String::new();
+    // A note that has its first signature. Those of witnesses may follow.
+    let mut whole: Option<String> = None;
     loop {
         let mut line = Vec::new();
         let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
@@ -49,22 +53,26 @@ fn scan(file: &File, path: &Path, each: &mut dyn FnMut(Note) -> Result<()>) -> R
             .read_until(b'\n', &mut line)
             .map_err(Error::io(path))?;
         position = position.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        let line = String::from_utf8_lossy(&line);
+        let is_signature = line.starts_with(SIGNATURE_START) && line.ends_with('\n');
+        if let Some(mut note) = whole.take() {
+            if is_signature && note.len() <= NOTE_BYTES_MAX {
+                note.push_str(&line);
+                (whole, end) = (Some(note), position);
+                continue;
+            }
+            number = number.saturating_add(1);
+            each(Note { text: note, number })?;
+        }
         if read == 0 {
             return Ok(end);
         }
-        let line = String::from_utf8_lossy(&line);
         if text.is_empty() && line == "\n" {
             continue;
         }
         text.push_str(&line);
-        let is_whole = line.starts_with(SIGNATURE_START) && line.ends_with('\n');
-        if is_whole || text.len() > NOTE_BYTES_MAX {
-            number = number.saturating_add(1);
-            each(Note {
-                text: std::mem::take(&mut text),
-                number,
-            })?;
-            end = position;
+        if is_signature || text.len() > NOTE_BYTES_MAX {
+            (whole, end) = (Some(std::mem::take(&mut text)), position);
         }
     }
 }
@@ -119,9 +127,22 @@ pub(super) fn last(
     Ok(last.map(|note| parse(&note, key)))
 }
 
-/// The checkpoint in a note of this log, if the key signed it.
+/// The name of the log with this key: no other log has it, and it stays when the server gets another address.
+/// tlog-checkpoint "Note text", 1
+pub(super) fn origin(key: &PublicKey) -> String {
+    let id = key.id().as_str();
+    format!("{ORIGIN}/{}", id.get(..ORIGIN_DIGITS).unwrap_or(id))
+}
+
+/// The checkpoint in a note of this log, if the key signed it. Under the name of former versions too: the key has no other log.
 pub(super) fn parse(note: &str, key: &PublicKey) -> std::result::Result<Checkpoint, String> {
-    checkpoint::verify(note, ORIGIN, key)
+    let of_former = checkpoint::claimed_origin(note) == Some(ORIGIN);
+    let origin = if of_former {
+        ORIGIN.to_owned()
+    } else {
+        origin(key)
+    };
+    checkpoint::verify(note, &origin, key)
         .map(|verified| verified.value().clone())
         .map_err(|error| error.to_string())
 }
@@ -164,9 +185,13 @@ mod tests {
     use super::*;
 
     fn note(size: u64, key: &PrivateKey) -> String {
+        let former = size.is_multiple_of(2);
         checkpoint::sign(
             &Checkpoint {
-                origin: ORIGIN.to_owned(),
+                origin: match former {
+                    true => ORIGIN.to_owned(),
+                    false => origin(key.public_key()),
+                },
                 size,
                 root: [7; 32],
             },
@@ -219,6 +244,32 @@ mod tests {
         assert_eq!(sizes(&path, key.public_key()), [Some(4), Some(9)]);
         let other = PrivateKey::generate(Algorithm::Ed25519).unwrap();
         assert_eq!(sizes(&path, other.public_key()), [None, None]);
+    }
+
+    #[test]
+    fn signatures_of_witnesses_belong_to_the_note_before_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
+        let witness = PrivateKey::generate(Algorithm::Ed25519).unwrap();
+        let cosigned = |size| {
+            let note = note(size, &key);
+            let line = checkpoint::cosign(&note, "witness.example", &witness, 7)
+                .unwrap()
+                .line;
+            checkpoint::with_signatures(&note, [line.as_str(), line.as_str()])
+        };
+        let both = format!("{}\n{}\n{}", cosigned(3), note(4, &key), cosigned(5));
+        std::fs::write(&path, &both).unwrap();
+        assert_eq!(sizes(&path, key.public_key()), [Some(3), Some(4), Some(5)]);
+        assert_eq!(read(&path, &mut |_| Ok(())).unwrap(), both.len() as u64);
+        // After an empty line it is of no note.
+        std::fs::write(
+            &path,
+            cosigned(3).replacen("\n\u{2014} witness", "\n\n\u{2014} witness", 1),
+        )
+        .unwrap();
+        assert!(sizes(&path, key.public_key()).contains(&None));
     }
 
     #[test]

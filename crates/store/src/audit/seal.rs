@@ -7,8 +7,8 @@ use trust::checkpoint::{self, Checkpoint};
 use trust::merkle::Frontier;
 use trust::{PublicKey, Signer};
 
-use super::file;
 use super::leaf::{COLUMNS, Leaf, read_hash};
+use super::{checkpoints, file, nodes};
 use crate::Store;
 use crate::batch;
 use crate::blobs::blocking;
@@ -30,6 +30,8 @@ struct Log {
     frontier: Frontier,
     /// The size that the last checkpoint of the file speaks of.
     signed: u64,
+    /// Whether that checkpoint is where it is served from.
+    is_served: bool,
 }
 
 /// What a seal did.
@@ -55,9 +57,13 @@ pub async fn seal(store: &Store, now: i64) -> Result<Sealed> {
         log.frontier = frontier;
         rows = rows.saturating_add(sealed);
     }
-    if log.frontier.size() > log.signed {
-        sign(store, &key, &log.frontier).await?;
+    if log.frontier.size() > log.signed || !log.is_served {
+        // First the tiles, so that there are those of every checkpoint that anybody sees.
+        nodes::complete(store, log.frontier.size()).await?;
+        let note = sign(store, &key, &log.frontier).await?;
+        checkpoints::keep(store, log.frontier.size(), &note, now).await?;
         log.signed = log.frontier.size();
+        log.is_served = true;
     }
     let size = log.frontier.size();
     *known = Some(log);
@@ -105,7 +111,11 @@ async fn load(store: &Store, key: &PublicKey) -> Result<Log> {
             "{signed} rows were signed and only {found} are there"
         )));
     }
-    Ok(Log { frontier, signed })
+    Ok(Log {
+        frontier,
+        signed,
+        is_served: false,
+    })
 }
 
 /// Rows with a place from `from` on, not beyond the size `signed` while that lies ahead.
@@ -162,9 +172,13 @@ async fn place(tx: &mut Tx, mut frontier: Frontier) -> Result<(Frontier, u64)> {
     Ok((frontier, sealed))
 }
 
-async fn sign(store: &Store, key: &std::sync::Arc<ServerKey>, frontier: &Frontier) -> Result<()> {
+async fn sign(
+    store: &Store,
+    key: &std::sync::Arc<ServerKey>,
+    frontier: &Frontier,
+) -> Result<String> {
     let checkpoint = Checkpoint {
-        origin: file::ORIGIN.to_owned(),
+        origin: file::origin(key.public_key()),
         size: frontier.size(),
         root: frontier.root(),
     };
@@ -174,7 +188,8 @@ async fn sign(store: &Store, key: &std::sync::Arc<ServerKey>, frontier: &Frontie
             what: "signing a checkpoint",
             why: error.to_string(),
         })?;
-        file::append(&path, &note, checkpoint.size, key.public_key())
+        file::append(&path, &note, checkpoint.size, key.public_key())?;
+        Ok(note)
     })
     .await
 }
@@ -191,6 +206,6 @@ fn append(frontier: &mut Frontier, index: i64, hash: trust::merkle::Hash) -> Res
 }
 
 /// A count as a column value. The log does not come near the limit.
-fn place_of(count: u64) -> i64 {
+pub(super) fn place_of(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

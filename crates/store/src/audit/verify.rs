@@ -263,7 +263,11 @@ impl Walk<'_> {
         report: &mut Report,
     ) -> Result<()> {
         let found = leaf.hash(index)?;
-        if stored != Some(found) {
+        let agrees = match &stored {
+            Some(stored) => leaf.has_hash(index, stored)?,
+            None => false,
+        };
+        if !agrees {
             let what = format!(
                 "row {} of the audit log (`{}` of `{}`) was edited",
                 leaf.id, leaf.act, leaf.object

@@ -4,6 +4,7 @@
 mod checkpoints;
 mod rows;
 mod state;
+mod tiles;
 
 use std::path::PathBuf;
 

@@ -75,7 +75,11 @@ async fn of_two_blobs_that_an_older_version_gave_one_piece_the_first_keeps_it() 
         "DROP TABLE trust_keys",
         "DROP TABLE trust_changes",
         "DROP TABLE trust_repositories",
-        "DELETE FROM revisions WHERE name = 'trust'",
+        "DROP TABLE audit_nodes",
+        "DROP TABLE audit_checkpoints",
+        "DROP TABLE audit_cosignatures",
+        "DROP TABLE witnessed_logs",
+        "DELETE FROM revisions WHERE name IN ('trust', 'witness')",
         "DELETE FROM schema_migrations WHERE version >= 7",
     ] {
         fixture.edit(text).await;
