@@ -1,6 +1,7 @@
 //! `countersign key`: signing keys. A private key stays with its owner, in a file that cosign reads too; the server gets the public
 //! key, with a proof that its owner holds the private one. How a proof comes to be is in `possession`, the files are in `files`.
 
+mod convert;
 pub(crate) mod files;
 pub(crate) mod possession;
 
@@ -31,6 +32,18 @@ pub(crate) enum Key {
         #[arg(long, value_enum, default_value_t)]
         algorithm: Kind,
     },
+    /// Take over a private key of another program: write it again, sealed with a password, with its public half beside it.
+    #[command(
+        after_help = "Examples:\n  countersign key import ~/.ssl/release.pem release\n  \
+        countersign key import ~/.docker/trust/private/69b64fa2….key alice\n\n\
+        COUNTERSIGN_NEW_KEY_PASSWORD holds the password of the new file; without it, that is the old one's where a variable holds it."
+    )]
+    Import(convert::Import),
+    /// Write a private key again for another program, sealed with a password.
+    #[command(
+        after_help = "Example:\n  countersign key export maria.key maria.pem --format pkcs8     (openssl pkey -in maria.pem)"
+    )]
+    Export(convert::Export),
     /// Ask the server what the owner of a key has to sign to prove that they hold it (role `security`; the first of three steps).
     #[command(
         after_help = "The three steps, so that the private key never leaves its owner:\n  \
@@ -115,6 +128,8 @@ impl Key {
     pub(crate) async fn run(self, server: &ServerFlags) -> Result<Exit> {
         match self {
             Self::Generate { name, algorithm } => generate(&name, algorithm)?,
+            Self::Import(import) => import.run()?,
+            Self::Export(export) => export.run()?,
             Self::Challenge { public, principal } => {
                 let pem = files::public(&public)?.to_pem();
                 output::json(&possession::ask(&server.client()?, &pem, &principal).await?)?;
