@@ -79,6 +79,7 @@ fn api_routes() -> Router<App> {
         .route("/keys", get(api::keys::list).post(api::keys::register))
         .route("/keys/challenges", post(api::keys::challenge))
         .route("/keys/{id}", delete(api::keys::revoke))
+        .route("/keys/{id}/revocation", post(api::keys::revoke_from))
         // Policies and gates
         .route("/policies", get(api::policies::list))
         .route(

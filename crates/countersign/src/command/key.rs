@@ -4,6 +4,7 @@
 mod convert;
 pub(crate) mod files;
 pub(crate) mod possession;
+mod revoke;
 
 use super::login::{ask_password, from_stdin};
 use crate::context::ServerFlags;
@@ -82,11 +83,8 @@ pub(crate) enum Key {
         #[arg(short, long, value_enum, default_value_t)]
         output: Format,
     },
-    /// Revoke a key now: none of its signatures counts any more. It stays its owner's for ever.
-    Revoke {
-        /// Its id, or the beginning of it.
-        id: String,
-    },
+    /// Revoke a key: none of its signatures counts any more, or none from a moment on. It stays its owner's for ever.
+    Revoke(revoke::Revoke),
 }
 
 /// The kind of key.
@@ -138,9 +136,12 @@ impl Key {
             Self::Register(register) => register.run(server).await?,
             Self::List { output } => {
                 let row = |key: &Known| {
+                    let since = key.revoked_from.map_or_else(String::new, |from| {
+                        format!(", from {} on", output::instant(from))
+                    });
                     let state = key.revoked_at.map_or_else(
                         || "good".to_owned(),
-                        |at| format!("revoked {}", output::instant(at)),
+                        |at| format!("revoked {}{since}", output::instant(at)),
                     );
                     [
                         short(&key.id).to_owned(),
@@ -158,12 +159,7 @@ impl Key {
                     "no keys yet",
                 )?;
             }
-            Self::Revoke { id } => {
-                let client = server.client()?;
-                let id = whole_id(&client, &id).await?;
-                client.revoke_key(&id).await?;
-                output::line(format!("Key {id} is revoked."));
-            }
+            Self::Revoke(revoke) => revoke.run(server).await?,
         }
         Ok(Exit::Done)
     }

@@ -182,7 +182,7 @@ async fn a_revoked_key_takes_its_tag_back_and_signs_nothing_more() {
     let mut shop = Shop::open().await;
     let now = shop.world.context.now();
     let security = permit::<ManageKeys>(Role::Security, None, now);
-    signing_keys::revoke(&shop.world.context.store, &security, &shop.key, now)
+    signing_keys::revoke(&shop.world.context.store, &security, &shop.key, None, now)
         .await
         .unwrap();
     assert_eq!(shop.tags().await, [""; 0]);
