@@ -307,6 +307,14 @@ fn verdict(reading: &Reading) -> (Option<KeyId>, Option<String>, Verdict) {
             why: Untrusted::BadSignature { key, .. },
             ..
         } => (None, Some(key.to_string()), Verdict::BadSignature),
+        Reading::Unverified {
+            why: why @ Untrusted::OpenPgp { key, .. },
+            ..
+        } => (
+            None,
+            Some(key.to_string()),
+            Verdict::Unreadable(why.to_string()),
+        ),
         Reading::Unreadable { why } => (None, None, Verdict::Unreadable(why.clone())),
         Reading::Attestation { predicate_type } => (
             None,

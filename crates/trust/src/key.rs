@@ -184,7 +184,7 @@ impl fmt::Debug for PublicKey {
 pub struct KeyId(Box<str>);
 
 impl KeyId {
-    fn of(der: &[u8]) -> Self {
+    pub(crate) fn of(der: &[u8]) -> Self {
         Self(hex::encode(Sha256::digest(der)).into())
     }
 
