@@ -55,6 +55,7 @@ pub mod typed;
 mod verified;
 
 pub use bundle::Bundle;
+pub use der::ecdsa_signature;
 pub use dsse::Envelope;
 pub use fingerprint::fingerprint;
 pub use openpgp::OpenPgpKey;

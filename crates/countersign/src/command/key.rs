@@ -4,6 +4,7 @@
 mod convert;
 pub(crate) mod files;
 pub(crate) mod possession;
+pub(crate) mod signer;
 mod revoke;
 
 use super::login::{ask_password, from_stdin};
@@ -18,7 +19,7 @@ use possession::{Asked, Proof};
 use serde::de::DeserializeOwned;
 use std::fs;
 use std::path::{Path, PathBuf};
-use trust::{Algorithm, Signer as _};
+use trust::Algorithm;
 
 /// Characters of a key's id that are shown.
 const ID_CHARACTERS: usize = 12;
@@ -45,6 +46,14 @@ pub(crate) enum Key {
         after_help = "Example:\n  countersign key export maria.key maria.pem --format pkcs8     (openssl pkey -in maria.pem)"
     )]
     Export(convert::Export),
+    /// Print the public half of a key, as PEM.
+    #[command(
+        after_help = "Examples:\n  countersign key public maria.key > maria.pub\n  countersign key public 'pkcs11:token=release;object=ci' > ci.pub"
+    )]
+    Public {
+        /// The private key's file, or its `pkcs11:` URI.
+        key: PathBuf,
+    },
     /// Ask the server what the owner of a key has to sign to prove that they hold it (role `security`; the first of three steps).
     #[command(
         after_help = "The three steps, so that the private key never leaves its owner:\n  \
@@ -65,8 +74,8 @@ pub(crate) enum Key {
         after_help = "Example:\n  countersign key prove --key maria.key challenge.json > proof.json"
     )]
     Prove {
-        /// The private key's file, also one of docker's in `~/.docker/trust/private`.
-        #[arg(long, value_name = "FILE")]
+        /// The private key's file, also one of docker's in `~/.docker/trust/private`; or a key in a token, by its `pkcs11:` URI.
+        #[arg(long, value_name = "FILE|URI")]
         key: PathBuf,
         /// What `countersign key challenge` printed.
         challenge: PathBuf,
@@ -102,8 +111,8 @@ pub(crate) struct Register {
     /// A proof made by `countersign key prove`.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "principal"], required_unless_present = "key")]
     proof: Option<PathBuf>,
-    /// The private key's file, where you hold it yourself.
-    #[arg(long, value_name = "FILE")]
+    /// The private key's file, or its `pkcs11:` URI, where you hold it yourself.
+    #[arg(long, value_name = "FILE|URI")]
     key: Option<PathBuf>,
     /// With `--key`: whose key it is; yours, unless said otherwise.
     #[arg(long = "for", value_name = "NAME")]
@@ -128,6 +137,7 @@ impl Key {
             Self::Generate { name, algorithm } => generate(&name, algorithm)?,
             Self::Import(import) => import.run()?,
             Self::Export(export) => export.run()?,
+            Self::Public { key } => output::line(signer::open(&key)?.public_key().to_pem().trim_end()),
             Self::Challenge { public, principal } => {
                 let pem = files::public(&public)?.to_pem();
                 output::json(&possession::ask(&server.client()?, &pem, &principal).await?)?;
@@ -168,7 +178,7 @@ impl Key {
 impl Register {
     async fn run(self, server: &ServerFlags) -> Result<()> {
         // What is on this machine is read before anybody is asked for a password.
-        let sealed = self.key.as_deref().map(files::open).transpose()?;
+        let sealed = self.key.as_deref().map(signer::open).transpose()?;
         let given: Option<Proof> = self
             .proof
             .as_deref()
@@ -189,7 +199,7 @@ impl Register {
             (None, Some(key)) => {
                 let principal = self.principal.as_deref().unwrap_or(&self.user);
                 let asked = possession::ask(&client, &key.public_key().to_pem(), principal).await?;
-                possession::prove(&key, &asked)?
+                possession::prove(key.as_ref(), &asked)?
             }
             (None, None) => bail!("say which key: `--proof FILE` or `--key FILE`"),
         };
@@ -229,7 +239,7 @@ fn prove(key: &Path, challenge: &Path) -> Result<()> {
         said.principal,
         said.server
     ));
-    output::json(&possession::prove(&files::open(key)?, &asked)?)
+    output::json(&possession::prove(signer::open(key)?.as_ref(), &asked)?)
 }
 
 /// Reads one of the JSON documents that the three steps hand on.

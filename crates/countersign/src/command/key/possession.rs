@@ -9,7 +9,7 @@ use client::Client;
 use client::api::keys::{Key, NewChallenge, NewKey};
 use serde::{Deserialize, Serialize};
 use trust::possession::{Challenge, is_challenge_for};
-use trust::{PrivateKey, PublicKey, Signer as _};
+use trust::{PublicKey, Signer};
 
 /// What `countersign key challenge` prints and `prove` takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ pub(crate) fn read(asked: &Asked) -> Result<Challenge> {
 }
 
 /// The second step: signs the challenge with the key that it names.
-pub(crate) fn prove(key: &PrivateKey, asked: &Asked) -> Result<Proof> {
+pub(crate) fn prove(key: &dyn Signer, asked: &Asked) -> Result<Proof> {
     let said = read(asked)?;
     ensure!(
         is_challenge_for(&statement(asked)?, key.public_key().id()),
@@ -111,7 +111,7 @@ fn statement(asked: &Asked) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trust::Algorithm;
+    use trust::{Algorithm, PrivateKey};
     use trust::possession::challenge_bytes;
 
     fn asked(key: &PrivateKey, principal: &str) -> Asked {
