@@ -31,6 +31,7 @@ mod locked;
 mod matrix;
 mod slow;
 mod tls;
+mod token;
 mod trust;
 mod way;
 mod webhooks;
