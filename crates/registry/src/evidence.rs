@@ -324,12 +324,12 @@ fn verdict(reading: &Reading) -> (Option<KeyId>, Option<String>, Verdict) {
     }
 }
 
-/// The keys of people and robots, revoked ones too: a signature by one of these gets its own reason.
+/// The plain keys of people and robots, revoked ones too: a signature by one of these gets its own reason.
 pub(crate) async fn public_keys(store: &Store) -> Result<Vec<PublicKey>> {
     Ok(store::signing_keys::list(store)
         .await?
         .into_iter()
-        .map(|key| key.public_key)
+        .filter_map(|key| key.public_key.plain().cloned())
         .collect())
 }
 

@@ -7,7 +7,7 @@ use policy::{Pattern, Permit, PrincipalId};
 use serde_json::json;
 use sqlx::any::AnyRow;
 use trust::possession::Challenge;
-use trust::{KeyId, PublicKey, Verified};
+use trust::{KeyId, RegisteredKey, Verified};
 
 use crate::accounts::directory_changed;
 use crate::db::{RowExt, Tx, write_tx};
@@ -44,7 +44,7 @@ pub struct Registration {
     /// The challenge that was issued, signed with the key.
     pub proof: Verified<Challenge>,
     /// The public half of the key that made the proof.
-    pub public_key: PublicKey,
+    pub public_key: RegisteredKey,
     /// What people call it.
     pub name: String,
     /// The repositories it may sign for.
@@ -61,7 +61,7 @@ pub struct KeyRecord {
     /// What people call it.
     pub name: String,
     /// The public half.
-    pub public_key: PublicKey,
+    pub public_key: RegisteredKey,
     /// The repositories it may sign for.
     pub scope: Vec<Pattern>,
     /// When it was registered, in milliseconds since the epoch.
@@ -111,7 +111,8 @@ pub async fn challenge(
     })
 }
 
-/// Registers a key for the principal of its challenge. Registering it again for the same principal changes name and scope.
+/// Registers a key for the principal of its challenge. Registering it again for the same principal changes name and scope, and of an
+/// OpenPGP key its subkeys and what binds them.
 pub async fn register(
     store: &Store,
     permit: &Permit<ManageKeys>,
@@ -259,7 +260,7 @@ pub async fn list(store: &Store) -> Result<Vec<KeyRecord>> {
 }
 
 fn record(row: &AnyRow) -> Result<KeyRecord> {
-    let public_key = PublicKey::from_pem(&row.text("public_pem")?)
+    let public_key = RegisteredKey::parse(&row.text("public_pem")?)
         .map_err(Error::corrupt("signing_keys.public_pem"))?;
     let key_id: KeyId = row.parsed("key_id")?;
     if *public_key.id() != key_id {
@@ -339,13 +340,14 @@ async fn require_free(tx: &mut Tx, key_id: &KeyId, principal: PrincipalId) -> Re
 async fn upsert(tx: &mut Tx, new: &Registration, principal: PrincipalId, now: i64) -> Result<()> {
     let written = sqlx::query(
         "INSERT INTO signing_keys (key_id, principal_id, name, public_pem, scope, registered_at) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key_id) DO UPDATE SET name = excluded.name, scope = excluded.scope \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key_id) DO UPDATE SET name = excluded.name, scope = excluded.scope, \
+         public_pem = excluded.public_pem \
          WHERE signing_keys.principal_id = excluded.principal_id AND signing_keys.revoked_at IS NULL",
     )
     .bind(new.public_key.id().as_str())
     .bind(principal.0)
     .bind(new.name.as_str())
-    .bind(new.public_key.to_pem())
+    .bind(new.public_key.to_text())
     .bind(json!(new.scope).to_string())
     .bind(now)
     .execute(tx.conn())

@@ -44,6 +44,7 @@ mod pbes2;
 mod pem;
 pub mod possession;
 mod private;
+mod registered;
 pub mod stage;
 pub mod statement;
 mod stretch;
@@ -63,6 +64,7 @@ pub use key::{Algorithm, BadSignature, KeyError, KeyId, PublicKey, SIGNATURE_BYT
 pub use pbes2::{Pbes2Error, ROUNDS_MAX};
 pub use pem::{PEM_BYTES_MAX, PemError};
 pub use private::{PrivateKey, PrivateKeyError, SignError, Signer};
+pub use registered::{RegisteredKey, RegisteredKeyError};
 pub use stage::StageStatement;
 pub use statement::Statement;
 pub use strict::{DEPTH_MAX, JsonError, VALUES_MAX};

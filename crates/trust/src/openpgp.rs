@@ -13,7 +13,7 @@ use std::fmt;
 use std::io::BufReader;
 
 use oci::{Digest, RepositoryName};
-use pgp::composed::{Deserializable, SignedPublicKey};
+use pgp::composed::{ArmorOptions, Deserializable, SignedPublicKey};
 use pgp::ser::Serialize;
 use pgp::types::KeyDetails;
 
@@ -34,6 +34,7 @@ pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
 #[derive(Clone, PartialEq, Eq)]
 pub struct OpenPgpKey {
     certificate: SignedPublicKey,
+    armour: String,
     id: KeyId,
 }
 
@@ -61,7 +62,12 @@ impl OpenPgpKey {
         let primary = certificate.primary_key.to_bytes();
         let primary = primary.map_err(|error| OpenPgpKeyError::Form(error.to_string()))?;
         let id = KeyId::of(&[ID_PREFIX, primary.as_slice()].concat());
-        Ok(Self { certificate, id })
+        let armour = certificate.to_armored_string(ArmorOptions::default());
+        Ok(Self {
+            armour: armour.map_err(|error| OpenPgpKeyError::Form(error.to_string()))?,
+            certificate,
+            id,
+        })
     }
 
     /// Whether the bytes are a key in armour, by how they begin.
@@ -74,6 +80,23 @@ impl OpenPgpKey {
     #[must_use]
     pub fn id(&self) -> &KeyId {
         &self.id
+    }
+
+    /// The key in armour, as gpg imports it.
+    #[must_use]
+    pub fn to_armour(&self) -> &str {
+        &self.armour
+    }
+
+    /// Whether a detached signature (`gpg --detach-sign`) over these bytes is the key's, by the rules for signatures on images at `now`,
+    /// in milliseconds since the epoch.
+    pub fn verify_detached(
+        &self,
+        message: &[u8],
+        signature: &[u8],
+        now: i64,
+    ) -> Result<(), KeyFault> {
+        message::verify_detached(self, message, signature, now)
     }
 
     /// The fingerprint by which gpg shows the key, in upper-case hexadecimal.

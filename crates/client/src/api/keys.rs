@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewChallenge {
-    /// The public key, as PEM.
+    /// The public key: as PEM, or an OpenPGP key in armour.
     pub public_key_pem: String,
     /// Whose key it is to be; the caller's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,7 +33,7 @@ pub struct Challenge {
 pub struct NewKey {
     /// The challenge that was signed.
     pub nonce: String,
-    /// The public key, as PEM.
+    /// The public key: as PEM, or an OpenPGP key in armour.
     pub public_key_pem: String,
     /// The signature over the challenge's statement, in base64.
     pub signature: String,
@@ -56,7 +56,7 @@ pub struct Key {
     pub name: String,
     /// Whose key it is, for ever.
     pub principal: String,
-    /// The public key, as PEM.
+    /// The public key: as PEM, or an OpenPGP key in armour.
     pub public_key_pem: String,
     /// The repositories in which its signatures count.
     pub scope: Vec<String>,

@@ -62,7 +62,7 @@ pub(crate) enum Key {
         countersign key register --proof proof.json --name laptop --scope 'shop/**' --user anna"
     )]
     Challenge {
-        /// The public key's file, also one of `docker trust key generate`.
+        /// The public key's file, also one of `docker trust key generate`, or of `gpg --armor --export`.
         #[arg(long, value_name = "FILE")]
         public: PathBuf,
         /// Whose key it is to be.
@@ -75,8 +75,11 @@ pub(crate) enum Key {
     )]
     Prove {
         /// The private key's file, also one of docker's in `~/.docker/trust/private`; or a key in a token, by its `pkcs11:` URI.
-        #[arg(long, value_name = "FILE|URI")]
-        key: PathBuf,
+        #[arg(long, value_name = "FILE|URI", required_unless_present = "gpg")]
+        key: Option<PathBuf>,
+        /// Have gpg sign, which holds the OpenPGP key that the challenge is for.
+        #[arg(long, conflicts_with = "key")]
+        gpg: bool,
         /// What `countersign key challenge` printed.
         challenge: PathBuf,
     },
@@ -139,10 +142,14 @@ impl Key {
             Self::Export(export) => export.run()?,
             Self::Public { key } => output::line(signer::open(&key)?.public_key().to_pem().trim_end()),
             Self::Challenge { public, principal } => {
-                let pem = files::public(&public)?.to_pem();
+                let pem = files::registered(&public)?.to_text();
                 output::json(&possession::ask(&server.client()?, &pem, &principal).await?)?;
             }
-            Self::Prove { key, challenge } => prove(&key, &challenge)?,
+            Self::Prove {
+                key,
+                gpg: _,
+                challenge,
+            } => prove(key.as_deref(), &challenge)?,
             Self::Register(register) => register.run(server).await?,
             Self::List { output } => {
                 let row = |key: &Known| {
@@ -229,7 +236,8 @@ fn generate(name: &Path, kind: Kind) -> Result<()> {
     Ok(())
 }
 
-fn prove(key: &Path, challenge: &Path) -> Result<()> {
+/// With the key in a file or token; without one, by gpg.
+fn prove(key: Option<&Path>, challenge: &Path) -> Result<()> {
     let asked: Asked = document(challenge, "what `countersign key challenge` prints")?;
     let said = possession::read(&asked)?;
     // Beside the output, so that whoever signs sees what they sign.
@@ -239,7 +247,10 @@ fn prove(key: &Path, challenge: &Path) -> Result<()> {
         said.principal,
         said.server
     ));
-    output::json(&possession::prove(signer::open(key)?.as_ref(), &asked)?)
+    output::json(&match key {
+        Some(key) => possession::prove(signer::open(key)?.as_ref(), &asked)?,
+        None => possession::prove_by_gpg(&asked)?,
+    })
 }
 
 /// Reads one of the JSON documents that the three steps hand on.

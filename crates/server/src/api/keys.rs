@@ -16,7 +16,7 @@ use client::api::keys::{Challenge, Key, KeyRevocation, NewChallenge, NewKey, Rev
 use policy::verb::{ManageKeys, ReadAudit};
 use policy::{Pattern, PrincipalId};
 use store::signing_keys::{self, KeyRecord, Registration};
-use trust::{KeyId, PublicKey, possession};
+use trust::{KeyId, RegisteredKey, possession};
 
 /// `GET /keys`: all of them for those who manage or audit, else one's own.
 pub(crate) async fn list(call: Call) -> Answer<Page<Key>> {
@@ -89,7 +89,8 @@ pub(crate) async fn register(mut call: Call) -> Created<Key> {
     let signature = STANDARD
         .decode(&new.signature)
         .map_err(|_| ApiError::invalid("the signature is not base64"))?;
-    let proof = challenge.verify(&signature, &public_key).map_err(|error| {
+    let proof = challenge.verify_any(&signature, &public_key, asker.now());
+    let proof = proof.map_err(|error| {
         let message = format!("the proof of possession is not one: {error}");
         ApiError::new(StatusCode::BAD_REQUEST, "no-proof", message)
             .next("countersign key prove --key FILE CHALLENGE.json")
@@ -145,8 +146,8 @@ fn server_name(asker: &Asker) -> &str {
         .unwrap_or(identity::SERVICE)
 }
 
-fn public_key(pem: &str) -> ApiResult<PublicKey> {
-    PublicKey::from_pem(pem)
+fn public_key(text: &str) -> ApiResult<RegisteredKey> {
+    RegisteredKey::parse(text)
         .map_err(|error| ApiError::invalid(format!("the public key cannot be read: {error}")))
 }
 
@@ -168,7 +169,7 @@ fn key(asker: &Asker, record: KeyRecord) -> Key {
         id: record.key_id.to_string(),
         name: record.name,
         principal: asker.name_of(record.principal),
-        public_key_pem: record.public_key.to_pem(),
+        public_key_pem: record.public_key.to_text(),
         scope: record
             .scope
             .iter()

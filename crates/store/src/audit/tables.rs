@@ -5,7 +5,7 @@ use oci::Digest;
 use serde_json::{Value, json};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
-use trust::PublicKey;
+use trust::RegisteredKey;
 
 use super::state::{self, State};
 use super::trust_repositories;
@@ -107,7 +107,7 @@ pub(super) async fn contradictions(conn: &mut AnyConnection) -> Result<Vec<Strin
     .await?
     {
         let key_id = row.text("key_id")?;
-        let is_it = PublicKey::from_pem(&row.text("public_pem")?)
+        let is_it = RegisteredKey::parse(&row.text("public_pem")?)
             .is_ok_and(|key| key.id().as_str() == key_id);
         if !is_it {
             lines.push(format!(

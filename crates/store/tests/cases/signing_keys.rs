@@ -31,7 +31,7 @@ async fn a_registered_key_is_in_the_directory_and_old_evidence_is_read_again() {
     assert_eq!(job.payload["key_id"], key.public_key().id().as_str());
     let listed = signing_keys::list(world.store()).await.unwrap();
     assert_eq!(listed.len(), 1);
-    assert_eq!(&listed[0].public_key, key.public_key());
+    assert_eq!(listed[0].public_key.plain(), Some(key.public_key()));
 }
 
 #[tokio::test]

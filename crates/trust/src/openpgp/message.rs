@@ -2,9 +2,9 @@
 //! that can be believed. What gpg takes besides (text, several signers, detached and clear signatures) is refused, as
 //! containers/image refuses it.
 
-use std::io::Read;
+use std::io::{BufReader, Read};
 
-use pgp::composed::Message;
+use pgp::composed::{Deserializable, DetachedSignature, Message};
 use pgp::packet::{Signature, SignatureType};
 use pgp::types::KeyDetails;
 
@@ -112,6 +112,33 @@ fn claim(payload: &[u8]) -> Result<Claim, Unreadable> {
         return Err(PayloadError::Reference(String::new()).into());
     }
     claim_of(said, Format::GpgSimpleSigning)
+}
+
+/// A detached signature, in armour or not: by a part of the key that may sign, in the same form as on images.
+pub(super) fn verify_detached(
+    key: &OpenPgpKey,
+    message: &[u8],
+    signature: &[u8],
+    now: i64,
+) -> Result<(), KeyFault> {
+    if signature.len() > MESSAGE_BYTES_MAX {
+        return Err(KeyFault::Forged);
+    }
+    let read = match signature.starts_with(b"-----BEGIN ") {
+        true => DetachedSignature::from_armor_single(signature).map(|(read, _)| read),
+        false => DetachedSignature::from_bytes(BufReader::new(signature)),
+    };
+    let signature = read.map_err(|_| KeyFault::Forged)?.signature;
+    if signature.typ() != Some(SignatureType::Binary) || !validity::is_sound(&signature) {
+        return Err(KeyFault::Forged);
+    }
+    let part = Part::of(&key.certificate)
+        .find(|part| signature.verify(&part.key(), message).is_ok())
+        .ok_or(KeyFault::Forged)?;
+    match fault(key, part, &signature, seconds(now)) {
+        Some(why) => Err(why),
+        None => Ok(()),
+    }
 }
 
 /// Who made a signature.

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use trust::tuf::keyfile::{self as docker, KeyFile};
 use trust::keyfile::Form;
 use trust::tuf::{Gun, RoleName};
-use trust::{Algorithm, KeyId, PrivateKey, PublicKey, Signer as _, keyfile};
+use trust::{
+    Algorithm, KeyId, OpenPgpKey, PrivateKey, PublicKey, RegisteredKey, Signer as _, keyfile,
+};
 
 /// Variables that hold a key file's password: ours, and cosign's.
 const PASSWORD_VARIABLES: [&str; 2] = ["COUNTERSIGN_KEY_PASSWORD", "COSIGN_PASSWORD"];
@@ -167,6 +169,17 @@ pub(crate) fn public(path: &Path) -> Result<PublicKey> {
         .with_context(|| format!("cannot read the public key `{}`", path.display()))?;
     docker::public_key(&text)
         .with_context(|| format!("cannot read the public key `{}`", path.display()))
+}
+
+/// The same, or an OpenPGP key in armour: whatever can be registered.
+pub(crate) fn registered(path: &Path) -> Result<RegisteredKey> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the public key `{}`", path.display()))?;
+    match OpenPgpKey::is_armoured(text.as_bytes()) {
+        true => RegisteredKey::parse(&text)
+            .with_context(|| format!("cannot read the public key `{}`", path.display())),
+        false => Ok(public(path)?.into()),
+    }
 }
 
 /// Where a passphrase may stand for a key that docker or notary keeps, by what the file says that it is for.

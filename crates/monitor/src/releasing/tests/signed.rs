@@ -148,7 +148,7 @@ async fn register(world: &World, owner: PrincipalId, key: &PrivateKey) -> KeyId 
     let signature = challenge.prove(key).unwrap();
     let registration = Registration {
         proof: challenge.verify(&signature, key.public_key()).unwrap(),
-        public_key: key.public_key().clone(),
+        public_key: key.public_key().clone().into(),
         name: "laptop".to_owned(),
         scope: vec![Pattern::everything()],
     };
