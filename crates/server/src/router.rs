@@ -14,6 +14,7 @@ pub fn build(app: App) -> Router {
         .route("/v2", any(v2::dispatch))
         .route("/v2/", any(v2::dispatch))
         .route("/v2/{*rest}", any(v2::dispatch))
+        .route("/extensions/v2/{*rest}", any(v2::dispatch))
         .route("/token", get(token::get).post(token::post))
         .nest("/api/v1", api_routes())
         .merge(console_routes())

@@ -44,7 +44,7 @@ pub enum Format {
 impl Format {
     /// Its name: `stage`, `cosign-bundle`, `cosign-simple-signing` or `gpg-simple-signing`.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Stage => "stage",
             Self::CosignBundle => "cosign-bundle",

@@ -6,6 +6,7 @@
 //! A key is its primary key. Its subkeys come and go with the file that they are read from, and what one of them signs is
 //! signed by the key.
 
+mod document;
 mod message;
 mod validity;
 
@@ -19,6 +20,7 @@ use pgp::types::KeyDetails;
 
 use crate::key::KeyId;
 
+pub use document::{DOCUMENT_BYTES_MAX, Document, DocumentError, read_openpgp_document};
 pub use message::read_openpgp_simple_signing;
 pub use validity::KeyFault;
 

@@ -29,6 +29,7 @@ mod hostile;
 mod inventory;
 mod locked;
 mod matrix;
+mod openpgp;
 mod slow;
 mod tls;
 mod token;

@@ -5,7 +5,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use trust::RegisteredKey;
 use trust::evidence::{Claim, Reading, read_bundle, read_simple_signing};
-use trust::openpgp::read_openpgp_simple_signing;
+use trust::openpgp::read_openpgp_document;
 use trust::tuf::managed;
 
 use crate::db::RowExt;
@@ -62,7 +62,7 @@ async fn contradiction(
         // Whether it was good is judged at the time at which it came, as it was then.
         RegisteredKey::OpenPgp(key) => {
             let at = row.int("stored_at")?;
-            return agreed(row, &read_openpgp_simple_signing(&raw, &[*key], at));
+            return agreed(row, &read_openpgp_document(&raw, &[*key], at));
         }
     };
     if row.text("format")? == managed::FORMAT {

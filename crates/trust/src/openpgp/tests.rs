@@ -200,6 +200,32 @@ fn a_lookaside_names_digest_and_number() {
     assert_eq!(path, format!("shop/web@sha256={hex}/signature-2"));
 }
 
+#[test]
+fn a_document_holds_one_message_and_nothing_else() {
+    let document = Document {
+        name: format!("{IMAGE}@0123"),
+        message: file("skopeo-alice.sig"),
+    };
+    let text = document.to_bytes();
+    assert_eq!(Document::parse(&text), Ok(document));
+    let keys = [key("alice")];
+    assert!(matches!(read_openpgp_document(&text, &keys, NOW), Reading::Verified(_)));
+    let text = String::from_utf8(text).unwrap();
+    for (from, to) in [
+        ("\"schemaVersion\":2", "\"schemaVersion\":1"),
+        ("\"atomic\"", "\"other\""),
+        ("{\"schemaVersion\"", "{\"more\":1,\"schemaVersion\""),
+        ("\"content\":\"", "\"content\":\"?"),
+        ("\"type\":", "\"name\":\"x\",\"type\":"),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text);
+        assert!(Document::parse(changed.as_bytes()).is_err(), "{to}");
+        let reading = read_openpgp_document(changed.as_bytes(), &keys, NOW);
+        assert!(matches!(reading, Reading::Unreadable { .. }), "{to}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>, at in 0..300_usize, to: u8) {
