@@ -40,6 +40,7 @@ pub(crate) fn open(
 struct Sealed<'a> {
     derivation: Derivation<'a>,
     cipher: &'static aws_lc_rs::cipher::Algorithm,
+    key_bytes: usize,
     iv: [u8; IV_BYTES],
     ciphertext: &'a [u8],
 }
@@ -74,15 +75,16 @@ impl<'a> Sealed<'a> {
         let (derivation, encryption) = pair(parameters).ok_or_else(damaged)?;
         let (encryption, iv) = pair(encryption).ok_or_else(damaged)?;
         let named = identifier(encryption).ok_or_else(damaged)?;
-        let cipher = match named.as_str() {
-            AES_128_CBC => &AES_128,
-            AES_192_CBC => &AES_192,
-            AES_256_CBC => &AES_256,
+        let (cipher, key_bytes) = match named.as_str() {
+            AES_128_CBC => (&AES_128, 16_u8),
+            AES_192_CBC => (&AES_192, 24),
+            AES_256_CBC => (&AES_256, 32),
             other => return Err(Pbes2Error::Unsupported(excerpt(other))),
         };
         Ok(Self {
-            derivation: Derivation::read(derivation, key_bytes(named.as_str()))?,
+            derivation: Derivation::read(derivation, u32::from(key_bytes))?,
             cipher,
+            key_bytes: usize::from(key_bytes),
             iv: octets(iv)
                 .and_then(|iv| iv.try_into().ok())
                 .ok_or_else(damaged)?,
@@ -91,7 +93,7 @@ impl<'a> Sealed<'a> {
     }
 
     fn open(&self, password: &SecretString) -> Result<SecretSlice<u8>, Pbes2Error> {
-        let derived = self.derivation.derive(password, self.cipher)?;
+        let derived = self.derivation.derive(password, self.key_bytes)?;
         let wrong = |_| Pbes2Error::Password;
         let key = UnboundCipherKey::new(self.cipher, derived.expose_secret()).map_err(wrong)?;
         let key = PaddedBlockDecryptingKey::cbc_pkcs7(key).map_err(wrong)?;
@@ -157,17 +159,17 @@ impl<'a> Derivation<'a> {
     fn derive(
         &self,
         password: &SecretString,
-        cipher: &'static aws_lc_rs::cipher::Algorithm,
+        key_bytes: usize,
     ) -> Result<SecretSlice<u8>, Pbes2Error> {
         match self {
             Self::Pbkdf2 { salt, rounds, prf } => {
-                let mut derived = vec![0; cipher.key_len()];
+                let mut derived = vec![0; key_bytes];
                 let password = password.expose_secret().as_bytes();
                 pbkdf2::derive(*prf, *rounds, salt, password, &mut derived);
                 Ok(derived.into())
             }
             Self::Scrypt { salt, cost } => {
-                let derived = cost.derive(password, salt, cipher.key_len());
+                let derived = cost.derive(password, salt, key_bytes);
                 derived.map_err(|_| Pbes2Error::Scrypt {
                     n: cost.n,
                     r: cost.r,
@@ -204,14 +206,6 @@ fn prf(rest: &[BerObject<'_>]) -> Result<pbkdf2::Algorithm, Pbes2Error> {
         Some(HMAC_SHA512) => Ok(PBKDF2_HMAC_SHA512),
         Some(other) => Err(Pbes2Error::Unsupported(excerpt(other))),
         None => Err(Pbes2Error::Damaged),
-    }
-}
-
-fn key_bytes(cipher: &str) -> u32 {
-    match cipher {
-        AES_128_CBC => 16,
-        AES_192_CBC => 24,
-        _ => 32,
     }
 }
 

@@ -28,7 +28,7 @@ impl Document {
         if wire.schema_version != VERSION || wire.r#type != TYPE {
             return Err(DocumentError::Kind {
                 version: wire.schema_version,
-                r#type: excerpt(&wire.r#type),
+                kind: excerpt(&wire.r#type),
             });
         }
         let message = from_base64(&wire.content).ok_or(DocumentError::Base64)?;
@@ -75,12 +75,12 @@ pub enum DocumentError {
     #[error("the signature's document cannot be read: {0}")]
     Json(#[from] JsonError),
     /// Another version, or another kind of signature.
-    #[error("the signature's document is of version {version} and type `{type}`: 2 and `atomic` are read")]
+    #[error("the signature's document is of version {version} and type `{kind}`: 2 and `atomic` are read")]
     Kind {
         /// Its version.
         version: i64,
         /// Its type, shortened.
-        r#type: String,
+        kind: String,
     },
     /// The message is not base64.
     #[error("the signature's document holds no canonical base64")]

@@ -133,7 +133,7 @@ pub(super) fn verify_detached(
         return Err(KeyFault::Forged);
     }
     let part = Part::of(&key.certificate)
-        .find(|part| signature.verify(&part.key(), message).is_ok())
+        .find(|part| part.made(&signature, message))
         .ok_or(KeyFault::Forged)?;
     match fault(key, part, &signature, seconds(now)) {
         Some(why) => Err(why),
@@ -178,7 +178,7 @@ fn is_named(signature: &Signature, part: Part<'_>) -> bool {
 
 fn hint(signature: &Signature) -> Option<String> {
     let fingerprint = signature.issuer_fingerprint().first().map(|print| format!("{print:X}"));
-    let short = || signature.issuer_key_id().first().map(|id| format!("{id:X}"));
+    let short = || signature.issuer_key_id().first().map(|id| hex::encode_upper(id.as_ref()));
     fingerprint.or_else(short)
 }
 

@@ -33,6 +33,14 @@ impl<'a> Part<'a> {
         }
     }
 
+    /// Whether this part made a detached signature over these bytes.
+    pub(super) fn made(self, signature: &Signature, message: &[u8]) -> bool {
+        match self {
+            Self::Primary(key) => signature.verify(key, message).is_ok(),
+            Self::Subkey(subkey) => signature.verify(&subkey.key, message).is_ok(),
+        }
+    }
+
     /// Why this part of the key must not sign at `now`, in seconds since the epoch.
     pub(super) fn fault(self, certificate: &SignedPublicKey, now: u32) -> Option<KeyFault> {
         let primary = &certificate.primary_key;

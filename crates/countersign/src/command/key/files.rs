@@ -240,7 +240,9 @@ pub(crate) fn new_password(of: &str) -> Result<SecretString> {
 
 /// The password for a key that is written again: one of its own, or else the one that opened it.
 pub(crate) fn next_password(of: &str) -> Result<SecretString> {
-    let variables = [&[NEXT_PASSWORD_VARIABLE], PASSWORD_VARIABLES.as_slice()].concat();
+    let variables: Vec<&'static str> = std::iter::once(NEXT_PASSWORD_VARIABLE)
+        .chain(PASSWORD_VARIABLES)
+        .collect();
     choose(&variables, of)
 }
 

@@ -6,7 +6,6 @@ use crate::error::ApiResult;
 use client::api::keys::{GateTurn, KeyHit, KeyRevocation};
 use policy::facts::{Evidence, Verdict};
 use policy::{Directory, Facts, Policy, gate};
-use std::sync::Arc;
 use store::decisions::{self, Subject};
 use store::{catalogue, policies, signing_keys};
 use trust::KeyId;
@@ -100,7 +99,7 @@ async fn hit(
 struct Trial<'a> {
     key: &'a KeyId,
     before: &'a Directory,
-    after: Arc<Directory>,
+    after: Directory,
     now: i64,
 }
 
@@ -125,7 +124,7 @@ impl<'a> Trial<'a> {
         Ok(Self {
             key,
             before: asker.directory(),
-            after: Arc::new(after),
+            after,
             now: asker.now(),
         })
     }
