@@ -114,9 +114,14 @@ fn only_token(library: &Pkcs11, uri: &Uri) -> Result<(Slot, TokenInfo)> {
         }
     }
     match found.len() {
-        0 => bail!("no token fits the URI: is it plugged in, and is its label written as `pkcs11-tool -L` shows it?"),
+        0 => bail!(
+            "no token fits the URI: is it plugged in, and is its label written as `pkcs11-tool -L` shows it?"
+        ),
         1 => found.pop().context("no token"),
-        _ => bail!("{} tokens fit the URI: add `token=` or `serial=`", found.len()),
+        _ => bail!(
+            "{} tokens fit the URI: add `token=` or `serial=`",
+            found.len()
+        ),
     }
 }
 
@@ -171,7 +176,11 @@ fn only_object(
     what: &str,
 ) -> Result<ObjectHandle> {
     let mut wanted = vec![Attribute::Class(class)];
-    wanted.extend(uri.object.as_ref().map(|label| Attribute::Label(label.clone().into_bytes())));
+    wanted.extend(
+        uri.object
+            .as_ref()
+            .map(|label| Attribute::Label(label.clone().into_bytes())),
+    );
     wanted.extend(uri.id.clone().map(Attribute::Id));
     match session.find_objects(&wanted)?.as_slice() {
         [object] => Ok(*object),
@@ -185,15 +194,18 @@ fn only_object(
 
 /// The public key that lies beside the private one, under the same id.
 fn public_half(session: &Session, private: ObjectHandle, uri: &Uri) -> Result<PublicKey> {
-    let of_private = session.get_attributes(private, &[AttributeType::KeyType, AttributeType::Id])?;
+    let of_private =
+        session.get_attributes(private, &[AttributeType::KeyType, AttributeType::Id])?;
     let key_type = of_private.iter().find_map(|attribute| match attribute {
         Attribute::KeyType(key_type) => Some(*key_type),
         _ => None,
     });
-    let id = of_private.into_iter().find_map(|attribute| match attribute {
-        Attribute::Id(id) if !id.is_empty() => Some(id),
-        _ => None,
-    });
+    let id = of_private
+        .into_iter()
+        .find_map(|attribute| match attribute {
+            Attribute::Id(id) if !id.is_empty() => Some(id),
+            _ => None,
+        });
     let beside = Uri {
         object: uri.object.clone().filter(|_| id.is_none()),
         id,
@@ -210,7 +222,8 @@ fn public_half(session: &Session, private: ObjectHandle, uri: &Uri) -> Result<Pu
             _ => {}
         }
     }
-    let unsupported = "the key in the token is of a kind that is not used here: P-256, P-384 or Ed25519 is";
+    let unsupported =
+        "the key in the token is of a kind that is not used here: P-256, P-384 or Ed25519 is";
     let algorithm = algorithm(key_type, params.as_deref()).context(unsupported)?;
     let point = point.context("the public key in the token has no point")?;
     public_key(algorithm, &point).context("the public key in the token cannot be read")
@@ -225,7 +238,8 @@ fn algorithm(key_type: Option<KeyType>, params: Option<&[u8]>) -> Option<Algorit
             _ => None,
         };
     }
-    let is_ed25519 = key_type == KeyType::EC_EDWARDS && matches!(params, OID_ED25519 | NAME_ED25519);
+    let is_ed25519 =
+        key_type == KeyType::EC_EDWARDS && matches!(params, OID_ED25519 | NAME_ED25519);
     is_ed25519.then_some(Algorithm::Ed25519)
 }
 
@@ -254,7 +268,11 @@ mod tests {
 
     #[test]
     fn a_point_is_read_with_and_without_its_frame() {
-        for algorithm in [Algorithm::EcdsaP256, Algorithm::EcdsaP384, Algorithm::Ed25519] {
+        for algorithm in [
+            Algorithm::EcdsaP256,
+            Algorithm::EcdsaP384,
+            Algorithm::Ed25519,
+        ] {
             let key = PrivateKey::generate(algorithm).unwrap();
             let length = match algorithm {
                 Algorithm::EcdsaP256 => 65,

@@ -177,13 +177,7 @@ impl Format {
     const OPENPGP_NAME: &str = trust::evidence::Format::GpgSimpleSigning.as_str();
 
     /// `None` for an attestation: it is evidence, but vouches for no stage.
-    fn read(
-        self,
-        raw: Vec<u8>,
-        signature: Option<String>,
-        keys: &Keys,
-        now: i64,
-    ) -> Option<Found> {
+    fn read(self, raw: Vec<u8>, signature: Option<String>, keys: &Keys, now: i64) -> Option<Found> {
         let signature = signature.filter(|_| self == Format::SimpleSigning);
         match self {
             Format::SimpleSigning | Format::Bundle => judge(raw, signature, &keys.plain),

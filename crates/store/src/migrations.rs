@@ -20,10 +20,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (9, include_str!("../migrations/0009_trust_repositories.sql")),
     (10, include_str!("../migrations/0010_managed_trust.sql")),
     (11, include_str!("../migrations/0011_break_glass.sql")),
-    (
-        12,
-        include_str!("../migrations/0012_keys_revoked_from.sql"),
-    ),
+    (12, include_str!("../migrations/0012_keys_revoked_from.sql")),
 ];
 
 /// The advisory lock that keeps two processes from migrating one PostgreSQL database at once; an arbitrary number.

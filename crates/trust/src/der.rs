@@ -33,7 +33,9 @@ pub fn ecdsa_signature(raw: &[u8]) -> Option<Vec<u8>> {
     }
     let (r, s) = raw.split_at(raw.len() / 2);
     let numbers = [integer(r)?, integer(s)?].concat();
-    let length = u8::try_from(numbers.len()).ok().filter(|length| *length < 0x80)?;
+    let length = u8::try_from(numbers.len())
+        .ok()
+        .filter(|length| *length < 0x80)?;
     Some([&[0x30, length], numbers.as_slice()].concat())
 }
 
@@ -67,7 +69,10 @@ mod tests {
         assert_eq!(r, [1]);
         assert_eq!((s.len(), s[0], s[1], s[32]), (33, 0, 0x80, 7));
         // Nothing at all is a number too.
-        assert_eq!(ecdsa_signature(&[0; 64]).unwrap(), [0x30, 6, 2, 1, 0, 2, 1, 0]);
+        assert_eq!(
+            ecdsa_signature(&[0; 64]).unwrap(),
+            [0x30, 6, 2, 1, 0, 2, 1, 0]
+        );
         for length in [0, 63, 65, 132] {
             assert_eq!(ecdsa_signature(&vec![1; length]), None);
         }

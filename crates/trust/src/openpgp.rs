@@ -124,7 +124,11 @@ pub fn lookaside_path(repository: &RepositoryName, digest: &Digest, number: u32)
 
 fn parts(certificate: &SignedPublicKey) -> usize {
     let details = &certificate.details;
-    let users: usize = details.users.iter().map(|user| 1 + user.signatures.len()).sum();
+    let users: usize = details
+        .users
+        .iter()
+        .map(|user| 1 + user.signatures.len())
+        .sum();
     let attributes = details.user_attributes.iter();
     let attributes: usize = attributes.map(|user| 1 + user.signatures.len()).sum();
     let subkeys = certificate.public_subkeys.iter();

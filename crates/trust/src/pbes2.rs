@@ -29,10 +29,7 @@ pub(crate) use seal::{Prf, seal};
 pub const ROUNDS_MAX: u32 = 1_000_000;
 
 /// What was sealed, if the password is the right one; see above on what else it may be.
-pub(crate) fn open(
-    der: &[u8],
-    password: &SecretString,
-) -> Result<SecretSlice<u8>, Pbes2Error> {
+pub(crate) fn open(der: &[u8], password: &SecretString) -> Result<SecretSlice<u8>, Pbes2Error> {
     Sealed::read(der)?.open(password)
 }
 
@@ -185,7 +182,10 @@ fn without_length<'a, 'b>(
     rest: &'b [BerObject<'a>],
     key_bytes: u32,
 ) -> Result<&'b [BerObject<'a>], Pbes2Error> {
-    match rest.split_first().map(|(first, rest)| (first.as_u32(), rest)) {
+    match rest
+        .split_first()
+        .map(|(first, rest)| (first.as_u32(), rest))
+    {
         Some((Ok(length), rest)) if length == key_bytes => Ok(rest),
         Some((Ok(_), _)) => Err(Pbes2Error::Damaged),
         Some((Err(_), _)) | None => Ok(rest),

@@ -4,8 +4,8 @@
 mod convert;
 pub(crate) mod files;
 pub(crate) mod possession;
-pub(crate) mod signer;
 mod revoke;
+pub(crate) mod signer;
 
 use super::login::{ask_password, from_stdin};
 use crate::context::ServerFlags;
@@ -140,7 +140,9 @@ impl Key {
             Self::Generate { name, algorithm } => generate(&name, algorithm)?,
             Self::Import(import) => import.run()?,
             Self::Export(export) => export.run()?,
-            Self::Public { key } => output::line(signer::open(&key)?.public_key().to_pem().trim_end()),
+            Self::Public { key } => {
+                output::line(signer::open(&key)?.public_key().to_pem().trim_end())
+            }
             Self::Challenge { public, principal } => {
                 let pem = files::registered(&public)?.to_text();
                 output::json(&possession::ask(&server.client()?, &pem, &principal).await?)?;

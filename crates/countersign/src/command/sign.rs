@@ -14,9 +14,9 @@ use oci::{Descriptor, Digest, ImageReference, Reference, media};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use trust::Signer;
 use trust::bundle::Bundle;
 use trust::stage::{self, Nonce, StageStatement};
-use trust::Signer;
 
 /// The empty JSON object, which an artifact's manifest has as its config (image-spec "Guidance for an Empty Descriptor").
 const EMPTY: &[u8] = b"{}";
@@ -148,8 +148,8 @@ fn bundle(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trust::{Algorithm, PrivateKey};
     use trust::evidence::{Reading, read_bundle};
+    use trust::{Algorithm, PrivateKey};
 
     #[test]
     fn signing_again_is_new_evidence_also_with_a_key_that_repeats_itself() {

@@ -170,7 +170,10 @@ mod tests {
         };
         assert_eq!(uri, expected);
         assert!(Uri::is_one("PKCS11:object=x") && !Uri::is_one("maria.key"));
-        assert_eq!(Uri::parse("pkcs11:slot-id=7;id=ab").unwrap().slot_id, Some(7));
+        assert_eq!(
+            Uri::parse("pkcs11:slot-id=7;id=ab").unwrap().slot_id,
+            Some(7)
+        );
     }
 
     #[test]

@@ -17,12 +17,24 @@ impl Token {
         let tokens = folder.join("tokens");
         std::fs::create_dir_all(&tokens).unwrap();
         let configuration = folder.join("softhsm2.conf");
-        let text = format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display());
+        let text = format!(
+            "directories.tokendir = {}\nlog.level = ERROR\n",
+            tokens.display()
+        );
         std::fs::write(&configuration, text).unwrap();
         let token = Self { configuration };
         token
             .program("softhsm2-util")
-            .args(["--init-token", "--free", "--label", "the shop", "--so-pin", "123456", "--pin", PIN])
+            .args([
+                "--init-token",
+                "--free",
+                "--label",
+                "the shop",
+                "--so-pin",
+                "123456",
+                "--pin",
+                PIN,
+            ])
             .ok();
         token
     }
@@ -32,8 +44,24 @@ impl Token {
     }
 
     fn generate(&self, label: &str, id: &str, kind: &str) -> String {
-        let login = ["--module", MODULE, "--token-label", "the shop", "--login", "--pin", PIN];
-        let pair = ["--keypairgen", "--key-type", kind, "--label", label, "--id", id];
+        let login = [
+            "--module",
+            MODULE,
+            "--token-label",
+            "the shop",
+            "--login",
+            "--pin",
+            PIN,
+        ];
+        let pair = [
+            "--keypairgen",
+            "--key-type",
+            kind,
+            "--label",
+            label,
+            "--id",
+            id,
+        ];
         self.program("pkcs11-tool").args(login).args(pair).ok();
         format!("pkcs11:token=the%20shop;object={label};id=%{id}?module-path={MODULE}")
     }
@@ -45,7 +73,10 @@ fn a_key_in_a_token_is_registered_and_signs_where_it_is() {
     let folder = shop.folder().join("token");
     std::fs::create_dir_all(&folder).unwrap();
     let token = Token::new(&folder);
-    for (number, kind) in ["EC:prime256v1", "EC:secp384r1", "EC:edwards25519"].iter().enumerate() {
+    for (number, kind) in ["EC:prime256v1", "EC:secp384r1", "EC:edwards25519"]
+        .iter()
+        .enumerate()
+    {
         let label = format!("ci-{number}");
         let uri = token.generate(&label, &format!("0{}", number + 1), kind);
         let robot = |arguments: &[&str]| {
@@ -55,7 +86,9 @@ fn a_key_in_a_token_is_registered_and_signs_where_it_is() {
                 .env("COUNTERSIGN_PKCS11_PIN", PIN)
         };
         let admin = shop.actor("admin");
-        let register = ["key", "register", "--key", &uri, "--for", "ci-shop", "--name", &label];
+        let register = [
+            "key", "register", "--key", &uri, "--for", "ci-shop", "--name", &label,
+        ];
         admin
             .cli(register)
             .args(["--scope", "shop/**", "--user", "admin", "--password-stdin"])
@@ -83,9 +116,32 @@ fn a_key_in_a_token_is_registered_and_signs_where_it_is() {
 #[test]
 fn openssl_reads_what_is_exported_and_its_keys_are_taken_over() {
     let folder = tempfile::tempdir().unwrap();
-    let openssl = |arguments: &[&str]| Program::new("openssl").args(arguments).dir(folder.path()).ok();
-    openssl(&["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "sec1.pem"]);
-    let scrypt = ["pkcs8", "-topk8", "-scrypt", "-passout", "pass:old", "-in", "sec1.pem", "-out", "theirs.pem"];
+    let openssl = |arguments: &[&str]| {
+        Program::new("openssl")
+            .args(arguments)
+            .dir(folder.path())
+            .ok()
+    };
+    openssl(&[
+        "ecparam",
+        "-name",
+        "prime256v1",
+        "-genkey",
+        "-noout",
+        "-out",
+        "sec1.pem",
+    ]);
+    let scrypt = [
+        "pkcs8",
+        "-topk8",
+        "-scrypt",
+        "-passout",
+        "pass:old",
+        "-in",
+        "sec1.pem",
+        "-out",
+        "theirs.pem",
+    ];
     openssl(&scrypt);
     openssl(&["ec", "-in", "sec1.pem", "-pubout", "-out", "theirs.pub"]);
     let countersign = |arguments: &[&str]| {
@@ -100,6 +156,8 @@ fn openssl_reads_what_is_exported_and_its_keys_are_taken_over() {
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     assert_eq!(read("ours.pub"), read("theirs.pub"));
     countersign(&["key", "export", "ours.key", "back.pem", "--format", "pkcs8"]);
-    openssl(&["pkey", "-in", "back.pem", "-passin", "pass:old", "-pubout", "-out", "back.pub"]);
+    openssl(&[
+        "pkey", "-in", "back.pem", "-passin", "pass:old", "-pubout", "-out", "back.pub",
+    ]);
     assert_eq!(read("back.pub"), read("theirs.pub"));
 }

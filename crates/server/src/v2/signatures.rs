@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use oci::{Digest, ErrorCode, RepositoryName};
 use policy::verb::{Attach, Pull, Push};
 use registry::PushPermits;
-use serde_json::value::RawValue;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 /// Said with the answer to `/v2/`.
 pub(crate) const SUPPORTED: (&str, &str) = ("x-registry-supports-signatures", "1");

@@ -44,23 +44,38 @@ async fn what_a_revocation_hits_is_said_before_it_is_done_and_then_happens() {
     let later = ask(json!({"from": NOW + 1, "dryRun": true})).await;
     assert_eq!(later["images"], json!([]));
     let hit = ask(json!({"from": NOW, "dryRun": true})).await;
-    assert_eq!((&hit["revoked"], &hit["complete"]), (&json!(false), &json!(true)));
+    assert_eq!(
+        (&hit["revoked"], &hit["complete"]),
+        (&json!(false), &json!(true))
+    );
     let [image] = hit["images"].as_array().unwrap().as_slice() else {
         panic!("{hit}");
     };
     assert_eq!(image["repository"], "shop/web");
     assert_eq!(image["tags"], json!(["1"]));
-    assert_eq!((&image["signatures"], &image["kept"]), (&json!(1), &json!(0)));
+    assert_eq!(
+        (&image["signatures"], &image["kept"]),
+        (&json!(1), &json!(0))
+    );
     let turn = &image["gates"][0];
-    assert_eq!((&turn["policy"], &turn["gate"]), (&json!("shop"), &json!("production")));
-    assert_eq!((&turn["before"], &turn["after"]), (&json!("allow"), &json!("deny")));
+    assert_eq!(
+        (&turn["policy"], &turn["gate"]),
+        (&json!("shop"), &json!("production"))
+    );
+    assert_eq!(
+        (&turn["before"], &turn["after"]),
+        (&json!("allow"), &json!("deny"))
+    );
     // Asking changed nothing.
     assert_eq!(stage_is_signed(&world).await, true);
 
     ask(json!({"from": NOW + 1})).await;
     assert_eq!(stage_is_signed(&world).await, true);
     let done = ask(json!({"from": NOW})).await;
-    assert_eq!((&done["revoked"], &done["from"]), (&json!(true), &json!(NOW)));
+    assert_eq!(
+        (&done["revoked"], &done["from"]),
+        (&json!(true), &json!(NOW))
+    );
     assert_eq!(stage_is_signed(&world).await, false);
     let keys = get(&world, "admin", "/api/v1/keys").await;
     assert_eq!(keys["items"][0]["revokedFrom"], NOW);

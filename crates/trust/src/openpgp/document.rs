@@ -75,7 +75,9 @@ pub enum DocumentError {
     #[error("the signature's document cannot be read: {0}")]
     Json(#[from] JsonError),
     /// Another version, or another kind of signature.
-    #[error("the signature's document is of version {version} and type `{kind}`: 2 and `atomic` are read")]
+    #[error(
+        "the signature's document is of version {version} and type `{kind}`: 2 and `atomic` are read"
+    )]
     Kind {
         /// Its version.
         version: i64,

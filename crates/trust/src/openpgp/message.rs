@@ -99,9 +99,10 @@ fn only_signature<'a>(message: &'a Message<'_>) -> Result<&'a Signature, Unreada
     }
     if !validity::is_sound(signature) {
         let hash = signature.hash_alg();
-        return Err(Unreadable::Hash(
-            hash.map_or_else(|| "nothing known".to_owned(), |hash| hash.to_string()),
-        ));
+        return Err(Unreadable::Hash(hash.map_or_else(
+            || "nothing known".to_owned(),
+            |hash| hash.to_string(),
+        )));
     }
     Ok(signature)
 }
@@ -154,7 +155,8 @@ fn signer<'a>(message: &Message<'_>, signature: &Signature, keys: &'a [OpenPgpKe
         let all = keys.iter();
         all.flat_map(|key| Part::of(&key.certificate).map(move |part| (key, part)))
     };
-    let names_one = !signature.issuer_fingerprint().is_empty() || !signature.issuer_key_id().is_empty();
+    let names_one =
+        !signature.issuer_fingerprint().is_empty() || !signature.issuer_key_id().is_empty();
     let named = parts().filter(|(_, part)| !names_one || is_named(signature, *part));
     let mut forged = None;
     for (key, part) in named {
@@ -177,8 +179,16 @@ fn is_named(signature: &Signature, part: Part<'_>) -> bool {
 }
 
 fn hint(signature: &Signature) -> Option<String> {
-    let fingerprint = signature.issuer_fingerprint().first().map(|print| format!("{print:X}"));
-    let short = || signature.issuer_key_id().first().map(|id| hex::encode_upper(id.as_ref()));
+    let fingerprint = signature
+        .issuer_fingerprint()
+        .first()
+        .map(|print| format!("{print:X}"));
+    let short = || {
+        signature
+            .issuer_key_id()
+            .first()
+            .map(|id| hex::encode_upper(id.as_ref()))
+    };
     fingerprint.or_else(short)
 }
 

@@ -44,7 +44,11 @@ fn unreadable(name: &str, word: &str) {
 #[test]
 fn what_skopeo_signed_is_a_claim_of_its_key() {
     for name in ["alice", "rsa", "subkey"] {
-        let reading = read(&format!("skopeo-{name}.sig"), &["alice", "rsa", "subkey"], NOW);
+        let reading = read(
+            &format!("skopeo-{name}.sig"),
+            &["alice", "rsa", "subkey"],
+            NOW,
+        );
         let Reading::Verified(claim) = reading else {
             panic!("{name}: {reading:?}");
         };
@@ -178,7 +182,10 @@ fn a_changed_byte_is_never_believed() {
 
 #[test]
 fn a_key_is_one_key_in_one_file() {
-    assert_eq!(OpenPgpKey::parse(&file("alice.gpg")).unwrap().id(), key("alice").id());
+    assert_eq!(
+        OpenPgpKey::parse(&file("alice.gpg")).unwrap().id(),
+        key("alice").id()
+    );
     let both = [file("alice.asc"), file("rsa.asc")].concat();
     assert!(OpenPgpKey::parse(&both).is_err());
     let alice = file("alice.gpg");
@@ -209,7 +216,10 @@ fn a_document_holds_one_message_and_nothing_else() {
     let text = document.to_bytes();
     assert_eq!(Document::parse(&text), Ok(document));
     let keys = [key("alice")];
-    assert!(matches!(read_openpgp_document(&text, &keys, NOW), Reading::Verified(_)));
+    assert!(matches!(
+        read_openpgp_document(&text, &keys, NOW),
+        Reading::Verified(_)
+    ));
     let text = String::from_utf8(text).unwrap();
     for (from, to) in [
         ("\"schemaVersion\":2", "\"schemaVersion\":1"),

@@ -102,7 +102,8 @@ fn binds_back(primary: &PublicKey, subkey: &PublicSubkey, binding: &Signature) -
 /// Whether the key itself said that it is revoked. A weak hash does not help against that.
 fn is_revoked(certificate: &SignedPublicKey) -> bool {
     let signatures = certificate.details.revocation_signatures.iter();
-    let mut own = signatures.filter(|signature| signature.typ() == Some(SignatureType::KeyRevocation));
+    let mut own =
+        signatures.filter(|signature| signature.typ() == Some(SignatureType::KeyRevocation));
     own.any(|signature| signature.verify_key(&certificate.primary_key).is_ok())
 }
 
@@ -119,15 +120,23 @@ fn self_signatures(certificate: &SignedPublicKey) -> Vec<&Signature> {
             let verified = signature.verify_certification(primary, Tag::UserId, &user.id);
             verified.is_ok()
         };
-        let is_taken_back = |signature: &&Signature| {
-            signature.typ() == Some(SignatureType::CertRevocation)
-        };
-        if user.signatures.iter().filter(is_taken_back).any(|taken| own(&taken)) {
+        let is_taken_back =
+            |signature: &&Signature| signature.typ() == Some(SignatureType::CertRevocation);
+        if user
+            .signatures
+            .iter()
+            .filter(is_taken_back)
+            .any(|taken| own(&taken))
+        {
             continue;
         }
         let certifying = user.signatures.iter();
         let certifying = certifying.filter(|signature| !is_taken_back(signature));
-        found.extend(certifying.filter(|signature| is_sound(signature)).filter(own));
+        found.extend(
+            certifying
+                .filter(|signature| is_sound(signature))
+                .filter(own),
+        );
     }
     found
 }

@@ -6,8 +6,8 @@ use crate::output;
 use anyhow::Result;
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
-use trust::keyfile::Form;
 use trust::Signer as _;
+use trust::keyfile::Form;
 
 /// The form of a private key's file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

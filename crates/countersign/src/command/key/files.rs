@@ -8,8 +8,8 @@ use secrecy::SecretString;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use trust::tuf::keyfile::{self as docker, KeyFile};
 use trust::keyfile::Form;
+use trust::tuf::keyfile::{self as docker, KeyFile};
 use trust::tuf::{Gun, RoleName};
 use trust::{
     Algorithm, KeyId, OpenPgpKey, PrivateKey, PublicKey, RegisteredKey, Signer as _, keyfile,

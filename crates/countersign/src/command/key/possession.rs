@@ -108,7 +108,13 @@ pub(crate) fn prove_by_gpg(asked: &Asked) -> Result<Proof> {
 /// A detached signature over these bytes. Its questions go to the terminal, not to the output.
 fn gpg(fingerprint: &str, message: &[u8]) -> Result<Vec<u8>> {
     let mut child = Command::new("gpg")
-        .args(["--detach-sign", "--digest-algo", "SHA256", "--local-user", fingerprint])
+        .args([
+            "--detach-sign",
+            "--digest-algo",
+            "SHA256",
+            "--local-user",
+            fingerprint,
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -148,8 +154,8 @@ fn statement(asked: &Asked) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trust::{Algorithm, PrivateKey};
     use trust::possession::challenge_bytes;
+    use trust::{Algorithm, PrivateKey};
 
     fn asked(key: &PrivateKey, principal: &str) -> Asked {
         let statement = challenge_bytes("countersign", "nonce", principal, key.public_key().id());

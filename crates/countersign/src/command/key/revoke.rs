@@ -62,7 +62,14 @@ impl Revoke {
 fn print(report: &KeyRevocation) {
     let rows = report.images.iter().flat_map(rows).collect();
     output::toned_table(
-        ["image", "signatures lost", "kept", "gate", "before", "after"],
+        [
+            "image",
+            "signatures lost",
+            "kept",
+            "gate",
+            "before",
+            "after",
+        ],
         rows,
         "no image in stock loses a signature",
     );
@@ -106,10 +113,9 @@ fn instant(text: &str) -> Result<i64> {
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
         return Ok(instant.as_millisecond());
     }
-    let day: jiff::civil::Date = text
-        .parse()
-        .ok()
-        .with_context(|| format!("`{text}` is not `now`, a day, or an instant as 2026-11-24T08:30:00Z"))?;
+    let day: jiff::civil::Date = text.parse().ok().with_context(|| {
+        format!("`{text}` is not `now`, a day, or an instant as 2026-11-24T08:30:00Z")
+    })?;
     let begins = day.to_zoned(jiff::tz::TimeZone::UTC)?;
     Ok(begins.timestamp().as_millisecond())
 }

@@ -160,7 +160,9 @@ fn a_key_revoked_from_a_moment_keeps_what_it_signed_before() {
     revoke_from(&mut world, signed_at);
     let decision = denies(&world, "staging", Code::RevokedKey);
     assert!(
-        decision.tree().contains("is revoked for what it signed since"),
+        decision
+            .tree()
+            .contains("is revoked for what it signed since"),
         "{}",
         decision.tree()
     );

@@ -163,7 +163,9 @@ async fn a_long_life_of_changes_is_accounted_for() {
     for edit in [
         format!("UPDATE signing_keys SET revoked_at = NULL WHERE key_id = '{revoked}'"),
         // Trusted again from the beginning of time to a moment.
-        format!("UPDATE signing_keys SET revoked_from = 99, revoked_at = revoked_at WHERE key_id = '{revoked}'"),
+        format!(
+            "UPDATE signing_keys SET revoked_from = 99, revoked_at = revoked_at WHERE key_id = '{revoked}'"
+        ),
         format!("UPDATE signing_keys SET scope = '[\"**\"]' WHERE key_id = '{kept}'"),
         format!(
             "UPDATE signing_keys SET principal_id = {} WHERE key_id = '{kept}'",

@@ -25,7 +25,11 @@ pub fn seal(
     if key.public_key().algorithm() == Algorithm::Ed25519 {
         return Err(KeyFileError::NotSealed);
     }
-    let sealed = pbes2::seal(key.to_pkcs8_der()?.expose_secret(), passphrase, Prf::Dockers)?;
+    let sealed = pbes2::seal(
+        key.to_pkcs8_der()?.expose_secret(),
+        passphrase,
+        Prf::Dockers,
+    )?;
     let block = pem::encode(SEALED, &sealed);
     let gun = gun.map_or_else(String::new, |gun| format!("gun: {gun}\n"));
     Ok(block.replacen('\n', &format!("\n{gun}role: {role}\n\n"), 1))

@@ -157,7 +157,11 @@ fn opens_every_kind_of_key_that_notary_makes() {
     assert_eq!(opened.public_key(), key.public_key());
     for (public, again) in [(public, &[7; 32][..]), (&[7; 32][..], public)] {
         let halves = open(&plain(public, again)).unwrap_err();
-        assert_eq!(halves, KeyFileError::Seal(Pbes2Error::Password), "halves that do not match");
+        assert_eq!(
+            halves,
+            KeyFileError::Seal(Pbes2Error::Password),
+            "halves that do not match"
+        );
     }
 }
 
