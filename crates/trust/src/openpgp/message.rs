@@ -6,7 +6,6 @@ use std::io::{BufReader, Read};
 
 use pgp::composed::{Deserializable, DetachedSignature, Message};
 use pgp::packet::{Signature, SignatureType};
-use pgp::types::KeyDetails;
 
 use super::validity::{self, KeyFault, Part};
 use super::{MESSAGE_BYTES_MAX, OpenPgpKey};
