@@ -113,11 +113,11 @@ fn instant(text: &str) -> Result<i64> {
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
         return Ok(instant.as_millisecond());
     }
-    let day: jiff::civil::Date = text.parse().ok().with_context(|| {
+    let day = format!("{text}T00:00:00Z").parse::<jiff::Timestamp>();
+    let day = day.ok().with_context(|| {
         format!("`{text}` is not `now`, a day, or an instant as 2026-11-24T08:30:00Z")
     })?;
-    let begins = day.to_zoned(jiff::tz::TimeZone::UTC)?;
-    Ok(begins.timestamp().as_millisecond())
+    Ok(day.as_millisecond())
 }
 
 #[cfg(test)]
