@@ -151,6 +151,7 @@ mod tests {
             Ok(Target::Base) => "base".into(),
             Ok(Target::Catalog) => "catalog".into(),
             Ok(Target::Tags(name)) => format!("tags {name}"),
+            Ok(Target::Signatures(name, digest)) => format!("signatures {name} {digest}"),
             Ok(Target::Referrers(name, _)) => format!("referrers {name}"),
             Ok(Target::Manifest(name, reference)) => format!("manifest {name} {reference}"),
             Ok(Target::Blob(name, _)) => format!("blob {name}"),
