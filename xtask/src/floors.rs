@@ -138,6 +138,14 @@ const CONFINED: &[Confined] = &[
         only_in: &["server", "enforcer", "client"],
     },
     Confined {
+        outside: "cryptoki",
+        only_in: &["countersign"],
+    },
+    Confined {
+        outside: "pgp",
+        only_in: &["trust"],
+    },
+    Confined {
         outside: "anyhow",
         only_in: &["countersign", "xtask"],
     },

@@ -9,6 +9,7 @@ mod demo;
 mod exit;
 mod log;
 mod output;
+mod pkcs11;
 mod progress;
 mod service;
 mod source;

@@ -52,6 +52,8 @@ pub const SIGSTORE_BUNDLE_V02: &str = "application/vnd.dev.sigstore.bundle+json;
 pub const SIGSTORE_BUNDLE_V01: &str = "application/vnd.dev.sigstore.bundle+json;version=0.1";
 /// cosign's signed payload in a `sha256-….sig` manifest.
 pub const COSIGN_SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// A signature by OpenPGP in the JSON in which podman and skopeo hand it to a registry; ours, as nobody else keeps one so.
+pub const OPENPGP_SIGNATURE: &str = "application/vnd.countersign.openpgp-signature.v2+json";
 /// DSSE envelope.
 pub const DSSE: &str = "application/vnd.dsse.envelope.v1+json";
 /// in-toto statement, also BuildKit's attestations.
@@ -79,6 +81,7 @@ const EVIDENCE_LAYERS: &[&str] = &[
     SIGSTORE_BUNDLE_V02,
     SIGSTORE_BUNDLE_V01,
     COSIGN_SIMPLE_SIGNING,
+    OPENPGP_SIGNATURE,
     DSSE,
     IN_TOTO,
     NOTATION_JWS,

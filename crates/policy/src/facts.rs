@@ -204,6 +204,15 @@ pub struct Evidence {
     pub withdrawn: bool,
 }
 
+impl Evidence {
+    /// Since when it is known to have been there, in milliseconds since the epoch: what a revoked key is judged by. Never a
+    /// time that the signer claims.
+    #[must_use]
+    pub fn known_at(&self) -> i64 {
+        self.stored_at
+    }
+}
+
 /// What the check of a signature gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -84,6 +84,10 @@ pub struct SigningKey {
     pub scope: Vec<Pattern>,
     /// When it was revoked, in milliseconds since the epoch.
     pub revoked_at: Option<i64>,
+    /// Of a revoked key, the first instant whose signatures are distrusted, in milliseconds since the epoch; `None` when none
+    /// of its signatures is trusted, whenever it was made.
+    #[serde(default)]
+    pub revoked_from: Option<i64>,
 }
 
 impl SigningKey {
@@ -93,10 +97,17 @@ impl SigningKey {
         self.scope.iter().any(|pattern| pattern.matches(repository))
     }
 
-    /// Whether the key is revoked at `now` (milliseconds since the epoch).
+    /// Whether the key is revoked at `now` (milliseconds since the epoch), for whatever it signed or for some of it.
     #[must_use]
     pub fn is_revoked(&self, now: i64) -> bool {
         self.revoked_at.is_some_and(|revoked_at| revoked_at <= now)
+    }
+
+    /// Whether the key is revoked at `now` for what was there at `known_at` for the first time (both in milliseconds since the
+    /// epoch). That must be a time that somebody trusted vouches for: a thief of the key can claim any.
+    #[must_use]
+    pub fn is_distrusted(&self, known_at: i64, now: i64) -> bool {
+        self.is_revoked(now) && self.revoked_from.is_none_or(|from| from <= known_at)
     }
 }
 

@@ -11,7 +11,8 @@ use std::io::BufReader;
 use store::evidence::{NewEvidence, Reverified};
 use store::{Store, System, blobs, catalogue};
 use trust::evidence::{Claim, Reading, Untrusted, read_bundle, read_simple_signing};
-use trust::{KeyId, PublicKey};
+use trust::openpgp::read_openpgp_document;
+use trust::{KeyId, OpenPgpKey, PublicKey, RegisteredKey};
 
 /// Bytes of one signature document.
 const SIGNATURE_BYTES_MAX: u64 = 1 << 20;
@@ -110,7 +111,8 @@ pub(crate) async fn read(
     repository: &RepositoryName,
     manifest: &Manifest,
     tags: &[Tag],
-    keys: &[PublicKey],
+    keys: &Keys,
+    now: i64,
 ) -> Result<Vec<NewEvidence>> {
     let Manifest::Image(image) = manifest else {
         return Ok(Vec::new());
@@ -132,7 +134,7 @@ pub(crate) async fn read(
             continue;
         }
         let reading = match document(store, repository, layer, &mut room).await? {
-            Ok(raw) => format.read(raw, signature, keys),
+            Ok(raw) => format.read(raw, signature, keys, now),
             Err(why) => Some(unreadable(Vec::new(), why)),
         };
         found.extend(reading.map(|reading| reading.into_evidence(&attached_to)));
@@ -153,6 +155,8 @@ enum Format {
     SimpleSigning,
     /// A sigstore bundle, of ours or of cosign's.
     Bundle,
+    /// A message of OpenPGP in its document.
+    OpenPgp,
     /// One that is known by this name, and that nothing reads.
     Unread(&'static str),
 }
@@ -161,6 +165,7 @@ enum Format {
 fn format(layer: &Descriptor, signature: Option<&str>) -> Option<Format> {
     match layer.media_type.as_str() {
         media::COSIGN_SIMPLE_SIGNING => signature.map(|_| Format::SimpleSigning),
+        media::OPENPGP_SIGNATURE => Some(Format::OpenPgp),
         media::NOTATION_JWS | media::NOTATION_COSE => Some(Format::Unread("notation")),
         other if other.starts_with("application/vnd.dev.sigstore.bundle") => Some(Format::Bundle),
         _ => None,
@@ -168,11 +173,15 @@ fn format(layer: &Descriptor, signature: Option<&str>) -> Option<Format> {
 }
 
 impl Format {
+    /// What evidence of it is called.
+    const OPENPGP_NAME: &str = trust::evidence::Format::GpgSimpleSigning.as_str();
+
     /// `None` for an attestation: it is evidence, but vouches for no stage.
-    fn read(self, raw: Vec<u8>, signature: Option<String>, keys: &[PublicKey]) -> Option<Found> {
+    fn read(self, raw: Vec<u8>, signature: Option<String>, keys: &Keys, now: i64) -> Option<Found> {
         let signature = signature.filter(|_| self == Format::SimpleSigning);
         match self {
-            Format::SimpleSigning | Format::Bundle => judge(raw, signature, keys),
+            Format::SimpleSigning | Format::Bundle => judge(raw, signature, &keys.plain),
+            Format::OpenPgp => Some(judge_openpgp(raw, keys, now)),
             Format::Unread(format) => Some(Found {
                 raw,
                 signature,
@@ -231,6 +240,15 @@ fn unreadable(raw: Vec<u8>, why: String) -> Found {
         raw,
         signature: None,
         said: Said::Read(Box::new(Reading::Unreadable { why })),
+    }
+}
+
+fn judge_openpgp(raw: Vec<u8>, keys: &Keys, now: i64) -> Found {
+    let reading = read_openpgp_document(&raw, &keys.openpgp, now);
+    Found {
+        raw,
+        signature: None,
+        said: Said::Read(Box::new(reading)),
     }
 }
 
@@ -307,6 +325,14 @@ fn verdict(reading: &Reading) -> (Option<KeyId>, Option<String>, Verdict) {
             why: Untrusted::BadSignature { key, .. },
             ..
         } => (None, Some(key.to_string()), Verdict::BadSignature),
+        Reading::Unverified {
+            why: why @ Untrusted::OpenPgp { key, .. },
+            ..
+        } => (
+            None,
+            Some(key.to_string()),
+            Verdict::Unreadable(why.to_string()),
+        ),
         Reading::Unreadable { why } => (None, None, Verdict::Unreadable(why.clone())),
         Reading::Attestation { predicate_type } => (
             None,
@@ -316,13 +342,23 @@ fn verdict(reading: &Reading) -> (Option<KeyId>, Option<String>, Verdict) {
     }
 }
 
-/// The keys of people and robots, revoked ones too: a signature by one of these gets its own reason.
-pub(crate) async fn public_keys(store: &Store) -> Result<Vec<PublicKey>> {
-    Ok(store::signing_keys::list(store)
-        .await?
-        .into_iter()
-        .map(|key| key.public_key)
-        .collect())
+/// The keys of people and robots, by what reads their signatures.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    plain: Vec<PublicKey>,
+    openpgp: Vec<OpenPgpKey>,
+}
+
+/// All registered keys, revoked ones too: a signature by one of these gets its own reason.
+pub(crate) async fn registered_keys(store: &Store) -> Result<Keys> {
+    let mut keys = Keys::default();
+    for record in store::signing_keys::list(store).await? {
+        match record.public_key {
+            RegisteredKey::Plain(key) => keys.plain.push(key),
+            RegisteredKey::OpenPgp(key) => keys.openpgp.push(*key),
+        }
+    }
+    Ok(keys)
 }
 
 /// Judges evidence again whose key was not known when it arrived. Answers how many signatures a key was found for.
@@ -330,7 +366,7 @@ pub(crate) async fn public_keys(store: &Store) -> Result<Vec<PublicKey>> {
 /// # Errors
 /// The store's failures.
 pub async fn reverify(store: &Store, now: i64) -> Result<usize> {
-    let keys = public_keys(store).await?;
+    let keys = registered_keys(store).await?;
     let (mut verified, mut after) = (0, 0);
     loop {
         let unknown = store::evidence::unknown(store, after, store::evidence::UNKNOWN_MAX).await?;
@@ -339,7 +375,12 @@ pub async fn reverify(store: &Store, now: i64) -> Result<usize> {
         };
         after = last.id;
         for evidence in unknown {
-            let Some(found) = judge(evidence.raw, evidence.signature, &keys) else {
+            let is_openpgp = evidence.format == Format::OPENPGP_NAME;
+            let found = match is_openpgp {
+                true => Some(judge_openpgp(evidence.raw, &keys, now)),
+                false => judge(evidence.raw, evidence.signature, &keys.plain),
+            };
+            let Some(found) = found else {
                 continue;
             };
             let found = found.into_verdict();

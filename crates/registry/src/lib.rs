@@ -10,6 +10,7 @@ mod evidence;
 mod gatekeeper;
 mod listing;
 mod mount;
+mod openpgp;
 mod pull;
 mod push;
 mod record;

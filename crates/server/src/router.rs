@@ -14,6 +14,7 @@ pub fn build(app: App) -> Router {
         .route("/v2", any(v2::dispatch))
         .route("/v2/", any(v2::dispatch))
         .route("/v2/{*rest}", any(v2::dispatch))
+        .route("/extensions/v2/{*rest}", any(v2::dispatch))
         .route("/token", get(token::get).post(token::post))
         .nest("/api/v1", api_routes())
         .merge(console_routes())
@@ -86,6 +87,7 @@ fn api_routes() -> Router<App> {
         .route("/keys", get(api::keys::list).post(api::keys::register))
         .route("/keys/challenges", post(api::keys::challenge))
         .route("/keys/{id}", delete(api::keys::revoke))
+        .route("/keys/{id}/revocation", post(api::keys::revoke_from))
         // Policies and gates
         .route("/policies", get(api::policies::list))
         .route(

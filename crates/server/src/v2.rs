@@ -6,6 +6,7 @@ mod blobs;
 mod manifests;
 mod mount;
 pub(crate) mod path;
+mod signatures;
 mod tags;
 pub(crate) mod trust;
 pub(crate) mod uploads;
@@ -26,6 +27,7 @@ pub(crate) const API_VERSION: (&str, &str) = ("docker-distribution-api-version",
 /// Every request below `/v2/`.
 pub(crate) async fn dispatch(State(app): State<App>, request: Request) -> Response {
     let is_head = request.method() == Method::HEAD;
+    let is_base = matches!(request.uri().path(), "/v2" | "/v2/");
     let mut response = match answer(&app, request).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
@@ -37,6 +39,13 @@ pub(crate) async fn dispatch(State(app): State<App>, request: Request) -> Respon
     response
         .headers_mut()
         .insert(name, header::HeaderValue::from_static(value));
+    // Also where somebody has to log in first: podman looks at this answer alone.
+    if is_base {
+        let (name, value) = signatures::SUPPORTED;
+        response
+            .headers_mut()
+            .insert(name, header::HeaderValue::from_static(value));
+    }
     response
 }
 
@@ -81,6 +90,11 @@ async fn answer(app: &App, request: Request) -> V2Result<Response> {
             Method::PUT => manifests::push(app, &access, name, reference, request).await,
             Method::DELETE => manifests::delete(app, &access, name, reference).await,
             _ => Err(unsupported(&method, "GET, HEAD, PUT, DELETE")),
+        },
+        Target::Signatures(name, digest) => match method {
+            Method::GET | Method::HEAD => signatures::list(app, &access, name, digest).await,
+            Method::PUT => signatures::put(app, &access, name, digest, request).await,
+            _ => Err(unsupported(&method, "GET, HEAD, PUT")),
         },
         Target::Blob(name, digest) => match method {
             Method::GET | Method::HEAD => blobs::pull(app, &access, name, digest, &asked).await,

@@ -99,6 +99,12 @@ fn api() -> Vec<Asked> {
             nobody.clone(),
         ),
         asked("DELETE", "/keys/{id}", "/api/v1/keys/none"),
+        with(
+            "POST",
+            "/keys/{id}/revocation",
+            "/api/v1/keys/none/revocation",
+            nobody.clone(),
+        ),
         asked("GET", "/policies", "/api/v1/policies"),
         asked("GET", "/policies/{name}", "/api/v1/policies/none"),
         with(

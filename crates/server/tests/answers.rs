@@ -6,6 +6,8 @@
     reason = "a test fails where it stands"
 )]
 
+#[path = "answers/revoking.rs"]
+mod revoking;
 #[path = "answers/verifying.rs"]
 mod verifying;
 #[path = "world/world.rs"]

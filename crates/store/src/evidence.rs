@@ -10,7 +10,7 @@
 mod carriers;
 mod reverify;
 
-use oci::Digest;
+use oci::{Digest, RepositoryName};
 use policy::{Evidence, PrincipalId, Verdict};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -29,6 +29,8 @@ pub const REVERIFY_EVIDENCE: &str = "reverify-evidence";
 /// The most pieces of evidence that a decision looks at, verified ones first, and of these the first of each key before the second of any:
 /// nobody hides the others behind a thousand signatures.
 const OF_IMAGE_MAX: i64 = 2_000;
+/// The most documents that one call answers.
+const DOCUMENTS_MAX: i64 = 512;
 
 /// A piece of evidence as it was read, to be kept with the manifest that carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +72,28 @@ pub async fn for_image(
 ) -> Result<Vec<Evidence>> {
     let mut conn = store.db().read().acquire().await?;
     of_image(&mut conn, repository_id, digest).await
+}
+
+/// The bytes of the evidence of one format that is attached to a digest itself and was not withdrawn, the first that came first; at most
+/// 512 pieces.
+pub async fn documents(
+    store: &Store,
+    repository: &RepositoryName,
+    digest: &Digest,
+    format: &str,
+) -> Result<Vec<Vec<u8>>> {
+    let rows = sqlx::query(
+        "SELECT e.raw FROM evidence e JOIN repositories r ON r.id = e.repository_id \
+         WHERE r.name = $1 AND e.attached_to = $2 AND e.format = $3 AND e.withdrawn_at IS NULL \
+         ORDER BY e.stored_at, e.id LIMIT $4",
+    )
+    .bind(repository.as_str())
+    .bind(digest.as_str())
+    .bind(format)
+    .bind(DOCUMENTS_MAX)
+    .fetch_all(store.db().read())
+    .await?;
+    rows.iter().map(|row| row.bytes("raw")).collect()
 }
 
 /// The same, in the state that the connection sees.

@@ -7,10 +7,11 @@ use policy::{Pattern, Permit, PrincipalId};
 use serde_json::json;
 use sqlx::any::AnyRow;
 use trust::possession::Challenge;
-use trust::{KeyId, PublicKey, Verified};
+use trust::{KeyId, RegisteredKey, Verified};
 
 use crate::accounts::directory_changed;
 use crate::db::{RowExt, Tx, write_tx};
+use crate::decisions::Subject;
 use crate::error::{Error, Result};
 use crate::evidence::REVERIFY_EVIDENCE;
 use crate::{Store, audit, jobs, permit, random};
@@ -21,6 +22,8 @@ pub const CHALLENGE_MILLISECONDS: i64 = 10 * 60 * 1000;
 const NAME_CHARACTERS_MAX: usize = 128;
 /// The most patterns in the scope of one key.
 const SCOPE_PATTERNS_MAX: usize = 100;
+/// The most manifests that one call lists.
+const SUBJECTS_MAX: u32 = 1_000;
 
 /// What a client has to sign to prove that it holds a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub struct Registration {
     /// The challenge that was issued, signed with the key.
     pub proof: Verified<Challenge>,
     /// The public half of the key that made the proof.
-    pub public_key: PublicKey,
+    pub public_key: RegisteredKey,
     /// What people call it.
     pub name: String,
     /// The repositories it may sign for.
@@ -58,13 +61,15 @@ pub struct KeyRecord {
     /// What people call it.
     pub name: String,
     /// The public half.
-    pub public_key: PublicKey,
+    pub public_key: RegisteredKey,
     /// The repositories it may sign for.
     pub scope: Vec<Pattern>,
     /// When it was registered, in milliseconds since the epoch.
     pub registered_at: i64,
     /// When it was revoked, in milliseconds since the epoch.
     pub revoked_at: Option<i64>,
+    /// Of a revoked key, the first instant whose signatures are distrusted; `None` when all are.
+    pub revoked_from: Option<i64>,
 }
 
 /// Issues a challenge for a principal and a key; an earlier one for the same two ends.
@@ -106,7 +111,8 @@ pub async fn challenge(
     })
 }
 
-/// Registers a key for the principal of its challenge. Registering it again for the same principal changes name and scope.
+/// Registers a key for the principal of its challenge. Registering it again for the same principal changes name and scope, and of an
+/// OpenPGP key its subkeys and what binds them.
 pub async fn register(
     store: &Store,
     permit: &Permit<ManageKeys>,
@@ -136,46 +142,116 @@ pub async fn register(
     })
 }
 
-/// Revokes a key for ever; one that is revoked already stays so.
+/// Revokes a key for ever: for all that it ever signed, or for what it signed from an instant on, which may lie ahead. One
+/// that is revoked already can be revoked from an earlier instant, or altogether.
+///
+/// # Errors
+/// `Conflict` when it is revoked from an earlier instant already.
 pub async fn revoke(
     store: &Store,
     permit: &Permit<ManageKeys>,
     key_id: &KeyId,
+    from: Option<i64>,
     now: i64,
 ) -> Result<()> {
     let actor = permit::actor(permit, now)?;
     write_tx!(store.db(), |tx| {
         directory_changed(tx, true, now).await?;
-        let row = sqlx::query("SELECT revoked_at FROM signing_keys WHERE key_id = $1")
-            .bind(key_id.as_str())
-            .fetch_optional(tx.conn())
-            .await?
-            .ok_or_else(|| Error::not_found("key", key_id))?;
-        if row.opt_int("revoked_at")?.is_some() {
-            return Ok(());
+        let row =
+            sqlx::query("SELECT revoked_at, revoked_from FROM signing_keys WHERE key_id = $1")
+                .bind(key_id.as_str())
+                .fetch_optional(tx.conn())
+                .await?
+                .ok_or_else(|| Error::not_found("key", key_id))?;
+        let before = row
+            .opt_int("revoked_at")?
+            .map(|_| row.opt_int("revoked_from"))
+            .transpose()?;
+        match before.map_or(Stricter::Yes, |before| stricter(before, from)) {
+            Stricter::Yes => {}
+            Stricter::Same => return Ok(()),
+            Stricter::No => {
+                return Err(Error::Conflict {
+                    kind: "key",
+                    name: key_id.to_string(),
+                    why: "is revoked from an earlier instant, or altogether: that stays",
+                });
+            }
         }
-        sqlx::query("UPDATE signing_keys SET revoked_at = $2 WHERE key_id = $1")
-            .bind(key_id.as_str())
-            .bind(now)
-            .execute(tx.conn())
-            .await?;
-        audit::record(
-            tx,
-            &actor,
-            "key.revoke",
-            key_id.as_str(),
-            json!({"key_id": key_id}),
-            now,
+        sqlx::query(
+            "UPDATE signing_keys SET revoked_at = COALESCE(revoked_at, $2), revoked_from = $3 WHERE key_id = $1",
         )
-        .await
+        .bind(key_id.as_str())
+        .bind(now)
+        .bind(from)
+        .execute(tx.conn())
+        .await?;
+        let detail = json!({"key_id": key_id, "from": from});
+        audit::record(tx, &actor, "key.revoke", key_id.as_str(), detail, now).await
     })
+}
+
+/// Whether a revocation takes more away than the one before it.
+enum Stricter {
+    Yes,
+    Same,
+    No,
+}
+
+fn stricter(before: Option<i64>, from: Option<i64>) -> Stricter {
+    // Without an instant it is from the beginning of time.
+    let instant = |from: Option<i64>| from.unwrap_or(i64::MIN);
+    match instant(from).cmp(&instant(before)) {
+        std::cmp::Ordering::Less => Stricter::Yes,
+        std::cmp::Ordering::Equal => Stricter::Same,
+        std::cmp::Ordering::Greater => Stricter::No,
+    }
+}
+
+/// What a key signed from an instant on and nobody withdrew: the manifests that such signatures may count for, which are those
+/// that they are attached to and what these list. In a fixed order, after the one given, at most 1,000 at a time.
+pub async fn signed_since(
+    store: &Store,
+    key_id: &KeyId,
+    from: Option<i64>,
+    after: Option<&Subject>,
+    limit: u32,
+) -> Result<Vec<Subject>> {
+    let rows = sqlx::query(
+        "WITH hit AS (SELECT DISTINCT repository_id, attached_to FROM evidence \
+         WHERE key_id = $1 AND stored_at >= $2 AND verdict = 'verified' AND withdrawn_at IS NULL) \
+         SELECT m.repository_id, r.name, m.digest FROM (\
+           SELECT repository_id, attached_to AS digest FROM hit UNION \
+           SELECT c.repository_id, c.digest FROM hit JOIN manifest_references c \
+           ON c.repository_id = hit.repository_id AND c.manifest = hit.attached_to AND c.kind = 'child') AS h \
+         JOIN manifests m ON m.repository_id = h.repository_id AND m.digest = h.digest \
+         JOIN repositories r ON r.id = m.repository_id \
+         WHERE m.shape <> 'evidence' AND (m.repository_id > $3 OR (m.repository_id = $3 AND m.digest > $4)) \
+         ORDER BY m.repository_id, m.digest LIMIT $5",
+    )
+    .bind(key_id.as_str())
+    .bind(from.unwrap_or(i64::MIN))
+    .bind(after.map_or(0, |after| after.repository_id))
+    .bind(after.map_or("", |after| after.digest.as_str()))
+    .bind(i64::from(limit.min(SUBJECTS_MAX)))
+    .fetch_all(store.db().read())
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Subject {
+                repository_id: row.int("repository_id")?,
+                repository: row.parsed("name")?,
+                digest: row.digest("digest")?,
+            })
+        })
+        .collect()
 }
 
 /// Every key that was ever registered, in the order of registration. Evidence is verified with all of them: whether a
 /// revoked key counts is the gate's affair.
 pub async fn list(store: &Store) -> Result<Vec<KeyRecord>> {
     let rows = sqlx::query(
-        "SELECT key_id, principal_id, name, public_pem, scope, registered_at, revoked_at FROM signing_keys \
+        "SELECT key_id, principal_id, name, public_pem, scope, registered_at, revoked_at, revoked_from FROM signing_keys \
          ORDER BY registered_at, key_id",
     )
     .fetch_all(store.db().read())
@@ -184,7 +260,7 @@ pub async fn list(store: &Store) -> Result<Vec<KeyRecord>> {
 }
 
 fn record(row: &AnyRow) -> Result<KeyRecord> {
-    let public_key = PublicKey::from_pem(&row.text("public_pem")?)
+    let public_key = RegisteredKey::parse(&row.text("public_pem")?)
         .map_err(Error::corrupt("signing_keys.public_pem"))?;
     let key_id: KeyId = row.parsed("key_id")?;
     if *public_key.id() != key_id {
@@ -201,6 +277,7 @@ fn record(row: &AnyRow) -> Result<KeyRecord> {
         scope: row.json("scope")?,
         registered_at: row.int("registered_at")?,
         revoked_at: row.opt_int("revoked_at")?,
+        revoked_from: row.opt_int("revoked_from")?,
     })
 }
 
@@ -263,13 +340,14 @@ async fn require_free(tx: &mut Tx, key_id: &KeyId, principal: PrincipalId) -> Re
 async fn upsert(tx: &mut Tx, new: &Registration, principal: PrincipalId, now: i64) -> Result<()> {
     let written = sqlx::query(
         "INSERT INTO signing_keys (key_id, principal_id, name, public_pem, scope, registered_at) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key_id) DO UPDATE SET name = excluded.name, scope = excluded.scope \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key_id) DO UPDATE SET name = excluded.name, scope = excluded.scope, \
+         public_pem = excluded.public_pem \
          WHERE signing_keys.principal_id = excluded.principal_id AND signing_keys.revoked_at IS NULL",
     )
     .bind(new.public_key.id().as_str())
     .bind(principal.0)
     .bind(new.name.as_str())
-    .bind(new.public_key.to_pem())
+    .bind(new.public_key.to_text())
     .bind(json!(new.scope).to_string())
     .bind(now)
     .execute(tx.conn())

@@ -29,16 +29,28 @@ pub struct SimpleSigning {
 }
 
 impl SimpleSigning {
-    /// Reads a payload. A key that stands twice and an unknown field outside `optional` are refused.
+    /// Reads a payload of cosign. A key that stands twice and an unknown field outside `optional` are refused.
     pub fn parse(payload: &[u8]) -> Result<Self, PayloadError> {
+        Self::parse_as(TYPE, payload)
+    }
+
+    /// Reads a payload as podman and skopeo sign it, which differs in its type; containers-signature(5).
+    pub fn parse_containers(payload: &[u8]) -> Result<Self, PayloadError> {
+        Self::parse_as(CONTAINERS_TYPE, payload)
+    }
+
+    fn parse_as(wanted: &'static str, payload: &[u8]) -> Result<Self, PayloadError> {
         let wire: Wire = strict::parse(payload, PAYLOAD_BYTES_MAX)?;
         let Object(Critical {
             identity: Object(identity),
             image: Object(image),
             r#type,
         }) = wire.critical;
-        if r#type != TYPE {
-            return Err(PayloadError::Type(excerpt(&r#type)));
+        if r#type != wanted {
+            return Err(PayloadError::Type {
+                found: excerpt(&r#type),
+                wanted,
+            });
         }
         let text = image.docker_manifest_digest;
         let digest = Digest::parse(&text).map_err(|_| PayloadError::Digest(excerpt(&text)))?;
@@ -127,8 +139,13 @@ pub enum PayloadError {
     #[error("the signature's payload cannot be read: {0}")]
     Json(#[from] JsonError),
     /// Another kind of simple signing.
-    #[error("the signature's payload is a `{0}`, not a cosign container image signature")]
-    Type(String),
+    #[error("the signature's payload is a `{found}`, not a `{wanted}`")]
+    Type {
+        /// What it says that it is, shortened.
+        found: String,
+        /// What it must be here.
+        wanted: &'static str,
+    },
     /// Not a digest.
     #[error("the signature's payload names `{0}`, which is not a digest of an image")]
     Digest(String),
@@ -148,6 +165,7 @@ pub enum PayloadError {
 }
 
 const TYPE: &str = "cosign container image signature";
+const CONTAINERS_TYPE: &str = "atomic container signature";
 
 #[cfg(test)]
 mod tests;

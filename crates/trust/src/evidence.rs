@@ -19,6 +19,7 @@ use crate::dsse::{self, Envelope};
 use crate::encoding::from_base64;
 use crate::excerpt::excerpt;
 use crate::key::{Algorithm, KeyId, PublicKey};
+use crate::openpgp::KeyFault;
 use crate::stage::{self, StageError, StageStatement};
 use crate::statement::{Statement, StatementError, Subject};
 use crate::verified::Verified;
@@ -36,16 +37,19 @@ pub enum Format {
     CosignBundle,
     /// cosign's payload in a `.sig` manifest.
     CosignSimpleSigning,
+    /// A signed message of OpenPGP, as podman and skopeo write it.
+    GpgSimpleSigning,
 }
 
 impl Format {
-    /// Its name: `stage`, `cosign-bundle` or `cosign-simple-signing`.
+    /// Its name: `stage`, `cosign-bundle`, `cosign-simple-signing` or `gpg-simple-signing`.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Stage => "stage",
             Self::CosignBundle => "cosign-bundle",
             Self::CosignSimpleSigning => "cosign-simple-signing",
+            Self::GpgSimpleSigning => "gpg-simple-signing",
         }
     }
 }
@@ -119,6 +123,14 @@ pub enum Untrusted {
         /// What that key signs with.
         algorithm: Algorithm,
     },
+    /// It is by one of the OpenPGP keys, or says so, and that must not be believed.
+    #[error("it is said to be by the openpgp key `{key}`, {why}")]
+    OpenPgp {
+        /// The key.
+        key: KeyId,
+        /// What is wrong with it.
+        why: KeyFault,
+    },
 }
 
 /// cosign 3 uses Ed25519ph for Ed25519 keys; cosign 2 and everybody else use Ed25519.
@@ -168,7 +180,7 @@ impl Reading {
         }
     }
 
-    fn unreadable(why: Unreadable) -> Self {
+    pub(crate) fn unreadable(why: Unreadable) -> Self {
         Self::Unreadable {
             why: why.to_string(),
         }
@@ -245,7 +257,7 @@ fn claim_of_envelope(envelope: &Envelope, format: Format) -> Result<Claim, Unrea
             } = StageStatement::parse(&statement)?;
             (Some(stage), Some(repository), tag)
         }
-        Format::CosignBundle | Format::CosignSimpleSigning => (
+        Format::CosignBundle | Format::CosignSimpleSigning | Format::GpgSimpleSigning => (
             stage_annotation(&subject.annotations)?,
             repository_of_name(subject),
             None,
@@ -263,11 +275,16 @@ fn claim_of_envelope(envelope: &Envelope, format: Format) -> Result<Claim, Unrea
 
 fn claim_of_payload(payload: &[u8]) -> Result<Claim, Unreadable> {
     check_size(payload)?;
+    claim_of(SimpleSigning::parse(payload)?, Format::CosignSimpleSigning)
+}
+
+/// What a simple-signing payload says.
+pub(crate) fn claim_of(said: SimpleSigning, format: Format) -> Result<Claim, Unreadable> {
     let SimpleSigning {
         docker_reference,
         digest,
         optional,
-    } = SimpleSigning::parse(payload)?;
+    } = said;
     let stage = stage_annotation(&optional)?;
     let (repository, tag) = match docker_reference {
         Some(reference) => (Some(reference.repository), reference.tag),
@@ -275,7 +292,7 @@ fn claim_of_payload(payload: &[u8]) -> Result<Claim, Unreadable> {
     };
     let annotations = to_texts(&optional);
     Ok(Claim {
-        format: Format::CosignSimpleSigning,
+        format,
         subject: digest,
         stage,
         repository,
@@ -321,8 +338,9 @@ fn check_size(signed: &[u8]) -> Result<(), Unreadable> {
     }
 }
 
+/// Why bytes are no signature over an image.
 #[derive(Debug, thiserror::Error)]
-enum Unreadable {
+pub(crate) enum Unreadable {
     #[error(transparent)]
     Bundle(#[from] BundleError),
     #[error(transparent)]
@@ -347,6 +365,21 @@ enum Unreadable {
     StageAnnotation,
     #[error("its signature is not canonical base64")]
     SignatureBase64,
+    #[error("it is no openpgp message that can be read: {0}")]
+    OpenPgp(String),
+    #[error(
+        "it is no signed message of openpgp around a payload, as podman and skopeo write it with `--sign-by`"
+    )]
+    NotSigned,
+    #[error("its openpgp message has {count} signatures: it must have one")]
+    Signatures { count: usize },
+    #[error("its openpgp signature is one over text, or over something else than a document")]
+    SignatureType,
+    #[error(
+        "its openpgp signature is over {0}, or has a part that must be understood and is not: \
+         only SHA-256 and better are believed"
+    )]
+    Hash(String),
 }
 
 #[cfg(test)]

@@ -115,7 +115,9 @@ impl PublicKey {
         Self::from_point(algorithm, point)
     }
 
-    pub(crate) fn from_point(algorithm: Algorithm, point: &[u8]) -> Result<Self, KeyError> {
+    /// A key from its point alone: uncompressed for ECDSA, 32 bytes for Ed25519. What [`PublicKey::from_der`] refuses is
+    /// refused here.
+    pub fn from_point(algorithm: Algorithm, point: &[u8]) -> Result<Self, KeyError> {
         let compressed = algorithm != Algorithm::Ed25519 && point.first() != Some(&UNCOMPRESSED);
         if compressed || point.len() != algorithm.point_bytes() {
             return Err(KeyError::Unsupported);
@@ -184,7 +186,7 @@ impl fmt::Debug for PublicKey {
 pub struct KeyId(Box<str>);
 
 impl KeyId {
-    fn of(der: &[u8]) -> Self {
+    pub(crate) fn of(der: &[u8]) -> Self {
         Self(hex::encode(Sha256::digest(der)).into())
     }
 

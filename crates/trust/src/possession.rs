@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::dsse;
 use crate::excerpt::excerpt;
 use crate::key::{KeyId, PublicKey};
+use crate::openpgp::KeyFault;
 use crate::private::{SignError, Signer};
+use crate::registered::RegisteredKey;
 use crate::strict::{self, JsonError};
 use crate::verified::Verified;
 
@@ -55,7 +57,7 @@ impl Challenge {
 
     /// Signs the challenge with the key that it names.
     pub fn prove(&self, signer: &dyn Signer) -> Result<Vec<u8>, PossessionError> {
-        self.check(signer.public_key())?;
+        self.check(signer.public_key().id())?;
         Ok(signer.sign(&self.to_bytes())?)
     }
 
@@ -65,7 +67,7 @@ impl Challenge {
         signature: &[u8],
         key: &PublicKey,
     ) -> Result<Verified<Self>, PossessionError> {
-        self.check(key)?;
+        self.check(key.id())?;
         key.verify(&self.to_bytes(), signature)
             .map_err(|_| PossessionError::Signature {
                 key: key.id().clone(),
@@ -73,11 +75,32 @@ impl Challenge {
         Ok(Verified::new(self.clone(), key.id().clone()))
     }
 
-    fn check(&self, key: &PublicKey) -> Result<(), PossessionError> {
-        if *key.id() != self.key {
+    /// The same for a key of any kind; of an OpenPGP key the proof is a detached signature (`gpg --detach-sign`), judged at `now`, in
+    /// milliseconds since the epoch.
+    pub fn verify_any(
+        &self,
+        signature: &[u8],
+        key: &RegisteredKey,
+        now: i64,
+    ) -> Result<Verified<Self>, PossessionError> {
+        let key = match key {
+            RegisteredKey::Plain(key) => return self.verify(signature, key),
+            RegisteredKey::OpenPgp(key) => key,
+        };
+        self.check(key.id())?;
+        let verified = key.verify_detached(&self.to_bytes(), signature, now);
+        verified.map_err(|why| PossessionError::OpenPgp {
+            key: key.id().clone(),
+            why,
+        })?;
+        Ok(Verified::new(self.clone(), key.id().clone()))
+    }
+
+    fn check(&self, key: &KeyId) -> Result<(), PossessionError> {
+        if *key != self.key {
             return Err(PossessionError::OtherKey {
                 named: self.key.clone(),
-                given: key.id().clone(),
+                given: key.clone(),
             });
         }
         for (name, value) in [
@@ -141,6 +164,14 @@ pub enum PossessionError {
     Signature {
         /// The key that should have signed.
         key: KeyId,
+    },
+    /// The OpenPGP key did not sign this challenge, or must not sign.
+    #[error("the proof is said to be by the openpgp key `{key}`, {why}")]
+    OpenPgp {
+        /// The key that should have signed.
+        key: KeyId,
+        /// What is wrong.
+        why: KeyFault,
     },
     /// Bytes that hold a challenge in another form than this version writes.
     #[error(

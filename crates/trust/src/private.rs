@@ -64,6 +64,20 @@ impl PrivateKey {
         Self::new(Algorithm::Ed25519, Pair::Ed25519(pair))
     }
 
+    /// Reads an unencrypted ECPrivateKey (DER) that names its curve; RFC 5915.
+    pub fn from_sec1_der(der: &[u8]) -> Result<Self, PrivateKeyError> {
+        if !is_one_der_value(der) {
+            return Err(PrivateKeyError::Form);
+        }
+        for algorithm in [Algorithm::EcdsaP256, Algorithm::EcdsaP384] {
+            let signing = ecdsa(algorithm).ok_or(PrivateKeyError::Form)?;
+            if let Ok(pair) = EcdsaKeyPair::from_private_key_der(signing, der) {
+                return Self::new(algorithm, Pair::Ecdsa(pair));
+            }
+        }
+        Err(PrivateKeyError::Form)
+    }
+
     /// The key as unencrypted PKCS #8 version 1 (DER).
     pub fn to_pkcs8_der(&self) -> Result<SecretSlice<u8>, PrivateKeyError> {
         let document = match &self.pair {

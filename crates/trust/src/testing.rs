@@ -45,6 +45,15 @@ pub(crate) fn bundle(key: &PrivateKey) -> Vec<u8> {
 
 /// A file that the real cosign wrote.
 pub(crate) fn cosign(name: &str) -> String {
-    let path = format!("{}/tests/data/cosign/{name}", env!("CARGO_MANIFEST_DIR"));
+    data(&format!("cosign/{name}"))
+}
+
+/// A file that the real openssl wrote.
+pub(crate) fn openssl(name: &str) -> String {
+    data(&format!("openssl/{name}"))
+}
+
+fn data(name: &str) -> String {
+    let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }

@@ -1,13 +1,14 @@
 //! Signing keys: `/api/v1/keys` and `/keys/challenges`. Registering takes two steps: the server states what is to be
 //! signed, the key's owner signs it, a person with the role `security` registers. The private key never travels.
 
+use oci::Digest;
 use serde::{Deserialize, Serialize};
 
 /// `POST /keys/challenges`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewChallenge {
-    /// The public key, as PEM.
+    /// The public key: as PEM, or an OpenPGP key in armour.
     pub public_key_pem: String,
     /// Whose key it is to be; the caller's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,7 +33,7 @@ pub struct Challenge {
 pub struct NewKey {
     /// The challenge that was signed.
     pub nonce: String,
-    /// The public key, as PEM.
+    /// The public key: as PEM, or an OpenPGP key in armour.
     pub public_key_pem: String,
     /// The signature over the challenge's statement, in base64.
     pub signature: String,
@@ -45,7 +46,7 @@ pub struct NewKey {
     pub principal: Option<String>,
 }
 
-/// A registered key. `GET /keys`; `DELETE /keys/{id}` revokes it.
+/// A registered key. `GET /keys`; `DELETE /keys/{id}` and `POST /keys/{id}/revocation` revoke it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
@@ -55,7 +56,7 @@ pub struct Key {
     pub name: String,
     /// Whose key it is, for ever.
     pub principal: String,
-    /// The public key, as PEM.
+    /// The public key: as PEM, or an OpenPGP key in armour.
     pub public_key_pem: String,
     /// The repositories in which its signatures count.
     pub scope: Vec<String>,
@@ -64,4 +65,69 @@ pub struct Key {
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<i64>,
+    /// Of a revoked key, since when its signatures are distrusted; absent when all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_from: Option<i64>,
+}
+
+/// `POST /keys/{id}/revocation`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RevokeKey {
+    /// The first instant whose signatures are distrusted; absent: all that the key ever signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<i64>,
+    /// Do nothing; say what it would hit.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// The answer to `POST /keys/{id}/revocation`, tried or done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRevocation {
+    /// Whether it is done.
+    pub revoked: bool,
+    /// The first instant whose signatures are distrusted; absent when all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<i64>,
+    /// The images that lose a signature; filled in when it was tried.
+    #[serde(default)]
+    pub images: Vec<KeyHit>,
+    /// False when there may be more images than are listed.
+    pub complete: bool,
+}
+
+/// An image that loses signatures when a key is revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyHit {
+    /// Where the image is.
+    pub repository: String,
+    /// Which image.
+    pub digest: Digest,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// How many signatures of the key would no longer count, on it or on an index that lists it.
+    pub signatures: u64,
+    /// How many of the key's stay good, because they came before.
+    pub kept: u64,
+    /// The gates that would answer differently.
+    pub gates: Vec<GateTurn>,
+}
+
+/// A gate that would answer differently about an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GateTurn {
+    /// The gate's policy.
+    pub policy: String,
+    /// The gate.
+    pub gate: String,
+    /// The outcome today.
+    pub before: String,
+    /// The outcome once the key is revoked.
+    pub after: String,
+    /// Why, in one sentence.
+    pub sentence: String,
 }

@@ -2,7 +2,9 @@
 
 use reqwest::Method;
 
-use crate::api::keys::{Challenge, Key, NewChallenge, NewKey};
+use super::accepted;
+use crate::api::keys::{Challenge, Key, KeyRevocation, NewChallenge, NewKey, RevokeKey};
+use crate::limits::{ANSWER_BYTES_MAX, WORK_TIMEOUT};
 use crate::{Client, Error};
 
 impl Client {
@@ -25,5 +27,19 @@ impl Client {
     /// Revokes a key: none of its signatures counts any more.
     pub async fn revoke_key(&self, id: &str) -> Result<(), Error> {
         self.act(Method::DELETE, self.api(&["keys", id])?).await
+    }
+
+    /// Revokes a key from an instant on, or only tells which images and gates that would hit.
+    pub async fn revoke_key_from(
+        &self,
+        id: &str,
+        revocation: &RevokeKey,
+    ) -> Result<KeyRevocation, Error> {
+        let url = self.api(&["keys", id, "revocation"])?;
+        let request = self.as_caller(Method::POST, url.clone()).json(revocation);
+        accepted(request, &url, WORK_TIMEOUT)
+            .await?
+            .json(ANSWER_BYTES_MAX)
+            .await
     }
 }

@@ -1,8 +1,11 @@
 //! `countersign key`: signing keys. A private key stays with its owner, in a file that cosign reads too; the server gets the public
 //! key, with a proof that its owner holds the private one. How a proof comes to be is in `possession`, the files are in `files`.
 
+mod convert;
 pub(crate) mod files;
 pub(crate) mod possession;
+mod revoke;
+pub(crate) mod signer;
 
 use super::login::{ask_password, from_stdin};
 use crate::context::ServerFlags;
@@ -16,7 +19,7 @@ use possession::{Asked, Proof};
 use serde::de::DeserializeOwned;
 use std::fs;
 use std::path::{Path, PathBuf};
-use trust::{Algorithm, Signer as _};
+use trust::Algorithm;
 
 /// Characters of a key's id that are shown.
 const ID_CHARACTERS: usize = 12;
@@ -31,6 +34,26 @@ pub(crate) enum Key {
         #[arg(long, value_enum, default_value_t)]
         algorithm: Kind,
     },
+    /// Take over a private key of another program: write it again, sealed with a password, with its public half beside it.
+    #[command(
+        after_help = "Examples:\n  countersign key import ~/.ssl/release.pem release\n  \
+        countersign key import ~/.docker/trust/private/69b64fa2….key alice\n\n\
+        COUNTERSIGN_NEW_KEY_PASSWORD holds the password of the new file; without it, that is the old one's where a variable holds it."
+    )]
+    Import(convert::Import),
+    /// Write a private key again for another program, sealed with a password.
+    #[command(
+        after_help = "Example:\n  countersign key export maria.key maria.pem --format pkcs8     (openssl pkey -in maria.pem)"
+    )]
+    Export(convert::Export),
+    /// Print the public half of a key, as PEM.
+    #[command(
+        after_help = "Examples:\n  countersign key public maria.key > maria.pub\n  countersign key public 'pkcs11:token=release;object=ci' > ci.pub"
+    )]
+    Public {
+        /// The private key's file, or its `pkcs11:` URI.
+        key: PathBuf,
+    },
     /// Ask the server what the owner of a key has to sign to prove that they hold it (role `security`; the first of three steps).
     #[command(
         after_help = "The three steps, so that the private key never leaves its owner:\n  \
@@ -39,7 +62,7 @@ pub(crate) enum Key {
         countersign key register --proof proof.json --name laptop --scope 'shop/**' --user anna"
     )]
     Challenge {
-        /// The public key's file, also one of `docker trust key generate`.
+        /// The public key's file, also one of `docker trust key generate`, or of `gpg --armor --export`.
         #[arg(long, value_name = "FILE")]
         public: PathBuf,
         /// Whose key it is to be.
@@ -51,9 +74,12 @@ pub(crate) enum Key {
         after_help = "Example:\n  countersign key prove --key maria.key challenge.json > proof.json"
     )]
     Prove {
-        /// The private key's file, also one of docker's in `~/.docker/trust/private`.
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
+        /// The private key's file, also one of docker's in `~/.docker/trust/private`; or a key in a token, by its `pkcs11:` URI.
+        #[arg(long, value_name = "FILE|URI", required_unless_present = "gpg")]
+        key: Option<PathBuf>,
+        /// Have gpg sign, which holds the OpenPGP key that the challenge is for.
+        #[arg(long, conflicts_with = "key")]
+        gpg: bool,
         /// What `countersign key challenge` printed.
         challenge: PathBuf,
     },
@@ -69,11 +95,8 @@ pub(crate) enum Key {
         #[arg(short, long, value_enum, default_value_t)]
         output: Format,
     },
-    /// Revoke a key now: none of its signatures counts any more. It stays its owner's for ever.
-    Revoke {
-        /// Its id, or the beginning of it.
-        id: String,
-    },
+    /// Revoke a key: none of its signatures counts any more, or none from a moment on. It stays its owner's for ever.
+    Revoke(revoke::Revoke),
 }
 
 /// The kind of key.
@@ -91,8 +114,8 @@ pub(crate) struct Register {
     /// A proof made by `countersign key prove`.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "principal"], required_unless_present = "key")]
     proof: Option<PathBuf>,
-    /// The private key's file, where you hold it yourself.
-    #[arg(long, value_name = "FILE")]
+    /// The private key's file, or its `pkcs11:` URI, where you hold it yourself.
+    #[arg(long, value_name = "FILE|URI")]
     key: Option<PathBuf>,
     /// With `--key`: whose key it is; yours, unless said otherwise.
     #[arg(long = "for", value_name = "NAME")]
@@ -115,17 +138,29 @@ impl Key {
     pub(crate) async fn run(self, server: &ServerFlags) -> Result<Exit> {
         match self {
             Self::Generate { name, algorithm } => generate(&name, algorithm)?,
+            Self::Import(import) => import.run()?,
+            Self::Export(export) => export.run()?,
+            Self::Public { key } => {
+                output::line(signer::open(&key)?.public_key().to_pem().trim_end())
+            }
             Self::Challenge { public, principal } => {
-                let pem = files::public(&public)?.to_pem();
+                let pem = files::registered(&public)?.to_text();
                 output::json(&possession::ask(&server.client()?, &pem, &principal).await?)?;
             }
-            Self::Prove { key, challenge } => prove(&key, &challenge)?,
+            Self::Prove {
+                key,
+                gpg: _,
+                challenge,
+            } => prove(key.as_deref(), &challenge)?,
             Self::Register(register) => register.run(server).await?,
             Self::List { output } => {
                 let row = |key: &Known| {
+                    let since = key.revoked_from.map_or_else(String::new, |from| {
+                        format!(", from {} on", output::instant(from))
+                    });
                     let state = key.revoked_at.map_or_else(
                         || "good".to_owned(),
-                        |at| format!("revoked {}", output::instant(at)),
+                        |at| format!("revoked {}{since}", output::instant(at)),
                     );
                     [
                         short(&key.id).to_owned(),
@@ -143,12 +178,7 @@ impl Key {
                     "no keys yet",
                 )?;
             }
-            Self::Revoke { id } => {
-                let client = server.client()?;
-                let id = whole_id(&client, &id).await?;
-                client.revoke_key(&id).await?;
-                output::line(format!("Key {id} is revoked."));
-            }
+            Self::Revoke(revoke) => revoke.run(server).await?,
         }
         Ok(Exit::Done)
     }
@@ -157,7 +187,7 @@ impl Key {
 impl Register {
     async fn run(self, server: &ServerFlags) -> Result<()> {
         // What is on this machine is read before anybody is asked for a password.
-        let sealed = self.key.as_deref().map(files::open).transpose()?;
+        let sealed = self.key.as_deref().map(signer::open).transpose()?;
         let given: Option<Proof> = self
             .proof
             .as_deref()
@@ -178,7 +208,7 @@ impl Register {
             (None, Some(key)) => {
                 let principal = self.principal.as_deref().unwrap_or(&self.user);
                 let asked = possession::ask(&client, &key.public_key().to_pem(), principal).await?;
-                possession::prove(&key, &asked)?
+                possession::prove(key.as_ref(), &asked)?
             }
             (None, None) => bail!("say which key: `--proof FILE` or `--key FILE`"),
         };
@@ -208,7 +238,8 @@ fn generate(name: &Path, kind: Kind) -> Result<()> {
     Ok(())
 }
 
-fn prove(key: &Path, challenge: &Path) -> Result<()> {
+/// With the key in a file or token; without one, by gpg.
+fn prove(key: Option<&Path>, challenge: &Path) -> Result<()> {
     let asked: Asked = document(challenge, "what `countersign key challenge` prints")?;
     let said = possession::read(&asked)?;
     // Beside the output, so that whoever signs sees what they sign.
@@ -218,7 +249,10 @@ fn prove(key: &Path, challenge: &Path) -> Result<()> {
         said.principal,
         said.server
     ));
-    output::json(&possession::prove(&files::open(key)?, &asked)?)
+    output::json(&match key {
+        Some(key) => possession::prove(signer::open(key)?.as_ref(), &asked)?,
+        None => possession::prove_by_gpg(&asked)?,
+    })
 }
 
 /// Reads one of the JSON documents that the three steps hand on.

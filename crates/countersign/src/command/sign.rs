@@ -1,7 +1,7 @@
 //! `countersign sign`: vouches for an image's digest, for one stage, with one's own key. The signature is a sigstore bundle that lies beside
 //! the image as a referrer; cosign's own signatures count as well.
 
-use super::key::files;
+use super::key::signer;
 use crate::context::ServerFlags;
 use crate::exit::Exit;
 use crate::output;
@@ -14,23 +14,24 @@ use oci::{Descriptor, Digest, ImageReference, Reference, media};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use trust::Signer;
 use trust::bundle::Bundle;
 use trust::stage::{self, Nonce, StageStatement};
-use trust::{PrivateKey, Signer};
 
 /// The empty JSON object, which an artifact's manifest has as its config (image-spec "Guidance for an Empty Descriptor").
 const EMPTY: &[u8] = b"{}";
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  countersign sign --stage staging --key maria.key registry.example:5000/shop/web:1"
+    after_help = "Examples:\n  countersign sign --stage staging --key maria.key registry.example:5000/shop/web:1\n  \
+        countersign sign --stage ci --key 'pkcs11:token=release;object=ci?module-path=/usr/lib/softhsm/libsofthsm2.so' registry.example:5000/shop/web:1"
 )]
 pub(crate) struct Sign {
     /// The stage that the image has passed.
     #[arg(long)]
     stage: String,
-    /// The private key's file (made by `countersign key generate`, docker or cosign).
-    #[arg(long, env = "COUNTERSIGN_KEY", value_name = "FILE")]
+    /// The private key's file (made by `countersign key generate`, docker, cosign or openssl), or a key in a token, by its `pkcs11:` URI.
+    #[arg(long, env = "COUNTERSIGN_KEY", value_name = "FILE|URI")]
     key: PathBuf,
     /// The image; its digest is what is signed.
     image: ImageReference,
@@ -38,12 +39,12 @@ pub(crate) struct Sign {
 
 impl Sign {
     pub(crate) async fn run(self, server: &ServerFlags) -> Result<Exit> {
-        let key = files::open(&self.key)?;
+        let key = signer::open(&self.key)?;
         let client = match (&self.image.host, &server.server) {
             (Some(host), None) => server.registry_client(host)?,
             _ => server.client()?,
         };
-        let pushed = sign(&client, &self.image, &self.stage, &key).await?;
+        let pushed = sign(&client, &self.image, &self.stage, key.as_ref()).await?;
         output::line(format!(
             "Signed {}@{} for stage {}",
             self.image.repository, pushed.subject, self.stage
@@ -65,7 +66,7 @@ pub(crate) async fn sign(
     client: &Client,
     image: &ImageReference,
     stage: &str,
-    key: &PrivateKey,
+    key: &dyn Signer,
 ) -> Result<Signed> {
     let repository = &image.repository;
     let Some(reference) = image
@@ -129,7 +130,7 @@ fn bundle(
     image: &ImageReference,
     digest: &Digest,
     stage: &str,
-    key: &PrivateKey,
+    key: &dyn Signer,
 ) -> Result<Vec<u8>> {
     let mut random = [0; stage::NONCE_BYTES];
     rand::fill(&mut random).map_err(|_| anyhow!("the system gave no random bytes"))?;
@@ -147,8 +148,8 @@ fn bundle(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trust::Algorithm;
     use trust::evidence::{Reading, read_bundle};
+    use trust::{Algorithm, PrivateKey};
 
     #[test]
     fn signing_again_is_new_evidence_also_with_a_key_that_repeats_itself() {

@@ -134,7 +134,7 @@ fn keys_are_dockers_where_docker_is_to_go_on_with_them() {
     assert_eq!(wrong.status.code(), Some(1));
     let wrong = said(&wrong);
     for part in [
-        "the passphrase is wrong",
+        "the password is wrong",
         "with the password of",
         ROOT_VARIABLE,
     ] {

@@ -251,7 +251,7 @@ fn refused(
         );
         return Some((Code::OtherDigest, message));
     }
-    if let Some(refused) = refused_key(court, key, who) {
+    if let Some(refused) = refused_key(court, evidence, key, who) {
         return Some(refused);
     }
     let other = evidence
@@ -279,12 +279,25 @@ fn of_an_image(facts: &Facts, evidence: &Evidence) -> &'static str {
     }
 }
 
-/// What is wrong with a key and whoever holds it, whatever it signed.
-fn refused_key(court: &Court<'_>, key: &SigningKey, who: &str) -> Option<(Code, String)> {
+/// What is wrong with a key and whoever holds it, whatever else it signed.
+fn refused_key(
+    court: &Court<'_>,
+    evidence: &Evidence,
+    key: &SigningKey,
+    who: &str,
+) -> Option<(Code, String)> {
     let repository = &court.facts.repository;
     let name = words::short_key(key.key_id.as_str());
-    if key.is_revoked(court.now) {
-        return Some((Code::RevokedKey, format!("key {name} of {who} is revoked")));
+    if key.is_distrusted(evidence.known_at(), court.now) {
+        let since = key.revoked_from.map_or_else(String::new, |from| {
+            format!(
+                " for what it signed since {}; this signature came at {}",
+                words::instant(from),
+                words::instant(evidence.known_at())
+            )
+        });
+        let message = format!("key {name} of {who} is revoked{since}");
+        return Some((Code::RevokedKey, message));
     }
     if !court.directory.is_active(key.principal) {
         return Some((

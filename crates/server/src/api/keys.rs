@@ -1,5 +1,8 @@
 //! Signing keys: `/keys` and `/keys/challenges`. A key comes with a proof that its private half was at hand, and is registered by
-//! a person who gave their password: a token that was stolen cannot make its thief a signer (DESIGN §3 "What counts").
+//! a person who gave their password: a token that was stolen cannot make its thief a signer (DESIGN §3 "What counts"). What revoking
+//! one hits is in `revocation`.
+
+mod revocation;
 
 use crate::api::{Answer, Call, Created, DONE, Done, created};
 use crate::asker::Asker;
@@ -9,11 +12,11 @@ use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use client::api::Page;
-use client::api::keys::{Challenge, Key, NewChallenge, NewKey};
+use client::api::keys::{Challenge, Key, KeyRevocation, NewChallenge, NewKey, RevokeKey};
 use policy::verb::{ManageKeys, ReadAudit};
 use policy::{Pattern, PrincipalId};
 use store::signing_keys::{self, KeyRecord, Registration};
-use trust::{KeyId, PublicKey, possession};
+use trust::{KeyId, RegisteredKey, possession};
 
 /// `GET /keys`: all of them for those who manage or audit, else one's own.
 pub(crate) async fn list(call: Call) -> Answer<Page<Key>> {
@@ -86,7 +89,8 @@ pub(crate) async fn register(mut call: Call) -> Created<Key> {
     let signature = STANDARD
         .decode(&new.signature)
         .map_err(|_| ApiError::invalid("the signature is not base64"))?;
-    let proof = challenge.verify(&signature, &public_key).map_err(|error| {
+    let proof = challenge.verify_any(&signature, &public_key, asker.now());
+    let proof = proof.map_err(|error| {
         let message = format!("the proof of possession is not one: {error}");
         ApiError::new(StatusCode::BAD_REQUEST, "no-proof", message)
             .next("countersign key prove --key FILE CHALLENGE.json")
@@ -108,8 +112,27 @@ pub(crate) async fn revoke(call: Call) -> Done {
     let permit = asker.permit::<ManageKeys>()?;
     let id =
         KeyId::parse(call.name("id")?).map_err(|error| ApiError::invalid(format!("{error}")))?;
-    signing_keys::revoke(asker.store(), &permit, &id, asker.now()).await?;
+    signing_keys::revoke(asker.store(), &permit, &id, None, asker.now()).await?;
     Ok(DONE)
+}
+
+/// `POST /keys/{id}/revocation`
+pub(crate) async fn revoke_from(mut call: Call) -> Answer<KeyRevocation> {
+    let permit = call.asker.permit::<ManageKeys>()?;
+    let RevokeKey { from, dry_run } = call.json().await?;
+    let asker = &call.asker;
+    let id =
+        KeyId::parse(call.name("id")?).map_err(|error| ApiError::invalid(format!("{error}")))?;
+    if dry_run {
+        return Ok(Json(revocation::hits(asker, &id, from).await?));
+    }
+    signing_keys::revoke(asker.store(), &permit, &id, from, asker.now()).await?;
+    Ok(Json(KeyRevocation {
+        revoked: true,
+        from,
+        images: Vec::new(),
+        complete: true,
+    }))
 }
 
 /// This server in what a key's owner signs. Not the request's `Host`: a proof may be made at one of the server's names and
@@ -123,8 +146,8 @@ fn server_name(asker: &Asker) -> &str {
         .unwrap_or(identity::SERVICE)
 }
 
-fn public_key(pem: &str) -> ApiResult<PublicKey> {
-    PublicKey::from_pem(pem)
+fn public_key(text: &str) -> ApiResult<RegisteredKey> {
+    RegisteredKey::parse(text)
         .map_err(|error| ApiError::invalid(format!("the public key cannot be read: {error}")))
 }
 
@@ -146,7 +169,7 @@ fn key(asker: &Asker, record: KeyRecord) -> Key {
         id: record.key_id.to_string(),
         name: record.name,
         principal: asker.name_of(record.principal),
-        public_key_pem: record.public_key.to_pem(),
+        public_key_pem: record.public_key.to_text(),
         scope: record
             .scope
             .iter()
@@ -154,5 +177,6 @@ fn key(asker: &Asker, record: KeyRecord) -> Key {
             .collect(),
         registered_at: record.registered_at,
         revoked_at: record.revoked_at,
+        revoked_from: record.revoked_from,
     }
 }

@@ -133,7 +133,7 @@ fn extra_tags(query: Option<&str>) -> V2Result<Vec<Tag>> {
     Ok(tags)
 }
 
-async fn body(request: Request) -> V2Result<Bytes> {
+pub(crate) async fn body(request: Request) -> V2Result<Bytes> {
     axum::body::to_bytes(request.into_body(), oci::MANIFEST_BYTES_MAX)
         .await
         .map_err(|error| {

@@ -25,6 +25,8 @@ pub(crate) enum Target {
     Uploads(RepositoryName),
     /// `/v2/<name>/blobs/uploads/<session>`
     Upload(RepositoryName, String),
+    /// `/extensions/v2/<name>/signatures/<digest>`
+    Signatures(RepositoryName, Digest),
     /// `/v2/<name>/_trust/…`
     Trust(TrustTarget),
 }
@@ -37,6 +39,7 @@ impl Target {
             Self::Tags(name)
             | Self::Referrers(name, _)
             | Self::Manifest(name, _)
+            | Self::Signatures(name, _)
             | Self::Blob(name, _)
             | Self::Uploads(name)
             | Self::Upload(name, _) => Some(name),
@@ -46,6 +49,12 @@ impl Target {
 
 /// Takes a request's path apart.
 pub(crate) fn parse(path: &str) -> Result<Target, V2Error> {
+    if let Some(rest) = path.strip_prefix("/extensions/v2/") {
+        let Some((name, named)) = rest.rsplit_once("/signatures/") else {
+            return Err(unknown_path(path));
+        };
+        return Ok(Target::Signatures(repository(name)?, digest(named)?));
+    }
     let rest = path.strip_prefix("/v2").unwrap_or(path);
     let rest = rest.strip_prefix('/').unwrap_or(rest);
     match rest {
@@ -142,6 +151,7 @@ mod tests {
             Ok(Target::Base) => "base".into(),
             Ok(Target::Catalog) => "catalog".into(),
             Ok(Target::Tags(name)) => format!("tags {name}"),
+            Ok(Target::Signatures(name, digest)) => format!("signatures {name} {digest}"),
             Ok(Target::Referrers(name, _)) => format!("referrers {name}"),
             Ok(Target::Manifest(name, reference)) => format!("manifest {name} {reference}"),
             Ok(Target::Blob(name, _)) => format!("blob {name}"),

@@ -23,7 +23,7 @@ gates:
 ";
 
 /// A signed shop: maria has a key, rita may pull and is held.
-async fn shop() -> (World, PrivateKey, Digest) {
+pub(crate) async fn shop() -> (World, PrivateKey, Digest) {
     let world = World::new().await;
     for name in ["maria", "rita", "olaf"] {
         world.person(name).await;
@@ -82,7 +82,7 @@ async fn attach(world: &World, subject: &Digest, artifact: &str, layer_type: &st
     world.must("maria", "PUT", &path, manifest).await;
 }
 
-async fn sign(world: &World, subject: &Digest, key: &PrivateKey, stage: &str) {
+pub(crate) async fn sign(world: &World, subject: &Digest, key: &PrivateKey, stage: &str) {
     let statement = StageStatement {
         stage: stage.to_owned(),
         repository: "shop/web".parse().unwrap(),

@@ -149,9 +149,11 @@ async fn grants(conn: &mut AnyConnection) -> Result<Vec<Grant>> {
 }
 
 async fn keys(conn: &mut AnyConnection) -> Result<BTreeMap<trust::KeyId, SigningKey>> {
-    let rows = sqlx::query("SELECT key_id, principal_id, scope, revoked_at FROM signing_keys")
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT key_id, principal_id, scope, revoked_at, revoked_from FROM signing_keys",
+    )
+    .fetch_all(conn)
+    .await?;
     rows.iter()
         .map(|row| {
             let key_id: trust::KeyId = row.parsed("key_id")?;
@@ -160,6 +162,7 @@ async fn keys(conn: &mut AnyConnection) -> Result<BTreeMap<trust::KeyId, Signing
                 principal: PrincipalId(row.int("principal_id")?),
                 scope: row.json("scope")?,
                 revoked_at: row.opt_int("revoked_at")?,
+                revoked_from: row.opt_int("revoked_from")?,
             };
             Ok((key_id, key))
         })

@@ -9,7 +9,7 @@
 //! | `grant.add` | `{id, kind, principal, team, role, pattern}` |
 //! | `grant.remove` | `{id}` |
 //! | `key.register` | `{key_id, principal, scope}` |
-//! | `key.revoke` | `{key_id}` |
+//! | `key.revoke` | `{key_id, from}`, where `from` is null or absent for all that it ever signed |
 //! | `policy.apply` | `{name, revision, digest}` |
 //! | `policy.remove` | `{name}` |
 //! | `break-glass.ask` | `{id, repository, digest, policy, gate, lasts_milliseconds, reason, asked_by, until_at}` |
@@ -104,16 +104,21 @@ pub(super) fn apply(state: &mut State, leaf: &Leaf) -> Option<()> {
             let value = pick(&detail, &["principal", "scope"])?;
             state.insert(
                 state::signing_key(text(&detail, "key_id")?),
-                with(value, "revoked_at", Value::Null),
+                with(
+                    with(value, "revoked_at", Value::Null),
+                    "revoked_from",
+                    Value::Null,
+                ),
             );
         }
         "key.revoke" => {
-            set(
-                state,
-                &state::signing_key(text(&detail, "key_id")?),
-                "revoked_at",
-                json!(leaf.happened_at),
-            )?;
+            let name = state::signing_key(text(&detail, "key_id")?);
+            let from = detail.get("from").cloned().unwrap_or(Value::Null);
+            // A second time only moves the moment back.
+            if state.get(&name)?.get("revoked_at")?.is_null() {
+                set(state, &name, "revoked_at", json!(leaf.happened_at))?;
+            }
+            set(state, &name, "revoked_from", from)?;
         }
         "policy.apply" => {
             state.insert(
@@ -243,7 +248,13 @@ mod tests {
                 "key.register",
                 json!({"key_id": "ab", "principal": 3, "scope": ["shop/**"], "name": "laptop"}),
             ),
+            ("key.revoke", json!({"key_id": "ab", "from": 30})),
             ("key.revoke", json!({"key_id": "ab"})),
+            (
+                "key.register",
+                json!({"key_id": "cd", "principal": 3, "scope": ["shop/**"], "name": "desk"}),
+            ),
+            ("key.revoke", json!({"key_id": "cd", "from": 40})),
             (
                 "policy.apply",
                 json!({"name": "shop", "revision": 1, "digest": "x"}),
@@ -292,7 +303,11 @@ mod tests {
             ),
             (
                 "signing key `ab`".to_owned(),
-                json!({"principal": 3, "scope": ["shop/**"], "revoked_at": 50}),
+                json!({"principal": 3, "scope": ["shop/**"], "revoked_at": 50, "revoked_from": null}),
+            ),
+            (
+                "signing key `cd`".to_owned(),
+                json!({"principal": 3, "scope": ["shop/**"], "revoked_at": 50, "revoked_from": 40}),
             ),
             (
                 "policy `shop`".to_owned(),

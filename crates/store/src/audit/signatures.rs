@@ -3,8 +3,9 @@
 
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
-use trust::PublicKey;
+use trust::RegisteredKey;
 use trust::evidence::{Claim, Reading, read_bundle, read_simple_signing};
+use trust::openpgp::read_openpgp_document;
 use trust::tuf::managed;
 
 use crate::db::RowExt;
@@ -20,7 +21,7 @@ pub(super) async fn contradictions(conn: &mut AnyConnection) -> Result<Vec<Strin
     let mut files = Rereader::default();
     loop {
         let rows = sqlx::query(
-            "SELECT e.id, e.format, e.attached_to, e.subject, e.stage, e.named_repository, e.key_id, e.raw, e.signature, \
+            "SELECT e.id, e.format, e.attached_to, e.subject, e.stage, e.named_repository, e.key_id, e.raw, e.signature, e.stored_at, \
              COALESCE(k.public_pem, s.public_pem) AS public_pem FROM evidence e \
              LEFT JOIN signing_keys k ON k.key_id = e.key_id LEFT JOIN server_keys s ON s.key_id = e.key_id \
              WHERE e.verdict = 'verified' AND e.withdrawn_at IS NULL AND e.id > $1 ORDER BY e.id LIMIT $2",
@@ -51,13 +52,19 @@ async fn contradiction(
 ) -> Result<Option<&'static str>> {
     let key_id = row.opt_text("key_id")?.unwrap_or_default();
     let pem = row.opt_text("public_pem")?.unwrap_or_default();
-    let Some(key) = PublicKey::from_pem(&pem)
-        .ok()
-        .filter(|key| key.id().as_str() == key_id)
-    else {
+    let key = RegisteredKey::parse(&pem).ok();
+    let Some(key) = key.filter(|key| key.id().as_str() == key_id) else {
         return Ok(Some("the key that verified it is not registered"));
     };
     let raw = row.bytes("raw")?;
+    let key = match key {
+        RegisteredKey::Plain(key) => key,
+        // Whether it was good is judged at the time at which it came, as it was then.
+        RegisteredKey::OpenPgp(key) => {
+            let at = row.int("stored_at")?;
+            return agreed(row, &read_openpgp_document(&raw, &[*key], at));
+        }
+    };
     if row.text("format")? == managed::FORMAT {
         let (subject, stage) = (row.opt_text("subject")?, row.opt_text("stage")?);
         let repository = row.opt_text("named_repository")?;
@@ -75,6 +82,11 @@ async fn contradiction(
         Some(signature) => read_simple_signing(&raw, &signature, &keys),
         None => read_bundle(&raw, &keys),
     };
+    agreed(row, &reading)
+}
+
+/// What is wrong with the columns, where the bytes say something else.
+fn agreed(row: &AnyRow, reading: &Reading) -> Result<Option<&'static str>> {
     let Reading::Verified(verified) = reading else {
         return Ok(Some("its key did not sign it"));
     };

@@ -5,7 +5,7 @@ use oci::Digest;
 use serde_json::{Value, json};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
-use trust::PublicKey;
+use trust::RegisteredKey;
 
 use super::state::{self, State};
 use super::trust_repositories;
@@ -51,13 +51,13 @@ pub(super) async fn read(conn: &mut AnyConnection) -> Result<State> {
     }
     for row in all(
         conn,
-        "SELECT key_id, principal_id, scope, revoked_at FROM signing_keys",
+        "SELECT key_id, principal_id, scope, revoked_at, revoked_from FROM signing_keys",
     )
     .await?
     {
         let value = json!({
             "principal": row.int("principal_id")?, "scope": lenient(&row.text("scope")?),
-            "revoked_at": row.opt_int("revoked_at")?,
+            "revoked_at": row.opt_int("revoked_at")?, "revoked_from": row.opt_int("revoked_from")?,
         });
         state.insert(state::signing_key(&row.text("key_id")?), value);
     }
@@ -107,7 +107,7 @@ pub(super) async fn contradictions(conn: &mut AnyConnection) -> Result<Vec<Strin
     .await?
     {
         let key_id = row.text("key_id")?;
-        let is_it = PublicKey::from_pem(&row.text("public_pem")?)
+        let is_it = RegisteredKey::parse(&row.text("public_pem")?)
             .is_ok_and(|key| key.id().as_str() == key_id);
         if !is_it {
             lines.push(format!(

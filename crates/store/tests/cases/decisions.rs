@@ -155,10 +155,31 @@ async fn revoked_keys_and_closed_accounts_change_the_answer() {
     .await
     .unwrap();
     assert!(satisfied(NOW + 6).await);
-    signing_keys::revoke(world.store(), &server_permit(ADMIN), &ci, NOW + 7)
+    signing_keys::revoke(world.store(), &server_permit(ADMIN), &ci, None, NOW + 7)
         .await
         .unwrap();
     assert!(!satisfied(NOW + 8).await);
+}
+
+#[tokio::test]
+async fn a_key_revoked_from_a_moment_leaves_the_answer_that_came_before_it() {
+    let (world, image) = matched(SHOP).await;
+    let ci = world.key(world.ci).await;
+    world.sign(&image, "ci", &ci, NOW + 1).await;
+    let satisfied = async |now| {
+        let decision = world.decide(&image, "production", now).await;
+        decision.stage("ci").unwrap().satisfied
+    };
+    assert!(satisfied(NOW + 2).await);
+    let revoke = async |from, now| {
+        signing_keys::revoke(world.store(), &server_permit(ADMIN), &ci, Some(from), now)
+            .await
+            .unwrap();
+    };
+    revoke(NOW + 2, NOW + 7).await;
+    assert!(satisfied(NOW + 8).await);
+    revoke(NOW + 1, NOW + 9).await;
+    assert!(!satisfied(NOW + 10).await);
 }
 
 #[tokio::test]

@@ -220,6 +220,8 @@ async fn a_store_from_before_carriers_were_noted_knows_those_it_had() {
         "DROP TABLE broken_blobs",
         "DROP TABLE backups",
         "DELETE FROM revisions WHERE name = 'garbage'",
+        "DROP INDEX evidence_by_key",
+        "ALTER TABLE signing_keys DROP COLUMN revoked_from",
         "DROP TABLE trust_messages",
         "DROP TABLE trust_vouches",
         "DROP TABLE break_glass",

@@ -67,6 +67,8 @@ async fn of_two_blobs_that_an_older_version_gave_one_piece_the_first_keeps_it() 
     // As it was before them: those that are missing are those behind the last one.
     for text in [
         "ALTER TABLE collections DROP COLUMN failed",
+        "DROP INDEX evidence_by_key",
+        "ALTER TABLE signing_keys DROP COLUMN revoked_from",
         "DROP TABLE trust_messages",
         "DROP TABLE trust_vouches",
         "DROP TABLE break_glass",

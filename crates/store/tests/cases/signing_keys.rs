@@ -1,10 +1,10 @@
 //! Signing keys: registered with a proof that is used once, for one principal for ever.
 
-use store::{Error, accounts, evidence, jobs, signing_keys};
+use store::{Error, accounts, decisions, evidence, jobs, signing_keys};
 use trust::{Algorithm, PrivateKey, Signer};
 
 use super::world::{ADMIN, World, register, registration};
-use crate::fixture::{NOW, server_permit};
+use crate::fixture::{Image, NOW, server_permit};
 
 fn key() -> PrivateKey {
     PrivateKey::generate(Algorithm::Ed25519).unwrap()
@@ -31,7 +31,7 @@ async fn a_registered_key_is_in_the_directory_and_old_evidence_is_read_again() {
     assert_eq!(job.payload["key_id"], key.public_key().id().as_str());
     let listed = signing_keys::list(world.store()).await.unwrap();
     assert_eq!(listed.len(), 1);
-    assert_eq!(&listed[0].public_key, key.public_key());
+    assert_eq!(listed[0].public_key.plain(), Some(key.public_key()));
 }
 
 #[tokio::test]
@@ -50,6 +50,7 @@ async fn a_key_stays_with_its_first_principal_also_when_it_is_revoked() {
         world.store(),
         &server_permit(ADMIN),
         key.public_key().id(),
+        None,
         NOW + 5,
     )
     .await
@@ -173,4 +174,64 @@ async fn a_key_without_scope_or_for_a_closed_account_is_refused() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_revocation_is_only_ever_moved_back() {
+    let world = World::new().await;
+    let (store, permit, key) = (world.store(), server_permit(ADMIN), key());
+    register(store, world.maria, &key, &["shop/**"], NOW)
+        .await
+        .unwrap();
+    let id = key.public_key().id();
+    let kept = async || {
+        let directory = accounts::directory(store).await.unwrap();
+        let key = &directory.keys[id];
+        (key.revoked_at, key.revoked_from)
+    };
+    let revoke = async |from, now| signing_keys::revoke(store, &permit, id, from, now).await;
+    revoke(Some(NOW + 3), NOW + 5).await.unwrap();
+    assert_eq!(kept().await, (Some(NOW + 5), Some(NOW + 3)));
+    // The same again changes nothing, a later moment is refused, an earlier one is taken.
+    revoke(Some(NOW + 3), NOW + 6).await.unwrap();
+    let error = revoke(Some(NOW + 4), NOW + 6).await.unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error}");
+    revoke(Some(NOW + 1), NOW + 7).await.unwrap();
+    assert_eq!(kept().await, (Some(NOW + 5), Some(NOW + 1)));
+    revoke(None, NOW + 8).await.unwrap();
+    assert_eq!(kept().await, (Some(NOW + 5), None));
+    let error = revoke(Some(0), NOW + 9).await.unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error}");
+    assert_eq!(world.acts("key.revoke").await, 3);
+}
+
+#[tokio::test]
+async fn what_a_key_signed_since_a_moment_is_found_also_below_an_index() {
+    let world = World::new().await;
+    let key = world.key(world.maria).await;
+    let (early, late) = (Image::new("early"), Image::new("late"));
+    for image in [&early, &late] {
+        world.fixture.push("shop/web", &[], image).await;
+    }
+    world.sign(&early, "ci", &key, NOW + 1).await;
+    world.sign(&late, "ci", &key, NOW + 9).await;
+    let since = async |from, after: Option<&decisions::Subject>| {
+        let found = signing_keys::signed_since(world.store(), &key, from, after, 1)
+            .await
+            .unwrap();
+        found.into_iter().next()
+    };
+    let first = since(Some(NOW + 9), None).await.unwrap();
+    assert_eq!(first.digest, late.digest);
+    assert_eq!(since(Some(NOW + 9), Some(&first)).await, None);
+    assert_eq!(since(Some(NOW + 10), None).await, None);
+    // All that it ever signed, page by page.
+    let first = since(None, None).await.unwrap();
+    let second = since(None, Some(&first)).await.unwrap();
+    let mut both = [first.digest.clone(), second.digest.clone()];
+    both.sort();
+    let mut expected = [early.digest.clone(), late.digest.clone()];
+    expected.sort();
+    assert_eq!(both, expected);
+    assert_eq!(since(None, Some(&second)).await, None);
 }

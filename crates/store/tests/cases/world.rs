@@ -321,7 +321,7 @@ pub(crate) fn registration(
     let signature = challenge.prove(key).unwrap();
     Registration {
         proof: challenge.verify(&signature, key.public_key()).unwrap(),
-        public_key: key.public_key().clone(),
+        public_key: key.public_key().clone().into(),
         name: "laptop".to_owned(),
         scope: scope
             .iter()

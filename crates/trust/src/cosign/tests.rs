@@ -81,7 +81,7 @@ fn other_payloads_are_refused() {
     };
     assert!(matches!(
         with("/critical/type", "atomic container signature".into()),
-        Err(PayloadError::Type(_))
+        Err(PayloadError::Type { .. })
     ));
     assert!(matches!(
         with("/critical/image/docker-manifest-digest", "latest".into()),

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::private::Signer;
-use crate::testing::{cosign, key_of};
+use crate::testing::{ALGORITHMS, cosign, key_of, openssl};
 use crate::{Algorithm, PublicKey};
 
 fn password() -> SecretString {
@@ -159,4 +159,92 @@ fn a_box_that_holds_no_key_is_told_from_a_wrong_password() {
         open(&file, &password()).unwrap_err(),
         KeyFileError::Key(PrivateKeyError::Form)
     );
+}
+
+#[test]
+fn opens_what_openssl_sealed() {
+    let public = PublicKey::from_pem(&openssl("p256.pub")).unwrap();
+    for name in [
+        "aes-128",
+        "aes-192-sha512",
+        "aes-256",
+        "aes-256-sha1",
+        "aes-256-sha384",
+        "scrypt",
+    ] {
+        let file = openssl(&format!("{name}.pem"));
+        assert_eq!(Form::of(&file), Some(Form::Pkcs8), "{name}");
+        let key = open(&file, &password()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(key.public_key(), &public, "{name}");
+    }
+}
+
+#[test]
+fn a_wrong_password_for_pkcs8_opens_nothing() {
+    let file = openssl("aes-128.pem");
+    // One in 256 ends like a padding, and is noise all the same.
+    for attempt in 0..300 {
+        let wrong = open(&file, &format!("guess {attempt}").into());
+        assert_eq!(wrong.unwrap_err(), KeyFileError::Password);
+    }
+}
+
+#[test]
+fn older_seals_are_named() {
+    for (name, oid) in [
+        ("des3", "1.2.840.113549.3.7"),
+        ("pbes1", "1.2.840.113549.1.12.1.3"),
+    ] {
+        let error = open(&openssl(&format!("{name}.pem")), &password()).unwrap_err();
+        let named = KeyFileError::Pkcs8(Pbes2Error::Unsupported(oid.to_owned()));
+        assert_eq!(error, named, "{name}");
+    }
+    let error = read_open(&openssl("sec1-encrypted.pem")).unwrap_err();
+    assert_eq!(error, KeyFileError::Old);
+}
+
+#[test]
+fn keys_that_nothing_seals_are_read_and_are_the_same() {
+    let public = PublicKey::from_pem(&openssl("p256.pub")).unwrap();
+    for name in ["sec1.pem", "plain.pem"] {
+        let file = openssl(name);
+        assert!(is_open(&file) && Form::of(&file).is_none(), "{name}");
+        assert_eq!(read_open(&file).unwrap().public_key(), &public, "{name}");
+        assert!(open(&file, &password()).is_err(), "{name}");
+    }
+    assert!(!is_open(&openssl("aes-256.pem")) && !is_open(&cosign("p256.key")));
+    assert!(read_open(&openssl("aes-256.pem")).is_err());
+    // Bytes behind the key, and a key under the other label.
+    let der = pem::decode(&openssl("sec1.pem"), &[EC_LABEL]).unwrap();
+    let longer = pem::encode(EC_LABEL, &[der.as_slice(), &[0]].concat());
+    let swapped = pem::encode(OPEN_LABEL, &der);
+    for text in [longer, swapped] {
+        let error = read_open(&text).unwrap_err();
+        assert_eq!(error, KeyFileError::Key(PrivateKeyError::Form));
+    }
+}
+
+#[test]
+fn each_form_opens_as_the_key_that_it_was_made_of() {
+    for algorithm in ALGORITHMS {
+        let key = key_of(algorithm);
+        for form in [Form::Cosign, Form::Pkcs8] {
+            let text = seal_as(&key, &password(), form).unwrap();
+            assert_eq!(Form::of(&text), Some(form));
+            let opened = open(&text, &password()).unwrap();
+            assert_eq!(opened.public_key(), key.public_key());
+            let other = open(&text, &"hunter3".into()).unwrap_err();
+            assert_eq!(other, KeyFileError::Password, "{algorithm} {form:?}");
+        }
+    }
+}
+
+#[test]
+fn docker_opens_no_less_than_before_what_is_sealed_as_pkcs8() {
+    // The same label: what docker's reader takes and what this one takes must not differ.
+    let key = key_of(Algorithm::EcdsaP256);
+    let text = seal_as(&key, &password(), Form::Pkcs8).unwrap();
+    let file = crate::tuf::keyfile::KeyFile::parse(&text).unwrap();
+    let opened = file.open(&password()).unwrap();
+    assert_eq!(opened.public_key(), key.public_key());
 }

@@ -1,5 +1,5 @@
 //! Key files: a private key sealed with a password in the form that cosign reads and writes, and its public half beside it. Those that
-//! docker and notary wrote are read as well. The password comes from the environment or is asked for; it is never an argument, which
+//! docker, notary and openssl wrote are read as well. The password comes from the environment or is asked for; it is never an argument, which
 //! other users of the machine could see.
 
 use crate::command::login::ask_password;
@@ -8,12 +8,17 @@ use secrecy::SecretString;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use trust::keyfile::Form;
 use trust::tuf::keyfile::{self as docker, KeyFile};
 use trust::tuf::{Gun, RoleName};
-use trust::{Algorithm, KeyId, PrivateKey, PublicKey, Signer as _, keyfile};
+use trust::{
+    Algorithm, KeyId, OpenPgpKey, PrivateKey, PublicKey, RegisteredKey, Signer as _, keyfile,
+};
 
 /// Variables that hold a key file's password: ours, and cosign's.
 const PASSWORD_VARIABLES: [&str; 2] = ["COUNTERSIGN_KEY_PASSWORD", "COSIGN_PASSWORD"];
+/// A variable that holds the password of a file that a key is written to again.
+const NEXT_PASSWORD_VARIABLE: &str = "COUNTERSIGN_NEW_KEY_PASSWORD";
 /// The same for files that docker and notary wrote.
 const ROOT_VARIABLES: [&str; 2] = [
     "DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE",
@@ -40,25 +45,45 @@ pub(crate) struct Made {
 
 /// Makes a key and writes both files; neither may be there already.
 pub(crate) fn generate(name: &Path, algorithm: Algorithm) -> Result<Made> {
-    let [private, public] = [with_ending(name, "key"), with_ending(name, "pub")];
-    for path in [&private, &public] {
-        if path.exists() {
-            bail!(
-                "`{}` is there already; a key is never overwritten",
-                path.display()
-            );
-        }
-    }
+    let [private, public] = new_pair(name)?;
     let password = new_password("the new key")?;
     let key = PrivateKey::generate(algorithm)?;
     write(&private, &key, &password)?;
-    fs::write(&public, key.public_key().to_pem())
-        .with_context(|| format!("cannot write `{}`", public.display()))?;
+    write_public(&public, &key)?;
     Ok(Made {
         private,
         public,
         id: key.public_key().id().clone(),
     })
+}
+
+/// Writes a key that is there already as a new pair of files; neither may be there.
+pub(crate) fn write_pair(name: &Path, key: &PrivateKey, form: Form) -> Result<Made> {
+    let [private, public] = new_pair(name)?;
+    let password = next_password(&format!("the new file {}", private.display()))?;
+    write_new(&private, &keyfile::seal_as(key, &password, form)?)?;
+    write_public(&public, key)?;
+    Ok(Made {
+        private,
+        public,
+        id: key.public_key().id().clone(),
+    })
+}
+
+fn new_pair(name: &Path) -> Result<[PathBuf; 2]> {
+    let paths = [with_ending(name, "key"), with_ending(name, "pub")];
+    match paths.iter().find(|path| path.exists()) {
+        Some(path) => bail!(
+            "`{}` is there already; a key is never overwritten",
+            path.display()
+        ),
+        None => Ok(paths),
+    }
+}
+
+fn write_public(path: &Path, key: &PrivateKey) -> Result<()> {
+    fs::write(path, key.public_key().to_pem())
+        .with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 /// `maria.key` for `maria`, and `release-1.2.key` for `release-1.2`: a dot in the name is no ending.
@@ -86,6 +111,16 @@ pub(crate) fn write_dockers(
     write_new(path, &docker::seal(key, role, gun, passphrase)?)
 }
 
+/// The same in the form that is asked for.
+pub(crate) fn write_as(
+    path: &Path,
+    key: &PrivateKey,
+    password: &SecretString,
+    form: Form,
+) -> Result<()> {
+    write_new(path, &keyfile::seal_as(key, password, form)?)
+}
+
 fn write_new(path: &Path, sealed: &str) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let failed = || format!("cannot write `{}`", path.display());
@@ -111,6 +146,9 @@ pub(crate) fn open_as(path: &Path, what: &str) -> Result<PrivateKey> {
         .with_context(|| format!("cannot read the key `{}`", path.display()))?;
     let file = path.display();
     let shown = format!("the key `{file}`");
+    if keyfile::is_open(&text) && !KeyFile::is_one(&text) {
+        return keyfile::read_open(&text).with_context(|| format!("cannot open {shown}"));
+    }
     if !KeyFile::is_one(&text) {
         let password = Password::of(&PASSWORD_VARIABLES, what)?;
         let opened = keyfile::open(&text, &password.secret);
@@ -131,6 +169,17 @@ pub(crate) fn public(path: &Path) -> Result<PublicKey> {
         .with_context(|| format!("cannot read the public key `{}`", path.display()))?;
     docker::public_key(&text)
         .with_context(|| format!("cannot read the public key `{}`", path.display()))
+}
+
+/// The same, or an OpenPGP key in armour: whatever can be registered.
+pub(crate) fn registered(path: &Path) -> Result<RegisteredKey> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the public key `{}`", path.display()))?;
+    match OpenPgpKey::is_armoured(text.as_bytes()) {
+        true => RegisteredKey::parse(&text)
+            .with_context(|| format!("cannot read the public key `{}`", path.display())),
+        false => Ok(public(path)?.into()),
+    }
 }
 
 /// Where a passphrase may stand for a key that docker or notary keeps, by what the file says that it is for.
@@ -187,6 +236,14 @@ fn from_environment(variables: &[&'static str]) -> Option<(&'static str, SecretS
 /// The password for a key that is about to be made.
 pub(crate) fn new_password(of: &str) -> Result<SecretString> {
     choose(&PASSWORD_VARIABLES, of)
+}
+
+/// The password for a key that is written again: one of its own, or else the one that opened it.
+pub(crate) fn next_password(of: &str) -> Result<SecretString> {
+    let variables: Vec<&'static str> = std::iter::once(NEXT_PASSWORD_VARIABLE)
+        .chain(PASSWORD_VARIABLES)
+        .collect();
+    choose(&variables, of)
 }
 
 /// The same for a key that docker is to open, which asks for its own variables first.

@@ -8,8 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use client::Client;
 use client::api::keys::{Key, NewChallenge, NewKey};
 use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::process::{Command, Stdio};
 use trust::possession::{Challenge, is_challenge_for};
-use trust::{PrivateKey, PublicKey, Signer as _};
+use trust::{RegisteredKey, Signer};
 
 /// What `countersign key challenge` prints and `prove` takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +57,7 @@ pub(crate) async fn ask(client: &Client, public_key_pem: &str, principal: &str) 
 /// What the bytes to sign say, where they say what stands beside them.
 pub(crate) fn read(asked: &Asked) -> Result<Challenge> {
     let said = Challenge::parse(&statement(asked)?)?;
-    let key = PublicKey::from_pem(&asked.public_key_pem)
+    let key = RegisteredKey::parse(&asked.public_key_pem)
         .context("the public key of the challenge cannot be read")?;
     if said.key != *key.id() || said.principal != asked.principal || said.nonce != asked.nonce {
         bail!(
@@ -68,7 +70,7 @@ pub(crate) fn read(asked: &Asked) -> Result<Challenge> {
 }
 
 /// The second step: signs the challenge with the key that it names.
-pub(crate) fn prove(key: &PrivateKey, asked: &Asked) -> Result<Proof> {
+pub(crate) fn prove(key: &dyn Signer, asked: &Asked) -> Result<Proof> {
     let said = read(asked)?;
     ensure!(
         is_challenge_for(&statement(asked)?, key.public_key().id()),
@@ -82,6 +84,47 @@ pub(crate) fn prove(key: &PrivateKey, asked: &Asked) -> Result<Proof> {
         nonce: said.nonce.clone(),
         signature: STANDARD.encode(said.prove(key)?),
     })
+}
+
+/// The same by gpg, for an OpenPGP key: it finds the private half by the fingerprint, and asks for what it needs.
+pub(crate) fn prove_by_gpg(asked: &Asked) -> Result<Proof> {
+    let said = read(asked)?;
+    let key = RegisteredKey::parse(&asked.public_key_pem)?;
+    let Some(openpgp) = key.openpgp() else {
+        bail!("the challenge is for a key that gpg does not hold: prove it with `--key FILE`");
+    };
+    let signature = gpg(&openpgp.fingerprint(), &statement(asked)?)?;
+    let now = jiff::Timestamp::now().as_millisecond();
+    // What the server will do: nobody hands in a proof that is none.
+    said.verify_any(&signature, &key, now)?;
+    Ok(Proof {
+        principal: said.principal.clone(),
+        public_key_pem: asked.public_key_pem.clone(),
+        nonce: said.nonce.clone(),
+        signature: STANDARD.encode(signature),
+    })
+}
+
+/// A detached signature over these bytes. Its questions go to the terminal, not to the output.
+fn gpg(fingerprint: &str, message: &[u8]) -> Result<Vec<u8>> {
+    let mut child = Command::new("gpg")
+        .args([
+            "--detach-sign",
+            "--digest-algo",
+            "SHA256",
+            "--local-user",
+            fingerprint,
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start gpg: install it, or prove the key where it is")?;
+    let mut input = child.stdin.take().context("gpg takes no input")?;
+    input.write_all(message).context("gpg ended early")?;
+    drop(input);
+    let done = child.wait_with_output()?;
+    ensure!(done.status.success(), "gpg did not sign: {}", done.status);
+    Ok(done.stdout)
 }
 
 /// The third step: registers the key. The client logs in with a password.
@@ -111,8 +154,8 @@ fn statement(asked: &Asked) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trust::Algorithm;
     use trust::possession::challenge_bytes;
+    use trust::{Algorithm, PrivateKey};
 
     fn asked(key: &PrivateKey, principal: &str) -> Asked {
         let statement = challenge_bytes("countersign", "nonce", principal, key.public_key().id());

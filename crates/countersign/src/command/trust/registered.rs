@@ -84,6 +84,7 @@ mod tests {
             scope: vec!["base/*".to_owned(), "shop/**".to_owned()],
             registered_at: 0,
             revoked_at: None,
+            revoked_from: None,
         };
         let fault = |known: &Known, name: &str| fault(known, &name.parse().unwrap());
         assert_eq!(fault(&known, "shop/web"), None);

@@ -148,7 +148,7 @@ async fn register(world: &World, owner: PrincipalId, key: &PrivateKey) -> KeyId 
     let signature = challenge.prove(key).unwrap();
     let registration = Registration {
         proof: challenge.verify(&signature, key.public_key()).unwrap(),
-        public_key: key.public_key().clone(),
+        public_key: key.public_key().clone().into(),
         name: "laptop".to_owned(),
         scope: vec![Pattern::everything()],
     };
@@ -182,7 +182,7 @@ async fn a_revoked_key_takes_its_tag_back_and_signs_nothing_more() {
     let mut shop = Shop::open().await;
     let now = shop.world.context.now();
     let security = permit::<ManageKeys>(Role::Security, None, now);
-    signing_keys::revoke(&shop.world.context.store, &security, &shop.key, now)
+    signing_keys::revoke(&shop.world.context.store, &security, &shop.key, None, now)
         .await
         .unwrap();
     assert_eq!(shop.tags().await, [""; 0]);

@@ -108,7 +108,7 @@ fn world() -> impl Strategy<Value = World> {
         signed,
         prop::collection::vec(evidence(), 0..8),
         findings(),
-        any::<bool>(),
+        prop::option::of(prop::option::of(TODAY - 4 * DAY..TODAY)),
         any::<bool>(),
     )
         .prop_map(|(signed, evidence, findings, revoked, ageing)| {
@@ -128,13 +128,14 @@ fn world() -> impl Strategy<Value = World> {
             world.facts.evidence.extend(evidence);
             number(&mut world.facts.evidence);
             world.image().findings = findings;
-            if revoked {
+            if let Some(revoked_from) = revoked {
                 let key = world
                     .directory
                     .keys
                     .get_mut(&key_of(QUENTIN))
                     .expect("there");
                 key.revoked_at = Some(TODAY + 5 * SECOND);
+                key.revoked_from = revoked_from;
             }
             world
         })

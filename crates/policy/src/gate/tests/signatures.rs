@@ -61,6 +61,7 @@ fn one_person_with_two_keys_counts_once() {
         principal: QUENTIN,
         scope: vec![Pattern::everything()],
         revoked_at: None,
+        revoked_from: None,
     };
     world.directory.keys.insert(key(99), second);
     world.sign(key(99), "staging", TODAY - DAY + 1);
@@ -143,6 +144,41 @@ fn a_revoked_key_does_not_count() {
         .expect("there")
         .revoked_at = Some(TODAY);
     denies(&world, "staging", Code::RevokedKey);
+}
+
+#[test]
+fn a_key_revoked_from_a_moment_keeps_what_it_signed_before() {
+    let mut world = World::approved();
+    let signed_at = TODAY - DAY + 1;
+    let revoke_from = |world: &mut World, from: i64| {
+        let key = world.directory.keys.get_mut(&key_of(RITA)).expect("there");
+        (key.revoked_at, key.revoked_from) = (Some(TODAY), Some(from));
+    };
+    revoke_from(&mut world, signed_at + 1);
+    allows(&world);
+    // From the very instant on.
+    revoke_from(&mut world, signed_at);
+    let decision = denies(&world, "staging", Code::RevokedKey);
+    assert!(
+        decision
+            .tree()
+            .contains("is revoked for what it signed since"),
+        "{}",
+        decision.tree()
+    );
+    // Nothing is distrusted before anybody said so, whatever moment they will name.
+    world.now = TODAY - 1;
+    allows(&world);
+}
+
+#[test]
+fn what_a_thief_signs_after_the_moment_takes_nothing_from_what_came_before() {
+    let mut world = World::approved();
+    let signed_at = TODAY - DAY + 1;
+    world.sign(key_of(RITA), "staging", signed_at + 5);
+    let key = world.directory.keys.get_mut(&key_of(RITA)).expect("there");
+    (key.revoked_at, key.revoked_from) = (Some(TODAY), Some(signed_at + 1));
+    allows(&world);
 }
 
 #[test]

@@ -128,6 +128,7 @@ pub(crate) fn directory() -> Directory {
             principal: *id,
             scope,
             revoked_at: None,
+            revoked_from: None,
         };
         directory.keys.insert(key.key_id.clone(), key);
     }

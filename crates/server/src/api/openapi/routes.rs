@@ -327,6 +327,15 @@ pub(super) const ROUTES: &[Route] = &[
         "Challenge",
     ),
     delete("/keys/{id}", "Revoke a key for ever."),
+    Route {
+        takes: Some("RevokeKey"),
+        gives: Some("KeyRevocation"),
+        ..route(
+            "POST",
+            "/keys/{id}/revocation",
+            "Revoke a key for what it signed from an instant on, or say what that would hit.",
+        )
+    },
     get("/policies", "The policies in force.", "Page PolicySummary"),
     get("/policies/{name}", "One policy with its text.", "Policy"),
     Route {

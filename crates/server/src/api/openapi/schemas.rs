@@ -66,7 +66,20 @@ const SCHEMAS: &[Row] = &[
     (
         "Key",
         "id: string; name: string; principal: string; publicKeyPem: string; scope: [string]; registeredAt: time; \
-         revokedAt?: time",
+         revokedAt?: time; revokedFrom?: time",
+    ),
+    ("RevokeKey", "from?: time; dryRun?: boolean"),
+    (
+        "KeyRevocation",
+        "revoked: boolean; from?: time; images: [KeyHit]; complete: boolean",
+    ),
+    (
+        "KeyHit",
+        "repository: string; digest: digest; tags: [string]; signatures: integer; kept: integer; gates: [GateTurn]",
+    ),
+    (
+        "GateTurn",
+        "policy: string; gate: string; before: string; after: string; sentence: string",
     ),
     // Room on the disk
     ("AskCollection", "sweep?: boolean; dryRun?: boolean"),
@@ -423,6 +436,8 @@ mod tests {
         agrees::<api::keys::Challenge>("Challenge");
         agrees::<api::keys::NewKey>("NewKey");
         agrees::<api::keys::Key>("Key");
+        agrees::<api::keys::RevokeKey>("RevokeKey");
+        agrees::<api::keys::KeyRevocation>("KeyRevocation");
     }
 
     #[test]

@@ -90,7 +90,7 @@ async fn a_long_life_of_changes_is_accounted_for() {
         .apply(&SHOP.replace("threshold: 2", "threshold: 1"))
         .await;
     let (kept, revoked) = (world.key(world.maria).await, world.key(world.jonas).await);
-    signing_keys::revoke(store, &server_permit(ADMIN), &revoked, NOW + 5)
+    signing_keys::revoke(store, &server_permit(ADMIN), &revoked, None, NOW + 5)
         .await
         .unwrap();
     world.leave("qa", world.jonas, NOW).await;
@@ -162,6 +162,10 @@ async fn a_long_life_of_changes_is_accounted_for() {
     assert!(report.is_intact(), "{report:#?}");
     for edit in [
         format!("UPDATE signing_keys SET revoked_at = NULL WHERE key_id = '{revoked}'"),
+        // Trusted again from the beginning of time to a moment.
+        format!(
+            "UPDATE signing_keys SET revoked_from = 99, revoked_at = revoked_at WHERE key_id = '{revoked}'"
+        ),
         format!("UPDATE signing_keys SET scope = '[\"**\"]' WHERE key_id = '{kept}'"),
         format!(
             "UPDATE signing_keys SET principal_id = {} WHERE key_id = '{kept}'",

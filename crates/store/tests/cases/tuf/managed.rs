@@ -523,7 +523,7 @@ async fn rules_that_changed_meanwhile_have_an_update_judged_again() {
         .await;
     let id = key.to_public_key().unwrap().id().clone();
     let security = server_permit::<ManageKeys>(ADMIN);
-    signing_keys::revoke(shop.store(), &security, &id, shop.now)
+    signing_keys::revoke(shop.store(), &security, &id, None, shop.now)
         .await
         .unwrap();
     let outcome = judged(&shop.publisher, &state, update(), shop.now).await;

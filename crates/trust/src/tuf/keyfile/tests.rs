@@ -1,6 +1,10 @@
 //! Key files as notary and docker write them, and what is not read of them.
 
-use aws_lc_rs::cipher::PaddedBlockEncryptingKey;
+use std::num::NonZeroU32;
+
+use aws_lc_rs::cipher::{AES_256, PaddedBlockEncryptingKey, UnboundCipherKey};
+use aws_lc_rs::iv::FixedLength;
+use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA1};
 
 use super::*;
 use crate::tuf::{Key, KeyId};
@@ -54,7 +58,7 @@ fn sequence(parts: &[&[u8]]) -> Vec<u8> {
 const OID_PBES2: &[u8] = &[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 13];
 const OID_PBKDF2: &[u8] = &[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 12];
 const OID_AES_256_CBC: &[u8] = &[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 42];
-const OID_AES_128_CBC: &[u8] = &[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 2];
+const OID_DES_EDE3_CBC: &[u8] = &[6, 8, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 3, 7];
 const OID_NOTARY_ED25519: &[u8] = &[6, 9, 0x2b, 6, 1, 4, 1, 0xda, 0x47, 15, 1];
 
 /// What notary's file holds, written down from its description.
@@ -120,7 +124,7 @@ fn a_wrong_passphrase_opens_nothing() {
     // One in 256 ends like a padding, and is noise all the same.
     for attempt in 0..300 {
         let wrong = file.open(&secret(&format!("guess {attempt}")));
-        assert_eq!(wrong.unwrap_err(), KeyFileError::Passphrase);
+        assert_eq!(wrong.unwrap_err(), KeyFileError::Seal(Pbes2Error::Password));
     }
 }
 
@@ -153,7 +157,11 @@ fn opens_every_kind_of_key_that_notary_makes() {
     assert_eq!(opened.public_key(), key.public_key());
     for (public, again) in [(public, &[7; 32][..]), (&[7; 32][..], public)] {
         let halves = open(&plain(public, again)).unwrap_err();
-        assert_eq!(halves, KeyFileError::Passphrase, "halves that do not match");
+        assert_eq!(
+            halves,
+            KeyFileError::Seal(Pbes2Error::Password),
+            "halves that do not match"
+        );
     }
 }
 
@@ -171,13 +179,13 @@ fn a_file_without_a_passphrase_is_read_as_it_is() {
 fn what_is_not_read_is_named() {
     let key = pkcs8(&PrivateKey::generate(Algorithm::EcdsaP256).unwrap());
     let other = Writer {
-        cipher: OID_AES_128_CBC,
+        cipher: OID_DES_EDE3_CBC,
         ..Writer::DOCKER
     };
     let file = KeyFile::parse(&other.seal(&key, PASSPHRASE)).unwrap();
     assert_eq!(
         file.open(&secret(PASSPHRASE)).unwrap_err(),
-        KeyFileError::Unsupported("2.16.840.1.101.3.4.1.2".to_owned())
+        Pbes2Error::Unsupported("1.2.840.113549.3.7".to_owned()).into()
     );
     let costly = Writer {
         rounds: &[0x7f, 0xff, 0xff, 0xff],
@@ -186,9 +194,10 @@ fn what_is_not_read_is_named() {
     let file = KeyFile::parse(&costly.seal(&key, PASSPHRASE)).unwrap();
     assert_eq!(
         file.open(&secret(PASSPHRASE)).unwrap_err(),
-        KeyFileError::Cost {
+        Pbes2Error::Rounds {
             rounds: 0x7fff_ffff
         }
+        .into()
     );
     let old = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\nrole: root\n\nAAAA\n\
                -----END EC PRIVATE KEY-----\n";

@@ -1,0 +1,137 @@
+//! `countersign key revoke`: which images and gates it hits is said first, then it is done; with `--dry-run` it is only said. Nobody is
+//! asked in between: when a key is stolen, minutes count, and revoking is what is safe.
+
+use super::{short, whole_id};
+use crate::context::ServerFlags;
+use crate::output::{self, Format, Tone};
+use anyhow::{Context, Result};
+use client::api::keys::{KeyHit, KeyRevocation, RevokeKey};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  countersign key revoke 6d32477f\n  \
+    countersign key revoke 6d32477f --from 2026-11-24T00:00:00Z --dry-run\n  \
+    countersign key revoke 6d32477f --from now     (a planned change of keys: what it signed so far stays good)")]
+pub(crate) struct Revoke {
+    /// Its id, or the beginning of it.
+    id: String,
+    /// Distrust only what it signed from this instant on, by the time at which the server knows it to have been there: `now`, a day
+    /// (its beginning in UTC), or an instant as 2026-11-24T08:30:00Z.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    from: Option<i64>,
+    /// Only say which images and gates it would hit.
+    #[arg(long)]
+    dry_run: bool,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+impl Revoke {
+    pub(crate) async fn run(self, server: &ServerFlags) -> Result<()> {
+        let client = server.client()?;
+        let id = whole_id(&client, &self.id).await?;
+        let ask = |dry_run| RevokeKey {
+            from: self.from,
+            dry_run,
+        };
+        let mut report = client.revoke_key_from(&id, &ask(true)).await?;
+        if self.output == Format::Table {
+            print(&report);
+        }
+        if !self.dry_run {
+            report.revoked = client.revoke_key_from(&id, &ask(false)).await?.revoked;
+        }
+        match self.output {
+            Format::Json => output::json(&report)?,
+            Format::Table => output::line(self.done(&id)),
+        }
+        Ok(())
+    }
+
+    fn done(&self, id: &str) -> String {
+        let what = self.from.map_or_else(String::new, |from| {
+            format!(" for what it signed from {} on", output::instant(from))
+        });
+        match self.dry_run {
+            true => format!("Key {} is as it was: nothing was revoked{what}.", short(id)),
+            false => format!("Key {id} is revoked{what}."),
+        }
+    }
+}
+
+fn print(report: &KeyRevocation) {
+    let rows = report.images.iter().flat_map(rows).collect();
+    output::toned_table(
+        [
+            "image",
+            "signatures lost",
+            "kept",
+            "gate",
+            "before",
+            "after",
+        ],
+        rows,
+        "no image in stock loses a signature",
+    );
+    if !report.complete {
+        output::note("There are more images than are listed.");
+    }
+}
+
+/// A line for each gate that turns, or one for an image where none does.
+fn rows(hit: &KeyHit) -> Vec<(Option<Tone>, [String; 6])> {
+    let image = hit.tags.first().map_or_else(
+        || format!("{}@{}", hit.repository, hit.digest.short()),
+        |tag| format!("{}:{tag}", hit.repository),
+    );
+    let row = |tone, gate: String, before: &str, after: &str| {
+        let cells = [
+            image.clone(),
+            hit.signatures.to_string(),
+            hit.kept.to_string(),
+            gate,
+            before.to_owned(),
+            after.to_owned(),
+        ];
+        (tone, cells)
+    };
+    if hit.gates.is_empty() {
+        return vec![row(None, "-".to_owned(), "-", "-")];
+    }
+    let turns = hit.gates.iter().map(|turn| {
+        let gate = format!("{}/{}", turn.policy, turn.gate);
+        row(Some(Tone::Bad), gate, &turn.before, &turn.after)
+    });
+    turns.collect()
+}
+
+/// Milliseconds since the epoch, of `now`, a day or an instant.
+fn instant(text: &str) -> Result<i64> {
+    if text == "now" {
+        return Ok(jiff::Timestamp::now().as_millisecond());
+    }
+    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+        return Ok(instant.as_millisecond());
+    }
+    let day = format!("{text}T00:00:00Z").parse::<jiff::Timestamp>();
+    let day = day.ok().with_context(|| {
+        format!("`{text}` is not `now`, a day, or an instant as 2026-11-24T08:30:00Z")
+    })?;
+    Ok(day.as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_utc_and_a_time_without_a_zone_is_none() {
+        let of = |text: &str| instant(text).ok();
+        assert_eq!(of("1970-01-02"), Some(86_400_000));
+        assert_eq!(of("1970-01-01T00:00:01Z"), Some(1_000));
+        assert_eq!(of("1970-01-01T01:00:01+01:00"), Some(1_000));
+        for text in ["", "yesterday", "1970-01-32", "12"] {
+            assert_eq!(of(text), None, "{text}");
+        }
+    }
+}
