@@ -39,6 +39,7 @@ mod fingerprint;
 mod key;
 pub mod keyfile;
 pub mod merkle;
+pub mod notation;
 mod pem;
 pub mod possession;
 mod private;
