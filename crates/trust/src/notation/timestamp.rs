@@ -11,6 +11,9 @@ use super::chain::{self, CHAIN_MAX, ChainFault, Purpose};
 pub use exchange::{ExchangeError, request, token_of};
 use token::Token;
 
+#[cfg(test)]
+pub(super) mod testing;
+
 /// The longest timestamp token that is read, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 256 * 1024;
 

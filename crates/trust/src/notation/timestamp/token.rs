@@ -29,23 +29,23 @@ pub(super) struct Token {
 }
 
 #[derive(Sequence)]
-struct TstInfo {
-    version: u8,
-    policy: ObjectIdentifier,
-    message_imprint: MessageImprint,
-    serial_number: Int,
+pub(super) struct TstInfo {
+    pub(super) version: u8,
+    pub(super) policy: ObjectIdentifier,
+    pub(super) message_imprint: MessageImprint,
+    pub(super) serial_number: Int,
     /// A `GeneralizedTime` with a fraction, which the library's own type does not take.
-    gen_time: Any,
+    pub(super) gen_time: Any,
     #[asn1(optional = "true")]
-    accuracy: Option<Accuracy>,
+    pub(super) accuracy: Option<Accuracy>,
     #[asn1(default = "Default::default")]
-    ordering: bool,
+    pub(super) ordering: bool,
     #[asn1(optional = "true")]
-    nonce: Option<Int>,
+    pub(super) nonce: Option<Int>,
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
-    tsa: Option<Any>,
+    pub(super) tsa: Option<Any>,
     #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
-    extensions: Option<x509_cert::ext::Extensions>,
+    pub(super) extensions: Option<x509_cert::ext::Extensions>,
 }
 
 #[derive(Sequence)]
@@ -55,30 +55,30 @@ pub(super) struct MessageImprint {
 }
 
 #[derive(Sequence)]
-struct Accuracy {
+pub(super) struct Accuracy {
     #[asn1(optional = "true")]
-    seconds: Option<u32>,
+    pub(super) seconds: Option<u32>,
     #[asn1(context_specific = "0", tag_mode = "IMPLICIT", optional = "true")]
-    millis: Option<u16>,
+    pub(super) millis: Option<u16>,
     #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
-    micros: Option<u16>,
+    pub(super) micros: Option<u16>,
 }
 
 #[derive(Sequence)]
-struct SigningCertificateV2 {
-    certs: Vec<EssCertIdV2>,
+pub(super) struct SigningCertificateV2 {
+    pub(super) certs: Vec<EssCertIdV2>,
     #[asn1(optional = "true")]
-    policies: Option<Any>,
+    pub(super) policies: Option<Any>,
 }
 
 #[derive(Sequence)]
-struct EssCertIdV2 {
+pub(super) struct EssCertIdV2 {
     /// SHA-256 where it is absent.
     #[asn1(optional = "true")]
-    hash_algorithm: Option<AlgorithmIdentifierOwned>,
-    cert_hash: OctetString,
+    pub(super) hash_algorithm: Option<AlgorithmIdentifierOwned>,
+    pub(super) cert_hash: OctetString,
     #[asn1(optional = "true")]
-    issuer_serial: Option<Any>,
+    pub(super) issuer_serial: Option<Any>,
 }
 
 impl Token {
@@ -277,11 +277,11 @@ fn generalized_time(text: &str) -> Option<i64> {
     rfc3339(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}{rest}"))
 }
 
-const SIGNED_DATA: &str = "1.2.840.113549.1.7.2";
-const TST_INFO: &str = "1.2.840.113549.1.9.16.1.4";
-const CONTENT_TYPE: &str = "1.2.840.113549.1.9.3";
-const MESSAGE_DIGEST: &str = "1.2.840.113549.1.9.4";
-const SIGNING_CERTIFICATE_V2: &str = "1.2.840.113549.1.9.16.2.47";
+pub(super) const SIGNED_DATA: &str = "1.2.840.113549.1.7.2";
+pub(super) const TST_INFO: &str = "1.2.840.113549.1.9.16.1.4";
+pub(super) const CONTENT_TYPE: &str = "1.2.840.113549.1.9.3";
+pub(super) const MESSAGE_DIGEST: &str = "1.2.840.113549.1.9.4";
+pub(super) const SIGNING_CERTIFICATE_V2: &str = "1.2.840.113549.1.9.16.2.47";
 const BASELINE_POLICY: &str = "0.4.0.2023.1.1";
 
 #[cfg(test)]
