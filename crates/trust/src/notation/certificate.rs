@@ -170,6 +170,15 @@ impl Certificate {
         self.key.as_ref()?.algorithm()
     }
 
+    /// The URIs of the delta lists that it points to; fails if the extension is there and cannot be read.
+    pub fn delta_uris(&self) -> Result<&[String], CertificateError> {
+        match &self.extensions.freshest {
+            Some(Freshest::Uris(uris)) => Ok(uris),
+            Some(Freshest::Unreadable) => Err(CertificateError::Extensions),
+            None => Ok(&[]),
+        }
+    }
+
     /// The serial number, big-endian without leading zeros.
     pub(super) fn serial(&self) -> &[u8] {
         &self.serial
