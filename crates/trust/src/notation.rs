@@ -36,7 +36,9 @@ pub use revocation::{Crl, CrlError, RevocationFault, RevocationLists};
 pub use sign::{EnvelopeKey, EnvelopeSignError, EnvelopeSigner, Request, sign};
 pub use store::{StoreError, StoreKind, StoreName, TrustStores};
 pub use timestamp::{TimestampFault, TimestampRange};
-pub use verify::{Check, Failure, Identity, Outcome, Passed, Trust, TrustedTime, integrity, verify};
+pub use verify::{
+    Check, Failure, Identity, Outcome, Passed, Trust, TrustedTime, integrity, verify,
+};
 
 #[cfg(test)]
 mod tests;

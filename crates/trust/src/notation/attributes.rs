@@ -233,13 +233,17 @@ pub enum AttributeError {
         found: String,
     },
     /// No scheme, or not one that is known.
-    #[error("its signing scheme is `{found}`: `notary.x509` and `notary.x509.signingAuthority` are known")]
+    #[error(
+        "its signing scheme is `{found}`: `notary.x509` and `notary.x509.signingAuthority` are known"
+    )]
     Scheme {
         /// What it is, shortened.
         found: String,
     },
     /// Not the time of this scheme, or that of the other too.
-    #[error("its times do not fit its signing scheme: `notary.x509` has a signing time, `notary.x509.signingAuthority` an authentic one")]
+    #[error(
+        "its times do not fit its signing scheme: `notary.x509` has a signing time, `notary.x509.signingAuthority` an authentic one"
+    )]
     Times,
     /// A time in a form that is not known.
     #[error("its `{name}` is not a time")]
@@ -257,7 +261,9 @@ pub enum AttributeError {
         name: &'static str,
     },
     /// The list of critical attributes names one twice, one that is not there, or one of the format's own.
-    #[error("its list of critical attributes has `{name}` twice, or names what is not there or is always critical")]
+    #[error(
+        "its list of critical attributes has `{name}` twice, or names what is not there or is always critical"
+    )]
     CriticalList {
         /// The name, shortened.
         name: String,

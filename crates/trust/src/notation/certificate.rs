@@ -261,10 +261,8 @@ fn extensions(certificate: &X509Certificate<'_>) -> Result<Extensions, Certifica
                 });
             }
             ParsedExtension::ExtendedKeyUsage(usage) => {
-                let other = usage.any
-                    || usage.server_auth
-                    || usage.client_auth
-                    || usage.email_protection;
+                let other =
+                    usage.any || usage.server_auth || usage.client_auth || usage.email_protection;
                 found.extended_key_usage = Some(ExtendedKeyUsage {
                     critical,
                     time_stamping: usage.time_stamping,

@@ -25,19 +25,28 @@ pub fn check(chain: &[Certificate], purpose: Purpose) -> Result<(), ChainFault> 
     }
     // Before any signature is looked at: what is signed over SHA-1 is not to be verified at all.
     if let Some(sha1) = chain.iter().find(|certificate| certificate.is_sha1()) {
-        return Err(ChainFault::Sha1 { subject: named(sha1) });
+        return Err(ChainFault::Sha1 {
+            subject: named(sha1),
+        });
     }
     for pair in chain.windows(2) {
         let [child, parent] = pair else { continue };
         if !child.is_issued_by(parent) {
-            return Err(ChainFault::Order { subject: named(child), parent: named(parent) });
+            return Err(ChainFault::Order {
+                subject: named(child),
+                parent: named(parent),
+            });
         }
         if child.is_self_signed() {
-            return Err(ChainFault::SelfSigned { subject: named(child) });
+            return Err(ChainFault::SelfSigned {
+                subject: named(child),
+            });
         }
     }
     if !root.is_self_signed() {
-        return Err(ChainFault::NoRoot { subject: named(root) });
+        return Err(ChainFault::NoRoot {
+            subject: named(root),
+        });
     }
     for (below, certificate) in above.iter().enumerate() {
         check_authority(certificate, below, purpose)?;
@@ -101,7 +110,9 @@ fn key_usage(certificate: &Certificate, purpose: Purpose) -> Result<KeyUsage, Ch
     let usage = certificate.extensions.key_usage;
     usage
         .filter(|usage| usage.critical || purpose == Purpose::TimeStamping)
-        .ok_or_else(|| ChainFault::NoKeyUsage { subject: named(certificate) })
+        .ok_or_else(|| ChainFault::NoKeyUsage {
+            subject: named(certificate),
+        })
 }
 
 fn named(certificate: &Certificate) -> String {
@@ -127,7 +138,9 @@ pub enum ChainFault {
         subject: String,
     },
     /// The next one did not issue it.
-    #[error("the certificate `{subject}` was not issued by the next in the chain, `{parent}`: the order is leaf to root, and nothing else may stand there")]
+    #[error(
+        "the certificate `{subject}` was not issued by the next in the chain, `{parent}`: the order is leaf to root, and nothing else may stand there"
+    )]
     Order {
         /// Its subject.
         subject: String,
@@ -141,13 +154,17 @@ pub enum ChainFault {
         subject: String,
     },
     /// The last one is not a root.
-    #[error("the chain ends in `{subject}`, which is not a root: the whole chain must be in the signature")]
+    #[error(
+        "the chain ends in `{subject}`, which is not a root: the whole chain must be in the signature"
+    )]
     NoRoot {
         /// Its subject.
         subject: String,
     },
     /// No critical basic constraints with `cA`.
-    #[error("the certificate `{subject}` may not issue others: it needs critical basic constraints with `CA:TRUE`")]
+    #[error(
+        "the certificate `{subject}` may not issue others: it needs critical basic constraints with `CA:TRUE`"
+    )]
     AuthorityConstraints {
         /// Its subject.
         subject: String,
@@ -177,19 +194,25 @@ pub enum ChainFault {
         subject: String,
     },
     /// Not `digitalSignature`, or more than it.
-    #[error("the key usage of `{subject}` must be `digitalSignature` without encipherment, agreement, `keyCertSign` or `cRLSign`")]
+    #[error(
+        "the key usage of `{subject}` must be `digitalSignature` without encipherment, agreement, `keyCertSign` or `cRLSign`"
+    )]
     LeafKeyUsage {
         /// Its subject.
         subject: String,
     },
     /// For something else than this.
-    #[error("the extended key usage of `{subject}` does not fit: `codeSigning` for artifacts, a critical `timeStamping` alone for timestamps")]
+    #[error(
+        "the extended key usage of `{subject}` does not fit: `codeSigning` for artifacts, a critical `timeStamping` alone for timestamps"
+    )]
     LeafExtendedKeyUsage {
         /// Its subject.
         subject: String,
     },
     /// A key of another kind or length.
-    #[error("the key of `{subject}` is of no use here: rsa with 2048, 3072 or 4096 bits, or ec p-256, p-384 or p-521")]
+    #[error(
+        "the key of `{subject}` is of no use here: rsa with 2048, 3072 or 4096 bits, or ec p-256, p-384 or p-521"
+    )]
     Key {
         /// Its subject.
         subject: String,

@@ -145,10 +145,11 @@ fn name_of(label: &Label) -> String {
     }
 }
 
-fn critical_name(label: &RegisteredLabel<iana::HeaderParameter>) -> String {
+fn critical_name(label: &RegisteredLabelWithPrivate<iana::HeaderParameter>) -> String {
     match label {
-        RegisteredLabel::Text(text) => text.clone(),
-        RegisteredLabel::Assigned(parameter) => format!("{LABEL}{}", parameter.to_i64()),
+        RegisteredLabelWithPrivate::Text(text) => text.clone(),
+        RegisteredLabelWithPrivate::Assigned(parameter) => format!("{LABEL}{}", parameter.to_i64()),
+        RegisteredLabelWithPrivate::PrivateUse(number) => format!("{LABEL}{number}"),
     }
 }
 
@@ -168,10 +169,8 @@ fn time(name: &'static str, value: &Value) -> Result<i64, AttributeError> {
 /// The protected headers as the reference implementation writes them: labels in the order of their encoding (RFC 8949, 4.2.1).
 pub(super) fn protected(attributes: &Attributes) -> Option<Vec<u8>> {
     let algorithm = iana::Algorithm::from_i64(attributes.algorithm.cose_id())?;
-    let mut rest: Vec<(String, Value)> = vec![(
-        SIGNING_SCHEME.into(),
-        attributes.scheme.as_str().into(),
-    )];
+    let mut rest: Vec<(String, Value)> =
+        vec![(SIGNING_SCHEME.into(), attributes.scheme.as_str().into())];
     for (name, time) in attributes.times() {
         let seconds = Value::from(time.div_euclid(1000));
         rest.push((name.into(), Value::Tag(1, Box::new(seconds))));
@@ -184,7 +183,10 @@ pub(super) fn protected(attributes: &Attributes) -> Option<Vec<u8>> {
     let critical = critical(attributes);
     let header = Header {
         alg: Some(RegisteredLabelWithPrivate::Assigned(algorithm)),
-        crit: critical.into_iter().map(RegisteredLabel::Text).collect(),
+        crit: critical
+            .into_iter()
+            .map(RegisteredLabelWithPrivate::Text)
+            .collect(),
         content_type: Some(RegisteredLabel::Text(PAYLOAD_TYPE.into())),
         rest: rest
             .into_iter()

@@ -83,14 +83,20 @@ impl TrustedIdentity {
         for part in split(name).ok_or_else(|| IdentityError::Form(quoted()))? {
             let (kind, value) = attribute(&part).ok_or_else(|| IdentityError::Form(quoted()))?;
             if attributes.iter().any(|(other, _)| *other == kind) {
-                return Err(IdentityError::Twice { kind, text: quoted() });
+                return Err(IdentityError::Twice {
+                    kind,
+                    text: quoted(),
+                });
             }
             attributes.push((kind, value));
         }
         let has = |wanted: &str| attributes.iter().any(|(kind, _)| kind == wanted);
         // Country, state and organisation are REQUIRED.
         if let Some(missing) = ["C", "ST", "O"].into_iter().find(|kind| !has(kind)) {
-            return Err(IdentityError::Missing { kind: missing, text: quoted() });
+            return Err(IdentityError::Missing {
+                kind: missing,
+                text: quoted(),
+            });
         }
         Ok(Self::Subject(Subject { attributes }))
     }
@@ -216,7 +222,9 @@ pub enum IdentityError {
     #[error("the trusted identity `{0}` is neither `*` nor does it begin with `x509.subject:`")]
     Kind(String),
     /// Not a list of attributes.
-    #[error("the trusted identity `{0}` is not a list of attributes such as `C=US, ST=WA, O=example`; commas, semicolons and backslashes in values need a backslash")]
+    #[error(
+        "the trusted identity `{0}` is not a list of attributes such as `C=US, ST=WA, O=example`; commas, semicolons and backslashes in values need a backslash"
+    )]
     Form(String),
     /// An attribute twice.
     #[error("the trusted identity `{text}` has the attribute `{kind}` twice")]
@@ -227,7 +235,9 @@ pub enum IdentityError {
         text: String,
     },
     /// An attribute that must be there.
-    #[error("the trusted identity `{text}` lacks the attribute `{kind}`: `C`, `ST` and `O` must be there")]
+    #[error(
+        "the trusted identity `{text}` lacks the attribute `{kind}`: `C`, `ST` and `O` must be there"
+    )]
     Missing {
         /// The attribute.
         kind: &'static str,
@@ -286,7 +296,10 @@ mod tests {
     fn escapes_are_read_as_they_are_written() {
         let odd = name(&[("C", "US"), ("ST", " W,A;\\ "), ("O", "#a + \"b\"")]);
         let text = format!("x509.subject: {odd}");
-        assert!(TrustedIdentity::parse(&text).unwrap().matches(&odd), "{text}");
+        assert!(
+            TrustedIdentity::parse(&text).unwrap().matches(&odd),
+            "{text}"
+        );
         let spaced = TrustedIdentity::parse("x509.subject:  C = US ,ST= WA,O=two words ").unwrap();
         assert!(spaced.matches(&name(&[("C", "US"), ("ST", "WA"), ("O", "two words")])));
     }
@@ -297,14 +310,39 @@ mod tests {
         let check = |text: &str| TrustedIdentity::parse(text).unwrap_err();
         assert!(matches!(check("C=US, ST=WA, O=x"), E::Kind(_)));
         assert!(matches!(check("**"), E::Kind(_)));
-        for text in ["", "C=US, ST=WA, O=", "C=US, ST=WA, O=x+CN=y", "C=US; ST=WA; O=x", "C=US, ST=WA, O=x\\", "C=US, ST=WA, X=y, O=x"] {
-            assert!(matches!(check(&format!("x509.subject: {text}")), E::Form(_)), "{text}");
+        for text in [
+            "",
+            "C=US, ST=WA, O=",
+            "C=US, ST=WA, O=x+CN=y",
+            "C=US; ST=WA; O=x",
+            "C=US, ST=WA, O=x\\",
+            "C=US, ST=WA, X=y, O=x",
+        ] {
+            assert!(
+                matches!(check(&format!("x509.subject: {text}")), E::Form(_)),
+                "{text}"
+            );
         }
-        assert!(matches!(check("x509.subject: C=US, C=US, ST=WA, O=x"), E::Twice { .. }));
-        for (text, missing) in [("ST=WA, O=x", "C"), ("C=US, O=x", "ST"), ("C=US, ST=WA", "O")] {
-            assert!(matches!(check(&format!("x509.subject: {text}")), E::Missing { kind, .. } if kind == missing));
+        assert!(matches!(
+            check("x509.subject: C=US, C=US, ST=WA, O=x"),
+            E::Twice { .. }
+        ));
+        for (text, missing) in [
+            ("ST=WA, O=x", "C"),
+            ("C=US, O=x", "ST"),
+            ("C=US, ST=WA", "O"),
+        ] {
+            assert!(
+                matches!(check(&format!("x509.subject: {text}")), E::Missing { kind, .. } if kind == missing)
+            );
         }
-        assert!(matches!(check(&format!("x509.subject: C={}", "x".repeat(IDENTITY_BYTES_MAX))), E::Size { .. }));
+        assert!(matches!(
+            check(&format!(
+                "x509.subject: C={}",
+                "x".repeat(IDENTITY_BYTES_MAX)
+            )),
+            E::Size { .. }
+        ));
     }
 
     #[test]

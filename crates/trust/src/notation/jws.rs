@@ -30,9 +30,8 @@ struct Document {
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Envelope, EnvelopeError> {
     let document: Document = strict::parse(bytes, ENVELOPE_BYTES_MAX)?;
-    let decode = |part: &'static str, text: &str| {
-        from_base64url(text).ok_or(EnvelopeError::Base64 { part })
-    };
+    let decode =
+        |part: &'static str, text: &str| from_base64url(text).ok_or(EnvelopeError::Base64 { part });
     let protected = decode("protected", &document.protected)?;
     let headers: Map<String, Value> = strict::parse(&protected, ENVELOPE_BYTES_MAX)?;
     check_unsigned(&document.header, &headers)?;
@@ -80,7 +79,9 @@ fn timestamp(header: &Map<String, Value>) -> Result<Option<Vec<u8>>, EnvelopeErr
         return Ok(None);
     };
     let token = value.as_str().and_then(from_base64);
-    token.map(Some).ok_or(EnvelopeError::Base64 { part: TIMESTAMP })
+    token
+        .map(Some)
+        .ok_or(EnvelopeError::Base64 { part: TIMESTAMP })
 }
 
 fn attributes(headers: Map<String, Value>) -> Result<Attributes, EnvelopeError> {

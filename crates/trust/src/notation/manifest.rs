@@ -31,7 +31,11 @@ impl SignatureManifest {
             return Err(ManifestError::Type);
         };
         // With `artifactType`, the configuration must be empty; without, it must carry the type.
-        let is_marked = match image.artifact_type.as_deref().filter(|kind| !kind.is_empty()) {
+        let is_marked = match image
+            .artifact_type
+            .as_deref()
+            .filter(|kind| !kind.is_empty())
+        {
             Some(kind) => {
                 kind == media::NOTATION_SIGNATURE && image.config.media_type == media::OCI_EMPTY
             }
@@ -88,7 +92,9 @@ pub fn build(
 }
 
 fn thumbprints(annotations: &BTreeMap<String, String>) -> Result<Vec<String>, ManifestError> {
-    let text = annotations.get(THUMBPRINTS).ok_or(ManifestError::Thumbprints)?;
+    let text = annotations
+        .get(THUMBPRINTS)
+        .ok_or(ManifestError::Thumbprints)?;
     if text.len() > CHAIN_MAX * 80 {
         return Err(ManifestError::Thumbprints);
     }

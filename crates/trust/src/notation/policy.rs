@@ -168,7 +168,11 @@ impl TrustPolicy {
             let has = |statement: &&Statement| statement.scopes.iter().any(|one| one == scope);
             self.statements.iter().find(has)
         };
-        let exact = if repository == GLOBAL { None } else { with(repository) };
+        let exact = if repository == GLOBAL {
+            None
+        } else {
+            with(repository)
+        };
         exact.or_else(|| with(GLOBAL))
     }
 
@@ -187,7 +191,11 @@ fn statement(raw: RawStatement) -> Result<Statement, PolicyError> {
     check_scopes(&raw.registry_scopes, &name)?;
     let verification = raw.signature_verification.0;
     let level = level(&verification.level, &verification.changes, &name)?;
-    let stores: Result<Vec<_>, _> = raw.trust_stores.iter().map(|text| StoreName::parse(text)).collect();
+    let stores: Result<Vec<_>, _> = raw
+        .trust_stores
+        .iter()
+        .map(|text| StoreName::parse(text))
+        .collect();
     let identities: Result<Vec<_>, _> = raw
         .trusted_identities
         .iter()
@@ -209,7 +217,9 @@ fn statement(raw: RawStatement) -> Result<Statement, PolicyError> {
 fn check_scopes(scopes: &[String], name: &str) -> Result<(), PolicyError> {
     let is_global = scopes.iter().any(|scope| scope == GLOBAL);
     if scopes.is_empty() || (is_global && scopes.len() > 1) {
-        return Err(PolicyError::Scopes { name: name.to_owned() });
+        return Err(PolicyError::Scopes {
+            name: name.to_owned(),
+        });
     }
     let is_repository = |scope: &str| {
         let (host, repository) = scope.split_once('/').unwrap_or_default();
@@ -235,7 +245,11 @@ fn level(
         "permissive" => Actions::PERMISSIVE,
         "audit" => Actions::AUDIT,
         "skip" if changes.is_empty() => return Ok(Level::Skip),
-        "skip" => return Err(PolicyError::SkipOverride { name: name.to_owned() }),
+        "skip" => {
+            return Err(PolicyError::SkipOverride {
+                name: name.to_owned(),
+            });
+        }
         other => return Err(PolicyError::Level(excerpt(other))),
     };
     for (check, action) in changes {
@@ -276,7 +290,10 @@ fn check_trust(statement: &Statement, name: String) -> Result<(), PolicyError> {
         others.into_iter().any(|two| one.overlaps(two))
     };
     if (everybody && identities.len() > 1)
-        || identities.iter().enumerate().any(|(at, one)| overlaps(at, one))
+        || identities
+            .iter()
+            .enumerate()
+            .any(|(at, one)| overlaps(at, one))
     {
         return Err(PolicyError::Overlap { name });
     }
@@ -314,13 +331,17 @@ pub enum PolicyError {
         name: String,
     },
     /// Not a repository with its host.
-    #[error("the scope `{0}` is not a repository with its host, such as `docker.io/library/alpine`")]
+    #[error(
+        "the scope `{0}` is not a repository with its host, such as `docker.io/library/alpine`"
+    )]
     Scope(String),
     /// Not a level.
     #[error("the level `{0}` is not known: write `strict`, `permissive`, `audit` or `skip`")]
     Level(String),
     /// Not a check that can be overridden, or not so.
-    #[error("`{0}` cannot be overridden so: `authenticity`, `authenticTimestamp`, `expiry` with `enforce` or `log`, `revocation` also with `skip`")]
+    #[error(
+        "`{0}` cannot be overridden so: `authenticity`, `authenticTimestamp`, `expiry` with `enforce` or `log`, `revocation` also with `skip`"
+    )]
     Override(String),
     /// `skip` with an override.
     #[error("the statement `{name}` overrides the level `skip`, which has nothing to override")]
@@ -335,19 +356,25 @@ pub enum PolicyError {
         name: String,
     },
     /// `skip` with somebody trusted.
-    #[error("the statement `{name}` skips verification and names trust stores or identities: remove one of the two")]
+    #[error(
+        "the statement `{name}` skips verification and names trust stores or identities: remove one of the two"
+    )]
     SkipWithTrust {
         /// Its name.
         name: String,
     },
     /// Nobody is trusted.
-    #[error("the statement `{name}` needs a trust store `ca:…` or `signingAuthority:…`, and trusted identities")]
+    #[error(
+        "the statement `{name}` needs a trust store `ca:…` or `signingAuthority:…`, and trusted identities"
+    )]
     NoTrust {
         /// Its name.
         name: String,
     },
     /// Two identities for one subject.
-    #[error("the statement `{name}` has trusted identities that overlap: leave the wider one alone, or remove it")]
+    #[error(
+        "the statement `{name}` has trusted identities that overlap: leave the wider one alone, or remove it"
+    )]
     Overlap {
         /// Its name.
         name: String,

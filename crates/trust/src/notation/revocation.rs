@@ -30,7 +30,9 @@ impl RevocationLists {
     ) -> Result<(), RevocationFault> {
         // A root is not on a list of its own: it is removed from the trust store.
         for pair in chain.windows(2).rev() {
-            let [certificate, issuer] = pair else { continue };
+            let [certificate, issuer] = pair else {
+                continue;
+            };
             self.check_one(certificate, issuer, signed_at, now)?;
         }
         Ok(())
@@ -44,7 +46,10 @@ impl RevocationLists {
         now: i64,
     ) -> Result<(), RevocationFault> {
         let subject = || certificate.subject().to_excerpt();
-        let unavailable = |why| RevocationFault::Unavailable { subject: subject(), why };
+        let unavailable = |why| RevocationFault::Unavailable {
+            subject: subject(),
+            why,
+        };
         let of_issuer = |list: &&Crl| list.is_named_after(issuer);
         let named: Vec<&Crl> = self.lists.iter().filter(of_issuer).collect();
         if named.is_empty() {
@@ -59,8 +64,13 @@ impl RevocationLists {
             .into_iter()
             .filter(|list| list.reach(certificate) == Reach::All && list.is_signed_by(issuer))
             .collect();
-        let base = newest(usable.iter().copied().filter(|list| list.delta_of.is_none()))
-            .ok_or_else(|| unavailable(Unavailable::NoUsableList))?;
+        let base = newest(
+            usable
+                .iter()
+                .copied()
+                .filter(|list| list.delta_of.is_none()),
+        )
+        .ok_or_else(|| unavailable(Unavailable::NoUsableList))?;
         let delta = newest(usable.into_iter().filter(|list| list.continues(base)));
         let entry = entry(certificate, base, delta);
         let is_stale = !base.is_current(now) || delta.is_some_and(|delta| !delta.is_current(now));
@@ -96,7 +106,11 @@ fn newest<'a>(lists: impl Iterator<Item = &'a Crl>) -> Option<&'a Crl> {
 }
 
 /// What a delta says counts before what its base says.
-fn entry<'a>(certificate: &Certificate, base: &'a Crl, delta: Option<&'a Crl>) -> Option<&'a Entry> {
+fn entry<'a>(
+    certificate: &Certificate,
+    base: &'a Crl,
+    delta: Option<&'a Crl>,
+) -> Option<&'a Entry> {
     match delta.and_then(|delta| delta.entry(certificate)) {
         Some(entry) if entry.is_removed() => None,
         Some(entry) => Some(entry),
@@ -132,7 +146,9 @@ pub enum Unavailable {
     #[error("add the revocation list of its issuer")]
     NoList,
     /// Lists are there, and none is signed by its issuer and speaks of it.
-    #[error("no list of its issuer can be used: they are signed by others, or speak of other certificates")]
+    #[error(
+        "no list of its issuer can be used: they are signed by others, or speak of other certificates"
+    )]
     NoUsableList,
     /// The list has ended, or is of tomorrow.
     #[error("the revocation list of its issuer has ended: add a new one")]

@@ -76,8 +76,12 @@ fn named(name: &str) -> CertificateParams {
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(2040, 1, 1);
     params.distinguished_name.push(DnType::CountryName, "US");
-    params.distinguished_name.push(DnType::StateOrProvinceName, "WA");
-    params.distinguished_name.push(DnType::OrganizationName, "wabbit");
+    params
+        .distinguished_name
+        .push(DnType::StateOrProvinceName, "WA");
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, "wabbit");
     params.distinguished_name.push(DnType::CommonName, name);
     params
 }
@@ -146,7 +150,11 @@ impl World {
         self.sign_as(format, |_| {})
     }
 
-    pub(super) fn sign_as(&self, format: Format, change: impl FnOnce(&mut Request<'_>)) -> Envelope {
+    pub(super) fn sign_as(
+        &self,
+        format: Format,
+        change: impl FnOnce(&mut Request<'_>),
+    ) -> Envelope {
         let (artifact, chain) = (artifact(), self.chain());
         let mut request = request(&artifact, &chain);
         change(&mut request);
@@ -157,7 +165,9 @@ impl World {
         let mut stores = TrustStores::default();
         let root = self.root.certificate.as_der();
         stores.add_file(store("ca:wabbit"), root).unwrap();
-        stores.add_file(store("signingAuthority:wabbit"), root).unwrap();
+        stores
+            .add_file(store("signingAuthority:wabbit"), root)
+            .unwrap();
         stores
     }
 }

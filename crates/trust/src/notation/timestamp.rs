@@ -5,7 +5,6 @@
 mod exchange;
 mod token;
 
-
 use super::certificate::Certificate;
 use super::chain::{self, CHAIN_MAX, ChainFault, Purpose};
 pub use exchange::{ExchangeError, request, token_of};
@@ -43,14 +42,18 @@ pub fn verify(
 ) -> Result<Stamped, TimestampFault> {
     let token = Token::parse(token)?;
     let signer = token.signer()?;
-    let chain = path(signer, &token.certificates, roots)
-        .ok_or_else(|| TimestampFault::Untrusted { subject: signer.subject().to_excerpt() })?;
+    let chain =
+        path(signer, &token.certificates, roots).ok_or_else(|| TimestampFault::Untrusted {
+            subject: signer.subject().to_excerpt(),
+        })?;
     chain::check(&chain, Purpose::TimeStamping)?;
     let range = token.range;
     // The chain was valid when it stamped; that it ended since does not matter (RFC 3161, 4).
     let covers = |one: &Certificate| one.is_valid_at(range.lower) && one.is_valid_at(range.upper);
     if let Some(out) = chain.iter().find(|one| !covers(one)) {
-        return Err(TimestampFault::Expired { subject: out.subject().to_excerpt() });
+        return Err(TimestampFault::Expired {
+            subject: out.subject().to_excerpt(),
+        });
     }
     if token.imprint_hash.of(signature) != token.imprint {
         return Err(TimestampFault::Imprint);
@@ -59,7 +62,11 @@ pub fn verify(
 }
 
 /// From the signer to one of the roots, over the certificates that the token carries. A root is taken as soon as it fits.
-fn path(signer: &Certificate, carried: &[Certificate], roots: &[&Certificate]) -> Option<Vec<Certificate>> {
+fn path(
+    signer: &Certificate,
+    carried: &[Certificate],
+    roots: &[&Certificate],
+) -> Option<Vec<Certificate>> {
     let mut checks = CHECKS_MAX;
     let mut path = vec![signer.clone()];
     extend(&mut path, carried, roots, &mut checks).then_some(path)
@@ -126,7 +133,9 @@ pub enum TimestampFault {
     #[error("the timestamp is over another signature")]
     Imprint,
     /// Its authority leads to no root of the trust stores.
-    #[error("the timestamp is of `{subject}`, who leads to no root in the trust stores for timestamps")]
+    #[error(
+        "the timestamp is of `{subject}`, who leads to no root in the trust stores for timestamps"
+    )]
     Untrusted {
         /// The subject of the signer.
         subject: String,
@@ -143,4 +152,3 @@ pub enum TimestampFault {
 }
 
 const CHECKS_MAX: usize = 64;
-

@@ -134,11 +134,7 @@ pub fn verify(
 
 /// What must hold of an envelope whoever made it: its form, the rules of certificates, its algorithm, its signature, its payload, and
 /// that nothing critical in it is unknown. Always enforced, at the level `audit` too.
-pub fn integrity(
-    format: Format,
-    bytes: &[u8],
-    artifact: &Descriptor,
-) -> Result<Envelope, Failure> {
+pub fn integrity(format: Format, bytes: &[u8], artifact: &Descriptor) -> Result<Envelope, Failure> {
     let envelope = Envelope::parse(format, bytes)?;
     let chain = envelope.chain();
     chain::check(chain, Purpose::CodeSigning)?;
@@ -333,11 +329,7 @@ fn is_stamp_needed(chain: &[Certificate], statement: &Statement, now: i64) -> bo
 }
 
 /// The service's own certificates must not be revoked; that is always enforced.
-fn stamped(
-    envelope: &Envelope,
-    trust: Trust<'_>,
-    now: i64,
-) -> Result<TimestampRange, Failure> {
+fn stamped(envelope: &Envelope, trust: Trust<'_>, now: i64) -> Result<TimestampRange, Failure> {
     let token = envelope.timestamp().ok_or(TimestampFault::Missing)?;
     let stores = trust.statement.stores.iter();
     let roots: Vec<&Certificate> = stores
@@ -363,7 +355,9 @@ pub enum Failure {
     #[error("it names another algorithm than the key of its certificate has")]
     Algorithm,
     /// The certificate's key did not sign these bytes.
-    #[error("its certificate's key did not sign these bytes: the signature or what it signs was changed")]
+    #[error(
+        "its certificate's key did not sign these bytes: the signature or what it signs was changed"
+    )]
     Signature,
     /// The payload cannot be read.
     #[error(transparent)]
@@ -381,7 +375,9 @@ pub enum Failure {
         name: String,
     },
     /// Its chain leads to no trust store of the policy.
-    #[error("its certificates lead to `{root}`, which is in no trust store of the kind `{kind}` that the trust policy names")]
+    #[error(
+        "its certificates lead to `{root}`, which is in no trust store of the kind `{kind}` that the trust policy names"
+    )]
     Untrusted {
         /// The subject of its root.
         root: String,

@@ -64,7 +64,9 @@ const AGENT: &str = "NotationConformanceTest/1.0.0";
 fn our_jws_headers_are_theirs() {
     let golden = json_of("signature/jws/testdata/conformance.json");
     let (certificate, key) = signer(&KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap());
-    let protected = URL_SAFE_NO_PAD.decode(golden["protected"].as_str().unwrap()).unwrap();
+    let protected = URL_SAFE_NO_PAD
+        .decode(golden["protected"].as_str().unwrap())
+        .unwrap();
     let headers: Value = serde_json::from_slice(&protected).unwrap();
     let time = |name: &str| {
         let text = headers[name].as_str().unwrap();
@@ -76,16 +78,24 @@ fn our_jws_headers_are_theirs() {
     own.extend((1..=4).map(|n| extended(&format!("signedKey{n}"), "signedValue1", false)));
     let request = Request {
         artifact: &artifact,
-        scheme: Scheme::X509 { signing_time: time("io.cncf.notary.signingTime") },
+        scheme: Scheme::X509 {
+            signing_time: time("io.cncf.notary.signingTime"),
+        },
         expiry: Some(time("io.cncf.notary.expiry")),
         extended: own.clone(),
         chain: std::slice::from_ref(&certificate),
         agent: Some(AGENT.to_owned()),
     };
-    let bytes = sign(&request, Format::Jws, &key).unwrap().to_bytes().unwrap();
+    let bytes = sign(&request, Format::Jws, &key)
+        .unwrap()
+        .to_bytes()
+        .unwrap();
     let ours: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(ours["protected"], golden["protected"]);
-    assert_eq!(ours["header"]["io.cncf.notary.signingAgent"], golden["header"]["io.cncf.notary.signingAgent"]);
+    assert_eq!(
+        ours["header"]["io.cncf.notary.signingAgent"],
+        golden["header"]["io.cncf.notary.signingAgent"]
+    );
 
     // Theirs is read, with a chain put in, which the vector lacks; its critical attribute is not passed over.
     let mut theirs = golden.clone();
@@ -95,7 +105,12 @@ fn our_jws_headers_are_theirs() {
     assert_eq!(read.attributes().extended, own);
     assert_eq!(read.payload(), br#"{"key":"hello JWS"}"#);
     assert_eq!(read.agent(), Some(AGENT));
-    assert_eq!(integrity(Format::Jws, &bytes, &artifact), Err(Failure::UnknownCritical { name: "signedCritKey1".into() }));
+    assert_eq!(
+        integrity(Format::Jws, &bytes, &artifact),
+        Err(Failure::UnknownCritical {
+            name: "signedCritKey1".into()
+        })
+    );
 }
 
 #[test]
@@ -113,7 +128,9 @@ fn our_cose_headers_are_theirs() {
     let milliseconds = |name: &str| golden[name].as_i64().unwrap() * 1000;
     let request = Request {
         artifact: &artifact,
-        scheme: Scheme::X509 { signing_time: milliseconds("signingTime") },
+        scheme: Scheme::X509 {
+            signing_time: milliseconds("signingTime"),
+        },
         expiry: Some(milliseconds("expiry")),
         extended: own.clone(),
         chain: std::slice::from_ref(&certificate),
@@ -121,10 +138,16 @@ fn our_cose_headers_are_theirs() {
     };
     let envelope = sign(&request, Format::Cose, &key).unwrap();
     let ours = CoseSign1::from_tagged_slice(&envelope.to_bytes().unwrap()).unwrap();
-    assert_eq!(hex::encode(ours.protected.original_data.unwrap()), hex::encode(&protected));
+    assert_eq!(
+        hex::encode(ours.protected.original_data.unwrap()),
+        hex::encode(&protected)
+    );
 
     let mut theirs = CoseSign1::from_tagged_slice(&bytes_of(&golden["expectedOutput"])).unwrap();
-    let agent = (Label::Text("io.cncf.notary.signingAgent".into()), Cbor::from(AGENT));
+    let agent = (
+        Label::Text("io.cncf.notary.signingAgent".into()),
+        Cbor::from(AGENT),
+    );
     assert!(theirs.unprotected.rest.contains(&agent) && ours.unprotected.rest.contains(&agent));
     let chain = Cbor::Array(vec![Cbor::Bytes(certificate.as_der().to_vec())]);
     theirs.unprotected.rest.push((Label::Int(33), chain));
@@ -132,7 +155,10 @@ fn our_cose_headers_are_theirs() {
     assert_eq!(read.attributes().algorithm, Algorithm::Ps384);
     assert_eq!(read.attributes().extended, own);
     assert_eq!(read.attributes().expiry, request.expiry);
-    assert_eq!(hex::encode_upper(read.payload()), golden["payload"].as_str().unwrap());
+    assert_eq!(
+        hex::encode_upper(read.payload()),
+        golden["payload"].as_str().unwrap()
+    );
     assert_eq!(read.agent(), Some(AGENT));
 }
 
@@ -143,7 +169,10 @@ fn json_of(name: &str) -> Value {
 #[test]
 fn certificate_files() {
     let root = certificate("x509/testdata/der.der");
-    assert_eq!(root.subject().to_string(), "OU=GlobalSign Root CA - R3, O=GlobalSign, CN=GlobalSign");
+    assert_eq!(
+        root.subject().to_string(),
+        "OU=GlobalSign Root CA - R3, O=GlobalSign, CN=GlobalSign"
+    );
     assert_eq!(certificate("x509/testdata/pem.crt"), root);
     for name in ["x509/testdata/multi-pem.crt", "x509/testdata/multi-der.der"] {
         let all = certificates(&file(name)).unwrap();
@@ -162,7 +191,10 @@ fn certificate_files() {
     let mut stores = TrustStores::default();
     let tsa = StoreName::parse("tsa:digicert").unwrap();
     stores.add_file(tsa.clone(), stampers[2].as_der()).unwrap();
-    assert!(stores.add_file(tsa, stampers[1].as_der()).is_err(), "an intermediate is no root");
+    assert!(
+        stores.add_file(tsa, stampers[1].as_der()).is_err(),
+        "an intermediate is no root"
+    );
 }
 
 #[test]
@@ -182,8 +214,16 @@ fn revocation_lists_and_pointers_to_deltas() {
     assert_eq!(uris("DeltaCRL"), Ok(1));
     assert_eq!(uris("2DeltaCRL"), Ok(2));
     assert_eq!(uris("ZeroDeltaCRLURL"), Ok(0));
-    for name in ["IncompleteFreshestCRL", "IncompleteFreshestCRL2", "NonURIDeltaCRL"] {
-        assert!(uris(name).is_err() || uris(name) == Ok(0), "{name}: {:?}", uris(name));
+    for name in [
+        "IncompleteFreshestCRL",
+        "IncompleteFreshestCRL2",
+        "NonURIDeltaCRL",
+    ] {
+        assert!(
+            uris(name).is_err() || uris(name) == Ok(0),
+            "{name}: {:?}",
+            uris(name)
+        );
     }
 }
 

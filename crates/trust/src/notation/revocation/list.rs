@@ -167,9 +167,13 @@ impl Crl {
 
     /// RFC 5280 6.3.3 (f) and (g).
     pub(super) fn is_signed_by(&self, issuer: &Certificate) -> bool {
-        let may_sign = issuer.extensions.key_usage.is_none_or(|usage| usage.crl_sign);
-        let signed_by =
-            |key: &Key| key.has_signed_asn1(&self.scheme, None, &self.to_be_signed, &self.signature);
+        let may_sign = issuer
+            .extensions
+            .key_usage
+            .is_none_or(|usage| usage.crl_sign);
+        let signed_by = |key: &Key| {
+            key.has_signed_asn1(&self.scheme, None, &self.to_be_signed, &self.signature)
+        };
         may_sign && !self.scheme.is_sha1() && issuer.key().is_some_and(signed_by)
     }
 
@@ -249,7 +253,10 @@ impl Scope {
 fn entry(revoked: &RevokedCertificate<'_>) -> Result<Entry, CrlError> {
     let extensions = revoked.extensions_map().map_err(|_| CrlError::Extensions)?;
     let is_damaged = |extension: &&&X509Extension<'_>| {
-        let is_error = matches!(extension.parsed_extension(), ParsedExtension::ParseError { .. });
+        let is_error = matches!(
+            extension.parsed_extension(),
+            ParsedExtension::ParseError { .. }
+        );
         // A critical one that is not known, such as the issuer in an indirect list, changes whom the entry is about.
         is_error || (extension.critical && extension.parsed_extension().unsupported())
     };

@@ -66,28 +66,58 @@ fn an_algorithm_that_the_key_does_not_have_is_refused() {
     let world = World::new();
     for (name, id) in [("ES384", -35), ("PS256", -37)] {
         let bytes = jws_signed(&world, |headers| headers["alg"] = json!(name));
-        assert_eq!(integrity_of(&world, Format::Jws, &bytes), Failure::Algorithm, "{name}");
+        assert_eq!(
+            integrity_of(&world, Format::Jws, &bytes),
+            Failure::Algorithm,
+            "{name}"
+        );
         let bytes = cose_signed(&world, |headers| {
             use coset::iana::EnumI64 as _;
             let id = coset::iana::Algorithm::from_i64(id).unwrap();
             headers.alg = Some(coset::Algorithm::Assigned(id));
         });
-        assert_eq!(integrity_of(&world, Format::Cose, &bytes), Failure::Algorithm, "{id}");
+        assert_eq!(
+            integrity_of(&world, Format::Cose, &bytes),
+            Failure::Algorithm,
+            "{id}"
+        );
     }
 }
 
 #[test]
 fn algorithms_that_are_none_of_the_six_are_refused() {
     let world = World::new();
-    for name in [json!("none"), json!("HS256"), json!("RS256"), json!("EdDSA"), json!("es256"), json!(null), json!(7)] {
+    for name in [
+        json!("none"),
+        json!("HS256"),
+        json!("RS256"),
+        json!("EdDSA"),
+        json!("es256"),
+        json!(null),
+        json!(7),
+    ] {
         let bytes = jws_signed(&world, |headers| headers["alg"] = name.clone());
         let error = envelope_error(&world, Format::Jws, &bytes);
-        assert_eq!(error, EnvelopeError::Attributes(AttributeError::Algorithm), "{name}");
+        assert_eq!(
+            error,
+            EnvelopeError::Attributes(AttributeError::Algorithm),
+            "{name}"
+        );
     }
-    for algorithm in [None, Some(coset::iana::Algorithm::EdDSA), Some(coset::iana::Algorithm::HMAC_256_256)] {
-        let bytes = cose_signed(&world, |headers| headers.alg = algorithm.map(coset::Algorithm::Assigned));
+    for algorithm in [
+        None,
+        Some(coset::iana::Algorithm::EdDSA),
+        Some(coset::iana::Algorithm::HMAC_256_256),
+    ] {
+        let bytes = cose_signed(&world, |headers| {
+            headers.alg = algorithm.map(coset::Algorithm::Assigned)
+        });
         let error = envelope_error(&world, Format::Cose, &bytes);
-        assert_eq!(error, EnvelopeError::Attributes(AttributeError::Algorithm), "{algorithm:?}");
+        assert_eq!(
+            error,
+            EnvelopeError::Attributes(AttributeError::Algorithm),
+            "{algorithm:?}"
+        );
     }
 }
 
@@ -95,15 +125,30 @@ fn algorithms_that_are_none_of_the_six_are_refused() {
 fn an_rsa_key_does_not_choose_its_hash() {
     let root = Holder::root(authority("root"));
     let leaf = root.issue_with(signer("signer"), key_of(Algorithm::Ps256));
-    let world = World { middle: Holder::root(authority("unused")), root, leaf };
-    let chain = [world.leaf.certificate.clone(), world.root.certificate.clone()];
+    let world = World {
+        middle: Holder::root(authority("unused")),
+        root,
+        leaf,
+    };
+    let chain = [
+        world.leaf.certificate.clone(),
+        world.root.certificate.clone(),
+    ];
     let artifact = artifact();
-    let mut envelope = sign(&request(&artifact, &chain), Format::Jws, &world.leaf.signer()).unwrap();
+    let mut envelope = sign(
+        &request(&artifact, &chain),
+        Format::Jws,
+        &world.leaf.signer(),
+    )
+    .unwrap();
     let mut headers: Value = serde_json::from_slice(&envelope.protected).unwrap();
     headers["alg"] = json!("PS512");
     envelope.protected = serde_json::to_vec(&headers).unwrap();
     let bytes = sign_again(&world, envelope);
-    assert_eq!(integrity_of(&world, Format::Jws, &bytes), Failure::Algorithm);
+    assert_eq!(
+        integrity_of(&world, Format::Jws, &bytes),
+        Failure::Algorithm
+    );
 }
 
 #[test]
@@ -121,8 +166,18 @@ fn a_critical_attribute_that_nobody_knows_is_refused() {
         };
         let bytes = extended(true).to_bytes().unwrap();
         let why = integrity_of(&world, format, &bytes);
-        assert_eq!(why, Failure::UnknownCritical { name: "com.example.rule".into() });
-        passed(judge(&extended(false), &strict(&["ca:wabbit"]), &world.stores(), NOW));
+        assert_eq!(
+            why,
+            Failure::UnknownCritical {
+                name: "com.example.rule".into()
+            }
+        );
+        passed(judge(
+            &extended(false),
+            &strict(&["ca:wabbit"]),
+            &world.stores(),
+            NOW,
+        ));
     }
 }
 
@@ -150,24 +205,49 @@ fn a_list_of_critical_attributes_must_be_whole_and_true() {
         let bytes = jws_signed(&world, |headers| headers["crit"] = critical);
         envelope_error(&world, Format::Jws, &bytes)
     };
-    let listed = |name: &str| EnvelopeError::Attributes(AttributeError::CriticalList { name: name.into() });
-    assert_eq!(jws_error(json!([SIGNING_SCHEME, SIGNING_SCHEME])), listed(SIGNING_SCHEME));
-    assert_eq!(jws_error(json!([SIGNING_SCHEME, "absent"])), listed("absent"));
+    let listed =
+        |name: &str| EnvelopeError::Attributes(AttributeError::CriticalList { name: name.into() });
+    assert_eq!(
+        jws_error(json!([SIGNING_SCHEME, SIGNING_SCHEME])),
+        listed(SIGNING_SCHEME)
+    );
+    assert_eq!(
+        jws_error(json!([SIGNING_SCHEME, "absent"])),
+        listed("absent")
+    );
     assert_eq!(jws_error(json!([SIGNING_SCHEME, "alg"])), listed("alg"));
     assert_eq!(
         jws_error(json!([])),
-        EnvelopeError::Attributes(AttributeError::NotCritical { name: SIGNING_SCHEME })
+        EnvelopeError::Attributes(AttributeError::NotCritical {
+            name: SIGNING_SCHEME
+        })
     );
-    let form = EnvelopeError::Attributes(AttributeError::Form { name: "crit".into() });
+    let form = EnvelopeError::Attributes(AttributeError::Form {
+        name: "crit".into(),
+    });
     assert_eq!(jws_error(json!(SIGNING_SCHEME)), form);
-    let bytes = cose_signed(&world, |headers| headers.crit.push(RegisteredLabel::Text("absent".into())));
-    assert_eq!(envelope_error(&world, Format::Cose, &bytes), listed("absent"));
-    let bytes = cose_signed(&world, |headers| headers.crit.push(RegisteredLabel::Assigned(coset::iana::HeaderParameter::Alg)));
-    assert_eq!(envelope_error(&world, Format::Cose, &bytes), listed("cose label 1"));
+    let bytes = cose_signed(&world, |headers| {
+        headers.crit.push(coset::RegisteredLabelWithPrivate::Text("absent".into()))
+    });
+    assert_eq!(
+        envelope_error(&world, Format::Cose, &bytes),
+        listed("absent")
+    );
+    let bytes = cose_signed(&world, |headers| {
+        headers
+            .crit
+            .push(coset::RegisteredLabelWithPrivate::Assigned(coset::iana::HeaderParameter::Alg))
+    });
+    assert_eq!(
+        envelope_error(&world, Format::Cose, &bytes),
+        listed("cose label 1")
+    );
     let bytes = cose_signed(&world, |headers| headers.crit.clear());
     assert!(matches!(
         envelope_error(&world, Format::Cose, &bytes),
-        EnvelopeError::Attributes(AttributeError::NotCritical { name: SIGNING_SCHEME })
+        EnvelopeError::Attributes(AttributeError::NotCritical {
+            name: SIGNING_SCHEME
+        })
     ));
 }
 
@@ -175,7 +255,9 @@ fn a_list_of_critical_attributes_must_be_whole_and_true() {
 fn an_expiry_must_be_critical() {
     let world = World::new();
     let not_critical = EnvelopeError::Attributes(AttributeError::NotCritical { name: EXPIRY });
-    let bytes = jws_signed(&world, |headers| headers[EXPIRY] = json!("2030-01-01T00:00:00Z"));
+    let bytes = jws_signed(&world, |headers| {
+        headers[EXPIRY] = json!("2030-01-01T00:00:00Z")
+    });
     assert_eq!(envelope_error(&world, Format::Jws, &bytes), not_critical);
     let bytes = cose_signed(&world, |headers| {
         let time = Cbor::Tag(1, Box::new(Cbor::from(1_900_000_000)));
@@ -193,14 +275,27 @@ fn the_schemes_do_not_mix() {
     };
     let authentic = "io.cncf.notary.authenticSigningTime";
     let times = EnvelopeError::Attributes(AttributeError::Times);
-    assert_eq!(error(&|headers| headers[authentic] = json!("2026-01-01T00:00:00Z")), times);
-    assert_eq!(error(&|headers| headers[SIGNING_SCHEME] = json!("notary.x509.signingAuthority")), times);
+    assert_eq!(
+        error(&|headers| headers[authentic] = json!("2026-01-01T00:00:00Z")),
+        times
+    );
+    assert_eq!(
+        error(&|headers| headers[SIGNING_SCHEME] = json!("notary.x509.signingAuthority")),
+        times
+    );
     assert_eq!(
         error(&|headers| headers[SIGNING_SCHEME] = json!("notary.x509.future")),
-        EnvelopeError::Attributes(AttributeError::Scheme { found: "notary.x509.future".into() })
+        EnvelopeError::Attributes(AttributeError::Scheme {
+            found: "notary.x509.future".into()
+        })
     );
-    let time = EnvelopeError::Attributes(AttributeError::Time { name: "io.cncf.notary.signingTime" });
-    assert_eq!(error(&|headers| headers["io.cncf.notary.signingTime"] = json!(1_795_608_000)), time);
+    let time = EnvelopeError::Attributes(AttributeError::Time {
+        name: "io.cncf.notary.signingTime",
+    });
+    assert_eq!(
+        error(&|headers| headers["io.cncf.notary.signingTime"] = json!(1_795_608_000)),
+        time
+    );
 }
 
 #[test]
@@ -210,9 +305,15 @@ fn a_key_twice_is_refused_at_every_level() {
     let text = String::from_utf8(envelope.to_bytes().unwrap()).unwrap();
     let twice = |key: &str| EnvelopeError::Json(JsonError::DuplicateKey(key.into()));
     let outer = text.replacen('{', "{\"payload\":\"\",", 1);
-    assert_eq!(envelope_error(&world, Format::Jws, outer.as_bytes()), twice("payload"));
+    assert_eq!(
+        envelope_error(&world, Format::Jws, outer.as_bytes()),
+        twice("payload")
+    );
     let header = text.replacen("\"header\":{", "\"header\":{\"x5c\":[],", 1);
-    assert_eq!(envelope_error(&world, Format::Jws, header.as_bytes()), twice("x5c"));
+    assert_eq!(
+        envelope_error(&world, Format::Jws, header.as_bytes()),
+        twice("x5c")
+    );
 
     // Also inside what is signed, by the right key.
     let mut protected = world.sign(Format::Jws);
@@ -228,7 +329,11 @@ fn a_key_twice_is_refused_at_every_level() {
         "0".repeat(64)
     );
     for format in FORMATS {
-        let why = integrity_of(&world, format, &signed_payload(&world, format, payload.as_bytes()));
+        let why = integrity_of(
+            &world,
+            format,
+            &signed_payload(&world, format, payload.as_bytes()),
+        );
         let error = JsonError::DuplicateKey("digest".into());
         assert_eq!(why, Failure::Payload(payload::PayloadError::Json(error)));
     }
@@ -250,14 +355,19 @@ fn a_cose_label_twice_is_refused() {
     protected[0] += 1;
     protected.splice(1..1, [0x01, 0x26]);
     let bytes = sign_again(&world, envelope);
-    assert!(matches!(envelope_error(&world, Format::Cose, &bytes), EnvelopeError::Cose(_)));
+    assert!(matches!(
+        envelope_error(&world, Format::Cose, &bytes),
+        EnvelopeError::Cose(_)
+    ));
 }
 
 #[test]
 fn another_payload_type_is_refused() {
     let world = World::new();
     let other = "application/vnd.in-toto+json";
-    let error = EnvelopeError::Attributes(AttributeError::ContentType { found: other.into() });
+    let error = EnvelopeError::Attributes(AttributeError::ContentType {
+        found: other.into(),
+    });
     let bytes = jws_signed(&world, |headers| headers["cty"] = json!(other));
     assert_eq!(envelope_error(&world, Format::Jws, &bytes), error);
     let bytes = cose_signed(&world, |headers| {
@@ -265,7 +375,9 @@ fn another_payload_type_is_refused() {
     });
     assert_eq!(envelope_error(&world, Format::Cose, &bytes), error);
     let bytes = cose_signed(&world, |headers| headers.content_type = None);
-    let none = EnvelopeError::Attributes(AttributeError::ContentType { found: String::new() });
+    let none = EnvelopeError::Attributes(AttributeError::ContentType {
+        found: String::new(),
+    });
     assert_eq!(envelope_error(&world, Format::Cose, &bytes), none);
 }
 
@@ -281,7 +393,11 @@ fn a_payload_that_is_no_descriptor_is_refused() {
         format!(r#"{{"targetArtifact":{{"mediaType":"a/b","digest":"{digest}"}}}}"#),
     ] {
         for format in FORMATS {
-            let why = integrity_of(&world, format, &signed_payload(&world, format, payload.as_bytes()));
+            let why = integrity_of(
+                &world,
+                format,
+                &signed_payload(&world, format, payload.as_bytes()),
+            );
             assert!(matches!(why, Failure::Payload(_)), "{payload}: {why:?}");
         }
     }
@@ -294,7 +410,11 @@ fn a_signature_over_another_artifact_is_refused() {
         let envelope = world.sign(format);
         let (stores, lists) = (world.stores(), RevocationLists::default());
         let statement = strict(&["ca:wabbit"]);
-        let trust = Trust { statement: &statement, stores: &stores, lists: &lists };
+        let trust = Trust {
+            statement: &statement,
+            stores: &stores,
+            lists: &lists,
+        };
         let bytes = envelope.to_bytes().unwrap();
         let mut others = [artifact(), artifact(), artifact()];
         others[0].digest = oci::Digest::sha256(b"another");
@@ -317,15 +437,28 @@ fn a_changed_payload_or_header_is_refused() {
         payload.push(b' ');
         document["payload"] = json!(to_base64url(&payload));
     });
-    assert_eq!(integrity_of(&world, Format::Jws, &bytes), Failure::Signature);
+    assert_eq!(
+        integrity_of(&world, Format::Jws, &bytes),
+        Failure::Signature
+    );
     let bytes = jws(&envelope, |document| {
         let protected = from_base64url(document["protected"].as_str().unwrap()).unwrap();
-        let later = String::from_utf8(protected).unwrap().replace("2026-", "2027-");
+        let later = String::from_utf8(protected)
+            .unwrap()
+            .replace("2026-", "2027-");
         document["protected"] = json!(to_base64url(later.as_bytes()));
     });
-    assert_eq!(integrity_of(&world, Format::Jws, &bytes), Failure::Signature);
-    let bytes = cose(&world.sign(Format::Cose), |message| message.payload.as_mut().unwrap().push(b' '));
-    assert_eq!(integrity_of(&world, Format::Cose, &bytes), Failure::Signature);
+    assert_eq!(
+        integrity_of(&world, Format::Jws, &bytes),
+        Failure::Signature
+    );
+    let bytes = cose(&world.sign(Format::Cose), |message| {
+        message.payload.as_mut().unwrap().push(b' ')
+    });
+    assert_eq!(
+        integrity_of(&world, Format::Cose, &bytes),
+        Failure::Signature
+    );
 }
 
 #[test]
@@ -355,7 +488,10 @@ fn a_swapped_chain_is_refused() {
         let mut mixed = other.sign(format);
         mixed.chain = [&other.chain()[..1], &world.chain()[1..]].concat();
         let why = integrity_of(&world, format, &mixed.to_bytes().unwrap());
-        assert!(matches!(why, Failure::Chain(ChainFault::Order { .. })), "{why:?}");
+        assert!(
+            matches!(why, Failure::Chain(ChainFault::Order { .. })),
+            "{why:?}"
+        );
         // A whole chain of one's own making.
         let (check, why) = failure(&world, format, &other.sign(format).to_bytes().unwrap());
         assert_eq!(check, Check::Authenticity);
@@ -370,22 +506,44 @@ fn certificates_must_be_there_and_be_read_in_one_way() {
     let bytes = jws(&envelope, |document| {
         document["header"].as_object_mut().unwrap().remove("x5c");
     });
-    assert_eq!(envelope_error(&world, Format::Jws, &bytes), EnvelopeError::NoChain);
-    let bytes = jws(&envelope, |document| document["header"]["x5c"][0] = json!("!"));
-    assert_eq!(envelope_error(&world, Format::Jws, &bytes), EnvelopeError::Base64 { part: "x5c" });
+    assert_eq!(
+        envelope_error(&world, Format::Jws, &bytes),
+        EnvelopeError::NoChain
+    );
+    let bytes = jws(&envelope, |document| {
+        document["header"]["x5c"][0] = json!("!")
+    });
+    assert_eq!(
+        envelope_error(&world, Format::Jws, &bytes),
+        EnvelopeError::Base64 { part: "x5c" }
+    );
     let bytes = jws(&envelope, |document| {
         document["header"]["x5c"][0] = json!(to_base64(b"no certificate"));
     });
-    assert!(matches!(envelope_error(&world, Format::Jws, &bytes), EnvelopeError::Certificate(_)));
+    assert!(matches!(
+        envelope_error(&world, Format::Jws, &bytes),
+        EnvelopeError::Certificate(_)
+    ));
     let bytes = jws(&envelope, |document| {
         let one = document["header"]["x5c"][0].clone();
         document["header"]["x5c"] = vec![one; 11].into();
     });
-    assert_eq!(envelope_error(&world, Format::Jws, &bytes), EnvelopeError::Chain { count: 11 });
-    let bytes = cose(&world.sign(Format::Cose), |message| message.unprotected.rest.clear());
-    assert_eq!(envelope_error(&world, Format::Cose, &bytes), EnvelopeError::NoChain);
+    assert_eq!(
+        envelope_error(&world, Format::Jws, &bytes),
+        EnvelopeError::Chain { count: 11 }
+    );
+    let bytes = cose(&world.sign(Format::Cose), |message| {
+        message.unprotected.rest.clear()
+    });
+    assert_eq!(
+        envelope_error(&world, Format::Cose, &bytes),
+        EnvelopeError::NoChain
+    );
     let bytes = jws(&envelope, |document| document["header"]["x5c"] = json!([]));
-    assert_eq!(integrity_of(&world, Format::Jws, &bytes), Failure::Chain(ChainFault::Empty));
+    assert_eq!(
+        integrity_of(&world, Format::Jws, &bytes),
+        Failure::Chain(ChainFault::Empty)
+    );
 }
 
 #[test]
@@ -401,11 +559,22 @@ fn what_must_be_signed_may_not_stand_where_nobody_signs_it() {
     let bytes = cose(&envelope, |message| {
         message.unprotected.alg = Some(coset::Algorithm::Assigned(coset::iana::Algorithm::ES256));
     });
-    assert_eq!(envelope_error(&world, Format::Cose, &bytes), EnvelopeError::Unsigned { name: "alg".into() });
+    assert_eq!(
+        envelope_error(&world, Format::Cose, &bytes),
+        EnvelopeError::Unsigned { name: "alg".into() }
+    );
     let bytes = cose(&envelope, |message| {
-        message.unprotected.rest.push((Label::Text(EXPIRY.into()), Cbor::from(1)));
+        message
+            .unprotected
+            .rest
+            .push((Label::Text(EXPIRY.into()), Cbor::from(1)));
     });
-    assert_eq!(envelope_error(&world, Format::Cose, &bytes), EnvelopeError::Unsigned { name: EXPIRY.into() });
+    assert_eq!(
+        envelope_error(&world, Format::Cose, &bytes),
+        EnvelopeError::Unsigned {
+            name: EXPIRY.into()
+        }
+    );
 }
 
 #[test]
@@ -415,20 +584,31 @@ fn other_forms_of_jws_and_cose_are_refused() {
     let envelope = world.sign(Format::Jws);
     let text = envelope.to_bytes().unwrap();
     let document: Value = serde_json::from_slice(&text).unwrap();
-    let compact = format!("{}.{}.{}", document["protected"], document["payload"], document["signature"]);
+    let compact = format!(
+        "{}.{}.{}",
+        document["protected"], document["payload"], document["signature"]
+    );
     for bytes in [
         compact.replace('"', "").into_bytes(),
-        json!({"payload": document["payload"], "signatures": [document]}).to_string().into_bytes(),
+        json!({"payload": document["payload"], "signatures": [document]})
+            .to_string()
+            .into_bytes(),
         jws(&envelope, |document| document["extra"] = json!(1)),
         [text.as_slice(), b"{}"].concat(),
         envelope.to_bytes().unwrap()[1..].to_vec(),
     ] {
-        assert!(matches!(envelope_error(&world, Format::Jws, &bytes), EnvelopeError::Json(_)));
+        assert!(matches!(
+            envelope_error(&world, Format::Jws, &bytes),
+            EnvelopeError::Json(_)
+        ));
     }
     let padded = jws(&envelope, |document| {
         document["signature"] = json!(format!("{}==", document["signature"].as_str().unwrap()));
     });
-    assert_eq!(envelope_error(&world, Format::Jws, &padded), EnvelopeError::Base64 { part: "signature" });
+    assert_eq!(
+        envelope_error(&world, Format::Jws, &padded),
+        EnvelopeError::Base64 { part: "signature" }
+    );
 
     let tagged = world.sign(Format::Cose).to_bytes().unwrap();
     let message = CoseSign1::from_tagged_slice(&tagged).unwrap();
@@ -441,14 +621,23 @@ fn other_forms_of_jws_and_cose_are_refused() {
         detached.to_tagged_vec().unwrap(),
         text,
     ] {
-        assert!(matches!(envelope_error(&world, Format::Cose, &bytes), EnvelopeError::Cose(_)));
+        assert!(matches!(
+            envelope_error(&world, Format::Cose, &bytes),
+            EnvelopeError::Cose(_)
+        ));
     }
     for format in FORMATS {
         let long = vec![b' '; ENVELOPE_BYTES_MAX + 1];
-        assert!(matches!(envelope_error(&world, format, &long), EnvelopeError::Size { .. }));
+        assert!(matches!(
+            envelope_error(&world, format, &long),
+            EnvelopeError::Size { .. }
+        ));
     }
     let deep = [vec![0xd2], vec![0x81; 100_000]].concat();
-    assert!(matches!(envelope_error(&world, Format::Cose, &deep), EnvelopeError::Cose(_)));
+    assert!(matches!(
+        envelope_error(&world, Format::Cose, &deep),
+        EnvelopeError::Cose(_)
+    ));
 }
 
 #[test]
@@ -456,7 +645,14 @@ fn an_expired_signature_is_refused_from_its_end_on() {
     let world = World::new();
     for format in FORMATS {
         let envelope = world.sign_as(format, |request| request.expiry = Some(NOW + DAY));
-        let at = |actions, now| judge(&envelope, &statement(actions, &["ca:wabbit"]), &world.stores(), now);
+        let at = |actions, now| {
+            judge(
+                &envelope,
+                &statement(actions, &["ca:wabbit"]),
+                &world.stores(),
+                now,
+            )
+        };
         passed(at(Actions::STRICT, NOW + DAY - 1));
         let expired = (Check::Expiry, Failure::Expired { expiry: NOW + DAY });
         assert_eq!(failed(at(Actions::STRICT, NOW + DAY)), expired);
@@ -487,7 +683,10 @@ fn a_store_that_the_policy_does_not_name_is_trusted_for_nothing() {
     for stores in [["ca:other"], ["signingAuthority:wabbit"]] {
         let (check, why) = failed(judge(&envelope, &strict(&stores), &world.stores(), NOW));
         assert_eq!(check, Check::Authenticity);
-        assert!(matches!(why, Failure::Untrusted { kind: "ca", .. }), "{why:?}");
+        assert!(
+            matches!(why, Failure::Untrusted { kind: "ca", .. }),
+            "{why:?}"
+        );
     }
 }
 
@@ -495,21 +694,38 @@ fn a_store_that_the_policy_does_not_name_is_trusted_for_nothing() {
 fn under_audit_nobody_stands_behind_what_was_not_authentic() {
     let (world, other) = (World::new(), World::new());
     let audit = statement(Actions::AUDIT, &["ca:wabbit", "signingAuthority:wabbit"]);
-    let scheme = Scheme::SigningAuthority { authentic_signing_time: NOW - DAY };
+    let scheme = Scheme::SigningAuthority {
+        authentic_signing_time: NOW - DAY,
+    };
     let envelope = other.sign_as(Format::Jws, |request| request.scheme = scheme);
     let passed = passed(judge(&envelope, &audit, &world.stores(), NOW));
     assert_eq!(passed.identity, None);
-    assert_eq!(passed.time, None, "the time of a service that nobody trusts");
-    assert!(matches!(passed.logged.as_slice(), [(Check::Authenticity, Failure::Untrusted { .. })]));
+    assert_eq!(
+        passed.time, None,
+        "the time of a service that nobody trusts"
+    );
+    assert!(matches!(
+        passed.logged.as_slice(),
+        [(Check::Authenticity, Failure::Untrusted { .. })]
+    ));
     // Integrity is enforced even so.
     let mut changed = envelope;
     changed.payload.push(b' ');
-    assert_eq!(failed(judge(&changed, &audit, &world.stores(), NOW)), (Check::Integrity, Failure::Signature));
+    assert_eq!(
+        failed(judge(&changed, &audit, &world.stores(), NOW)),
+        (Check::Integrity, Failure::Signature)
+    );
 }
 
 #[test]
 fn skip_says_nothing() {
     let world = World::new();
-    let skip = Statement { level: Level::Skip, ..strict(&["ca:wabbit"]) };
-    assert_eq!(judge(&world.sign(Format::Jws), &skip, &world.stores(), NOW), Outcome::Skipped);
+    let skip = Statement {
+        level: Level::Skip,
+        ..strict(&["ca:wabbit"])
+    };
+    assert_eq!(
+        judge(&world.sign(Format::Jws), &skip, &world.stores(), NOW),
+        Outcome::Skipped
+    );
 }

@@ -45,7 +45,10 @@ fn a_chain_that_keeps_the_rules_is_taken() {
     assert_eq!(with_leaf(|_| {}), Ok(()));
     assert_eq!(with_leaf(|leaf| leaf.extended_key_usages.clear()), Ok(()));
     assert_eq!(with_leaf(|leaf| leaf.is_ca = IsCa::ExplicitNoCa), Ok(()));
-    assert_eq!(with_leaf(|leaf| leaf.key_usages.push(Usage::ContentCommitment)), Ok(()));
+    assert_eq!(
+        with_leaf(|leaf| leaf.key_usages.push(Usage::ContentCommitment)),
+        Ok(())
+    );
 }
 
 #[test]
@@ -54,7 +57,10 @@ fn a_leaf_that_signed_itself_stands_alone() {
     assert_eq!(check(&chain([&alone]), Purpose::CodeSigning), Ok(()));
     let authority = Holder::root(authority("root"));
     let fault = check(&chain([&authority]), Purpose::CodeSigning);
-    assert!(matches!(fault, Err(ChainFault::LeafIsAuthority { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::LeafIsAuthority { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
@@ -66,28 +72,40 @@ fn no_certificate_is_no_chain() {
 fn a_chain_that_is_too_long_is_refused() {
     let root = Holder::root(authority("root"));
     let long = vec![root.certificate.clone(); CHAIN_MAX + 1];
-    assert!(matches!(check(&long, Purpose::CodeSigning), Err(ChainFault::Length { .. })));
+    assert!(matches!(
+        check(&long, Purpose::CodeSigning),
+        Err(ChainFault::Length { .. })
+    ));
 }
 
 #[test]
 fn a_chain_without_its_root_is_refused() {
     let mut chain = World::new().chain();
     chain.pop();
-    assert!(matches!(check(&chain, Purpose::CodeSigning), Err(ChainFault::NoRoot { .. })));
+    assert!(matches!(
+        check(&chain, Purpose::CodeSigning),
+        Err(ChainFault::NoRoot { .. })
+    ));
 }
 
 #[test]
 fn a_chain_in_another_order_is_refused() {
     let mut chain = World::new().chain();
     chain.swap(1, 2);
-    assert!(matches!(check(&chain, Purpose::CodeSigning), Err(ChainFault::Order { .. })));
+    assert!(matches!(
+        check(&chain, Purpose::CodeSigning),
+        Err(ChainFault::Order { .. })
+    ));
 }
 
 #[test]
 fn a_certificate_that_does_not_belong_there_is_refused() {
     let mut chain = World::new().chain();
     chain.insert(2, Holder::root(authority("other")).certificate);
-    assert!(matches!(check(&chain, Purpose::CodeSigning), Err(ChainFault::Order { .. })));
+    assert!(matches!(
+        check(&chain, Purpose::CodeSigning),
+        Err(ChainFault::Order { .. })
+    ));
 }
 
 #[test]
@@ -95,28 +113,43 @@ fn a_root_of_the_same_name_with_another_key_is_refused() {
     let mut chain = World::new().chain();
     chain.pop();
     chain.push(Holder::root(authority("root")).certificate);
-    assert!(matches!(check(&chain, Purpose::CodeSigning), Err(ChainFault::Order { .. })));
+    assert!(matches!(
+        check(&chain, Purpose::CodeSigning),
+        Err(ChainFault::Order { .. })
+    ));
 }
 
 #[test]
 fn a_root_twice_is_refused() {
     let mut chain = World::new().chain();
     chain.push(chain.last().unwrap().clone());
-    assert!(matches!(check(&chain, Purpose::CodeSigning), Err(ChainFault::SelfSigned { .. })));
+    assert!(matches!(
+        check(&chain, Purpose::CodeSigning),
+        Err(ChainFault::SelfSigned { .. })
+    ));
 }
 
 #[test]
 fn a_signature_over_sha1_is_refused_before_it_is_verified() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/certificate/sha1.pem");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/certificate/sha1.pem"
+    );
     let text = std::fs::read_to_string(path).unwrap();
     let sha1 = Certificate::parse(&pem::decode(&text, &["CERTIFICATE"]).unwrap()).unwrap();
-    assert!(matches!(check(&[sha1], Purpose::CodeSigning), Err(ChainFault::Sha1 { .. })));
+    assert!(matches!(
+        check(&[sha1], Purpose::CodeSigning),
+        Err(ChainFault::Sha1 { .. })
+    ));
 }
 
 #[test]
 fn an_authority_without_basic_constraints_is_refused() {
     let fault = with_middle(|middle| middle.is_ca = IsCa::NoCa);
-    assert!(matches!(fault, Err(ChainFault::AuthorityConstraints { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::AuthorityConstraints { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
@@ -125,19 +158,28 @@ fn an_authority_whose_basic_constraints_are_not_critical_is_refused() {
         middle.is_ca = IsCa::NoCa;
         middle.custom_extensions = vec![extension(&[2, 5, 29, 19], "30030101ff", false)];
     });
-    assert!(matches!(fault, Err(ChainFault::AuthorityConstraints { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::AuthorityConstraints { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
 fn an_authority_that_is_none_is_refused() {
     let fault = with_middle(|middle| middle.is_ca = IsCa::ExplicitNoCa);
-    assert!(matches!(fault, Err(ChainFault::AuthorityConstraints { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::AuthorityConstraints { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
 fn an_authority_without_key_usage_is_refused() {
     let fault = with_middle(|middle| middle.key_usages.clear());
-    assert!(matches!(fault, Err(ChainFault::NoKeyUsage { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::NoKeyUsage { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
@@ -146,13 +188,19 @@ fn an_authority_whose_key_usage_is_not_critical_is_refused() {
         middle.key_usages.clear();
         middle.custom_extensions = vec![key_usage("03020106", false)];
     });
-    assert!(matches!(fault, Err(ChainFault::NoKeyUsage { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::NoKeyUsage { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
 fn an_authority_that_may_not_sign_certificates_is_refused() {
     let fault = with_middle(|middle| middle.key_usages = vec![Usage::CrlSign]);
-    assert!(matches!(fault, Err(ChainFault::AuthorityKeyUsage { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::AuthorityKeyUsage { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
@@ -167,19 +215,28 @@ fn more_authorities_than_a_path_length_allows_are_refused() {
     };
     assert_eq!(with_root(1), Ok(()));
     let fault = with_root(0);
-    assert!(matches!(fault, Err(ChainFault::PathLength { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::PathLength { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
 fn a_leaf_that_is_an_authority_is_refused() {
     let fault = with_leaf(|leaf| leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
-    assert!(matches!(fault, Err(ChainFault::LeafIsAuthority { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::LeafIsAuthority { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
 fn a_leaf_without_key_usage_is_refused() {
     let fault = with_leaf(|leaf| leaf.key_usages.clear());
-    assert!(matches!(fault, Err(ChainFault::NoKeyUsage { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::NoKeyUsage { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
@@ -188,13 +245,19 @@ fn a_leaf_whose_key_usage_is_not_critical_is_refused() {
         leaf.key_usages.clear();
         leaf.custom_extensions = vec![key_usage("03020780", false)];
     });
-    assert!(matches!(fault, Err(ChainFault::NoKeyUsage { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::NoKeyUsage { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
 fn a_leaf_that_may_not_sign_is_refused() {
     let fault = with_leaf(|leaf| leaf.key_usages = vec![Usage::ContentCommitment]);
-    assert!(matches!(fault, Err(ChainFault::LeafKeyUsage { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::LeafKeyUsage { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
@@ -209,7 +272,10 @@ fn a_leaf_with_any_other_key_usage_is_refused() {
         Usage::DecipherOnly,
     ] {
         let fault = with_leaf(|leaf| leaf.key_usages.push(usage));
-        assert!(matches!(fault, Err(ChainFault::LeafKeyUsage { .. })), "{usage:?}: {fault:?}");
+        assert!(
+            matches!(fault, Err(ChainFault::LeafKeyUsage { .. })),
+            "{usage:?}: {fault:?}"
+        );
     }
 }
 
@@ -231,12 +297,18 @@ fn a_leaf_for_something_else_than_code_is_refused() {
 #[test]
 fn a_leaf_for_code_may_not_stamp() {
     let fault = check(&World::new().chain(), Purpose::TimeStamping);
-    assert!(matches!(fault, Err(ChainFault::LeafExtendedKeyUsage { .. })), "{fault:?}");
+    assert!(
+        matches!(fault, Err(ChainFault::LeafExtendedKeyUsage { .. })),
+        "{fault:?}"
+    );
 }
 
 #[test]
 fn a_stamper_needs_its_extended_key_usage_critical_and_alone() {
-    assert_eq!(check(&World::with(stamper("tsa")).chain(), Purpose::TimeStamping), Ok(()));
+    assert_eq!(
+        check(&World::with(stamper("tsa")).chain(), Purpose::TimeStamping),
+        Ok(())
+    );
     let changed = |change: &dyn Fn(&mut CertificateParams)| {
         let mut params = stamper("tsa");
         params.custom_extensions.clear();
@@ -252,7 +324,10 @@ fn a_stamper_needs_its_extended_key_usage_critical_and_alone() {
         changed(&only(&[Extended::TimeStamping])),
         changed(&only(&[Extended::TimeStamping, Extended::CodeSigning])),
     ] {
-        assert!(matches!(fault, Err(ChainFault::LeafExtendedKeyUsage { .. })), "{fault:?}");
+        assert!(
+            matches!(fault, Err(ChainFault::LeafExtendedKeyUsage { .. })),
+            "{fault:?}"
+        );
     }
 }
 
@@ -278,7 +353,10 @@ fn an_extension_that_counts_and_cannot_be_read_makes_no_certificate() {
     params.key_usages.clear();
     params.custom_extensions = vec![key_usage("0500", true)];
     let der = params.self_signed(&p256()).unwrap();
-    assert_eq!(Certificate::parse(der.der()), Err(CertificateError::Extensions));
+    assert_eq!(
+        Certificate::parse(der.der()),
+        Err(CertificateError::Extensions)
+    );
 }
 
 #[test]
@@ -286,7 +364,10 @@ fn bytes_behind_a_certificate_are_refused() {
     let root = Holder::root(authority("root"));
     let der = [root.certificate.as_der(), &[0]].concat();
     assert_eq!(Certificate::parse(&der), Err(CertificateError::Trailing));
-    assert_eq!(Certificate::parse(&der[..der.len() - 2]), Err(CertificateError::Form));
+    assert_eq!(
+        Certificate::parse(&der[..der.len() - 2]),
+        Err(CertificateError::Form)
+    );
 }
 
 #[test]

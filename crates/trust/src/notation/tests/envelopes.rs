@@ -9,7 +9,9 @@ use super::super::*;
 fn every_algorithm_signs_and_verifies_in_both_envelopes() {
     let root = Holder::root(authority("root"));
     let mut stores = TrustStores::default();
-    stores.add_file(store("ca:wabbit"), root.certificate.as_der()).unwrap();
+    stores
+        .add_file(store("ca:wabbit"), root.certificate.as_der())
+        .unwrap();
     for algorithm in Algorithm::ALL {
         let leaf = root.issue_with(signer("signer"), key_of(algorithm));
         let chain = [leaf.certificate.clone(), root.certificate.clone()];
@@ -19,7 +21,10 @@ fn every_algorithm_signs_and_verifies_in_both_envelopes() {
             assert_eq!(envelope.attributes().algorithm, algorithm);
             let passed = passed(judge(&envelope, &strict(&["ca:wabbit"]), &stores, NOW));
             let identity = passed.identity.unwrap();
-            assert_eq!(identity.subject.to_string(), "CN=signer, C=US, ST=WA, O=wabbit");
+            assert_eq!(
+                identity.subject.to_string(),
+                "CN=signer, C=US, ST=WA, O=wabbit"
+            );
             assert_eq!(identity.thumbprint, leaf.certificate.thumbprint());
             assert_eq!(identity.store.to_string(), "ca:wabbit");
             assert_eq!(passed.artifact, artifact);
@@ -35,7 +40,11 @@ fn an_authority_may_have_a_key_of_any_algorithm() {
         let root = Holder::root_with(authority("root"), key_of(algorithm));
         let leaf = root.issue(signer("signer"));
         let chain = [leaf.certificate, root.certificate];
-        assert_eq!(chain::check(&chain, Purpose::CodeSigning), Ok(()), "{algorithm}");
+        assert_eq!(
+            chain::check(&chain, Purpose::CodeSigning),
+            Ok(()),
+            "{algorithm}"
+        );
     }
 }
 
@@ -70,11 +79,28 @@ fn a_signing_authority_vouches_for_the_time_itself() {
         // After the certificates ended: what the service signed before stays good.
         let passed = passed(judge(&envelope, &trusted, &world.stores(), END + DAY));
         assert_eq!(passed.time, Some(TrustedTime::SigningAuthority(NOW)));
-        assert_eq!(passed.identity.unwrap().store.to_string(), "signingAuthority:wabbit");
+        assert_eq!(
+            passed.identity.unwrap().store.to_string(),
+            "signingAuthority:wabbit"
+        );
         // An authority for signers is not one for services.
-        let (check, why) = failed(judge(&envelope, &strict(&["ca:wabbit"]), &world.stores(), NOW));
+        let (check, why) = failed(judge(
+            &envelope,
+            &strict(&["ca:wabbit"]),
+            &world.stores(),
+            NOW,
+        ));
         assert_eq!(check, Check::Authenticity);
-        assert!(matches!(why, Failure::Untrusted { kind: "signingAuthority", .. }), "{why:?}");
+        assert!(
+            matches!(
+                why,
+                Failure::Untrusted {
+                    kind: "signingAuthority",
+                    ..
+                }
+            ),
+            "{why:?}"
+        );
     }
 }
 
@@ -95,8 +121,13 @@ fn nothing_is_signed_that_would_not_verify() {
         sign(&request(&artifact, &chain[..2]), Format::Cose, &key).unwrap_err(),
         EnvelopeSignError::Chain(ChainFault::NoRoot { .. })
     ));
-    let late = Scheme::X509 { signing_time: END + 1000 };
-    assert_eq!(refused(&|request| request.scheme = late), EnvelopeSignError::NotValid);
+    let late = Scheme::X509 {
+        signing_time: END + 1000,
+    };
+    assert_eq!(
+        refused(&|request| request.scheme = late),
+        EnvelopeSignError::NotValid
+    );
     assert_eq!(
         refused(&|request| request.expiry = Some(NOW)),
         EnvelopeSignError::Form(AttributeError::ExpiryBeforeSigning)
@@ -126,18 +157,28 @@ fn a_manifest_carries_the_envelope_and_its_thumbprints() {
         assert_eq!(manifest.artifact_type(), Some(media::NOTATION_SIGNATURE));
 
         // The older way: the type is that of the configuration.
-        let Manifest::Image(mut image) = manifest else { panic!() };
+        let Manifest::Image(mut image) = manifest else {
+            panic!()
+        };
         image.artifact_type = None;
-        let mark = |image: &oci::ImageManifest| SignatureManifest::of(&Manifest::Image(image.clone()));
+        let mark =
+            |image: &oci::ImageManifest| SignatureManifest::of(&Manifest::Image(image.clone()));
         assert_eq!(mark(&image), Err(manifest::ManifestError::Type));
         image.config.media_type = media::NOTATION_SIGNATURE.to_owned();
         assert_eq!(mark(&image), Ok(read));
-        let other = image.annotations.insert(manifest::THUMBPRINTS.into(), "[\"00\"]".into());
+        let other = image
+            .annotations
+            .insert(manifest::THUMBPRINTS.into(), "[\"00\"]".into());
         assert_eq!(mark(&image), Err(manifest::ManifestError::Thumbprints));
-        image.annotations.insert(manifest::THUMBPRINTS.into(), other.unwrap().to_uppercase());
+        image
+            .annotations
+            .insert(manifest::THUMBPRINTS.into(), other.unwrap().to_uppercase());
         assert!(mark(&image).unwrap().lists(&envelope));
         image.layers.push(image.layers[0].clone());
-        assert_eq!(mark(&image), Err(manifest::ManifestError::Layers { count: 2 }));
+        assert_eq!(
+            mark(&image),
+            Err(manifest::ManifestError::Layers { count: 2 })
+        );
         image.layers.pop();
         image.layers[0].media_type = media::OCI_LAYER_TAR.to_owned();
         assert_eq!(mark(&image), Err(manifest::ManifestError::Format));

@@ -79,7 +79,11 @@ impl Stamp<'_> {
             ));
         }
         let attributes = SetOfVec::try_from(attributes).unwrap();
-        let signature = self.service.key.sign(&attributes.to_der().unwrap()).unwrap();
+        let signature = self
+            .service
+            .key
+            .sign(&attributes.to_der().unwrap())
+            .unwrap();
         let own = x509_cert::Certificate::from_der(self.service.certificate.as_der()).unwrap();
         let signer = SignerInfo {
             version: CmsVersion::V1,

@@ -132,8 +132,8 @@ impl Token {
             .iter()
             .find(|one| is_named(&signer.sid, one))
             .ok_or(TimestampFault::Signature("its certificate is not there"))?;
-        let hash = hash(&signer.digest_alg)
-            .ok_or(TimestampFault::Signature("its hash is not sha-2"))?;
+        let hash =
+            hash(&signer.digest_alg).ok_or(TimestampFault::Signature("its hash is not sha-2"))?;
         let attributes = signer.signed_attrs.as_ref();
         let attributes = attributes.ok_or(TimestampFault::Signature("no signed attributes"))?;
         // RFC 5652 5.4: the type and the hash of the content are signed attributes.
@@ -274,7 +274,9 @@ fn generalized_time(text: &str) -> Option<i64> {
     if !rest.ends_with('Z') || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    rfc3339(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}{rest}"))
+    rfc3339(&format!(
+        "{year}-{month}-{day}T{hour}:{minute}:{second}{rest}"
+    ))
 }
 
 pub(super) const SIGNED_DATA: &str = "1.2.840.113549.1.7.2";
@@ -292,7 +294,14 @@ mod tests {
     fn times_have_fractions_and_only_one_zone() {
         assert_eq!(generalized_time("19700101000001Z"), Some(1000));
         assert_eq!(generalized_time("19700101000001.25Z"), Some(1250));
-        for text in ["", "197001010000Z", "19700101000001", "19700101000001+0100", "19700101000061Z", "1970010100000\u{e9}Z"] {
+        for text in [
+            "",
+            "197001010000Z",
+            "19700101000001",
+            "19700101000001+0100",
+            "19700101000061Z",
+            "1970010100000\u{e9}Z",
+        ] {
             assert_eq!(generalized_time(text), None, "{text}");
         }
     }
@@ -307,7 +316,13 @@ mod tests {
             assert_eq!(range.lower + range.upper, 120_000);
             range.upper - 60_000
         };
-        let accuracy = |seconds, millis, micros| Some(Accuracy { seconds, millis, micros });
+        let accuracy = |seconds, millis, micros| {
+            Some(Accuracy {
+                seconds,
+                millis,
+                micros,
+            })
+        };
         assert_eq!(width(None, other), 0);
         assert_eq!(width(None, baseline), 1000);
         assert_eq!(width(accuracy(Some(2), Some(5), Some(1)), baseline), 2006);
