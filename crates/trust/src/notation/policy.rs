@@ -286,8 +286,8 @@ fn check_trust(statement: &Statement, name: String) -> Result<(), PolicyError> {
     }
     let everybody = identities.contains(&TrustedIdentity::Everybody);
     let overlaps = |at: usize, one: &TrustedIdentity| {
-        let others = identities.iter().skip(at + 1);
-        others.into_iter().any(|two| one.overlaps(two))
+        let mut others = identities.iter().skip(at + 1);
+        others.any(|two| one.overlaps(two))
     };
     if (everybody && identities.len() > 1)
         || identities

@@ -37,8 +37,10 @@ fn certificate(name: &str) -> Certificate {
 
 /// A leaf that signed itself.
 fn signer(key: &KeyPair) -> (Certificate, EnvelopeKey) {
-    let mut params = CertificateParams::default();
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let params = CertificateParams {
+        key_usages: vec![KeyUsagePurpose::DigitalSignature],
+        ..CertificateParams::default()
+    };
     let der = params.self_signed(key).unwrap();
     (
         Certificate::parse(der.der()).unwrap(),

@@ -252,7 +252,7 @@ impl Scope {
 
 fn entry(revoked: &RevokedCertificate<'_>) -> Result<Entry, CrlError> {
     let extensions = revoked.extensions_map().map_err(|_| CrlError::Extensions)?;
-    let is_damaged = |extension: &&&X509Extension<'_>| {
+    let is_damaged = |extension: &&X509Extension<'_>| {
         let is_error = matches!(
             extension.parsed_extension(),
             ParsedExtension::ParseError { .. }
@@ -260,7 +260,7 @@ fn entry(revoked: &RevokedCertificate<'_>) -> Result<Entry, CrlError> {
         // A critical one that is not known, such as the issuer in an indirect list, changes whom the entry is about.
         is_error || (extension.critical && extension.parsed_extension().unsupported())
     };
-    if extensions.values().find(is_damaged).is_some() {
+    if extensions.values().any(is_damaged) {
         return Err(CrlError::Extensions);
     }
     Ok(Entry {

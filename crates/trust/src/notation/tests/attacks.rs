@@ -227,7 +227,9 @@ fn a_list_of_critical_attributes_must_be_whole_and_true() {
     });
     assert_eq!(jws_error(json!(SIGNING_SCHEME)), form);
     let bytes = cose_signed(&world, |headers| {
-        headers.crit.push(coset::RegisteredLabelWithPrivate::Text("absent".into()))
+        headers
+            .crit
+            .push(coset::RegisteredLabelWithPrivate::Text("absent".into()))
     });
     assert_eq!(
         envelope_error(&world, Format::Cose, &bytes),
@@ -236,7 +238,9 @@ fn a_list_of_critical_attributes_must_be_whole_and_true() {
     let bytes = cose_signed(&world, |headers| {
         headers
             .crit
-            .push(coset::RegisteredLabelWithPrivate::Assigned(coset::iana::HeaderParameter::Alg))
+            .push(coset::RegisteredLabelWithPrivate::Assigned(
+                coset::iana::HeaderParameter::Alg,
+            ))
     });
     assert_eq!(
         envelope_error(&world, Format::Cose, &bytes),
