@@ -40,6 +40,7 @@ mod key;
 pub mod keyfile;
 pub mod log_proof;
 pub mod merkle;
+pub mod notation;
 pub mod openpgp;
 mod pbes2;
 mod pem;

@@ -37,4 +37,5 @@ pub use problem::{CertificateFault, Problem};
 pub use role::{Delegation, RELEASES, ROLE_BYTES_MAX, RoleError, RoleName};
 pub use sign::SealError;
 pub use signed::{METADATA_BYTES_MAX, SIGNATURES_MAX, Signature, Signed};
+pub(crate) use time::parse as rfc3339;
 pub use verify::Trusted;

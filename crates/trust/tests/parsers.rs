@@ -10,9 +10,10 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use oci::Digest;
+use oci::{Descriptor, Digest, media};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use rcgen::{CertificateParams, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256};
 use serde_json::json;
 use testkit::trust_repository::TrustRepository;
 use trust::checkpoint::{self, Checkpoint, NOTE_BYTES_MAX, VerifierKey, VerifierKind};
@@ -20,6 +21,9 @@ use trust::cosign::{PAYLOAD_BYTES_MAX, SimpleSigning};
 use trust::dsse::ENVELOPE_BYTES_MAX;
 use trust::log_proof::{LOG_PROOF_BYTES_MAX, LogProof};
 use trust::merkle::{Tile, leaf_hash};
+use trust::notation::{
+    self, Certificate, EnvelopeKey, Format, TrustPolicy, TrustedIdentity, payload, policy, store,
+};
 use trust::possession::{CHALLENGE_BYTES_MAX, Challenge};
 use trust::statement::STATEMENT_BYTES_MAX;
 use trust::tuf::keyfile::KeyFile;
@@ -93,6 +97,7 @@ static PARSERS: LazyLock<Vec<Parser>> = LazyLock::new(|| {
     parsers.extend(of_keys(&public));
     parsers.extend(of_metadata());
     parsers.extend(of_logs());
+    parsers.extend(of_notation());
     parsers
 });
 
@@ -267,6 +272,78 @@ fn of_metadata() -> Vec<Parser> {
         of_text("pattern", "a/[b-d]*?.txt", PATTERN_BYTES_MAX, |text| {
             Pattern::parse(text).ok_or(())
         }),
+    ]
+}
+
+fn of_notation() -> Vec<Parser> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    let params = CertificateParams {
+        key_usages: vec![KeyUsagePurpose::DigitalSignature],
+        ..CertificateParams::default()
+    };
+    let der = params.self_signed(&key).unwrap();
+    let certificate = Certificate::parse(der.der()).unwrap();
+    let artifact = Descriptor::of(media::OCI_MANIFEST, b"a manifest");
+    let request = notation::Request {
+        artifact: &artifact,
+        scheme: notation::Scheme::X509 { signing_time: 0 },
+        expiry: None,
+        extended: Vec::new(),
+        chain: std::slice::from_ref(&certificate),
+        agent: None,
+    };
+    let signer = EnvelopeKey::from_pkcs8_der(key.serialized_der()).unwrap();
+    let [jws, cose] = [Format::Jws, Format::Cose]
+        .map(|format| notation::sign(&request, format, &signer).unwrap());
+    let policy = json!({"version": "1.0", "trustPolicies": [{
+        "name": "all",
+        "registryScopes": ["*"],
+        "signatureVerification": {"level": "strict"},
+        "trustStores": ["ca:a"],
+        "trustedIdentities": ["*"],
+    }]});
+    let most = notation::ENVELOPE_BYTES_MAX;
+    let binary = |parser: Parser| Parser {
+        is_json: false,
+        ..parser
+    };
+    vec![
+        of_bytes("jws", jws.to_bytes().unwrap(), most, |bytes| {
+            notation::Envelope::parse(Format::Jws, bytes)
+        }),
+        binary(of_bytes("cose", cose.to_bytes().unwrap(), most, |bytes| {
+            notation::Envelope::parse(Format::Cose, bytes)
+        })),
+        of_bytes(
+            "payload",
+            payload::build(&artifact),
+            payload::PAYLOAD_BYTES_MAX,
+            payload::parse,
+        ),
+        of_bytes(
+            "trust policy",
+            policy.to_string(),
+            policy::TRUST_POLICY_BYTES_MAX,
+            TrustPolicy::parse,
+        ),
+        binary(of_bytes(
+            "certificate",
+            certificate.as_der(),
+            notation::CERTIFICATE_BYTES_MAX,
+            Certificate::parse,
+        )),
+        binary(of_bytes(
+            "certificates",
+            certificate.as_der(),
+            store::STORE_FILE_BYTES_MAX,
+            store::certificates,
+        )),
+        of_text(
+            "trusted identity",
+            "x509.subject: C=US, ST=WA, O=a\\, b",
+            notation::IDENTITY_BYTES_MAX,
+            TrustedIdentity::parse,
+        ),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! Conformance with third-party vectors: DSSE, Merkle proofs, sigstore bundles, repositories of TUF. Needs the feature `suites` and the
+//! Conformance with third-party vectors: DSSE, Merkle proofs, sigstore bundles, the Notary Project's, repositories of TUF. Needs the feature `suites` and the
 //! folder of unpacked suites in `COUNTERSIGN_SUITES`; fails, not skips, without it. What is not passed is listed with
 //! its reason.
 #![expect(
@@ -10,6 +10,7 @@
 )]
 
 mod suites {
+    mod notation_core_go;
     mod python_tuf;
     mod repository;
     mod tough;

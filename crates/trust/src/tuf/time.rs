@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::role::RoleName;
 
 /// Reads an instant; a fraction below a millisecond is dropped.
-pub(super) fn parse(text: &str) -> Option<i64> {
+pub(crate) fn parse(text: &str) -> Option<i64> {
     let instant: Timestamp = is_rfc3339(text).then(|| text.parse().ok())??;
     Some(instant.as_millisecond())
 }
