@@ -1,7 +1,7 @@
 //! Who vouches for what: bytes in, [`Verified`] out.
 //!
-//! Keys and the files they rest in, DSSE envelopes, in-toto statements, our stage statement, sigstore bundles made
-//! with a key, cosign's simple signing, the Merkle log and its checkpoints. Deliberately pure: no clock, no files, no
+//! Keys and the files they rest in, DSSE envelopes, in-toto statements, our stage statement, sigstore's formats with
+//! keys and certificates, cosign's simple signing, the Merkle log and its checkpoints. Deliberately pure: no clock, no files, no
 //! network, and no opinion on whom to trust. The caller chooses the keys, `policy` decides what their signatures are
 //! worth.
 //!
@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod attestation;
 pub mod bundle;
 pub mod checkpoint;
 pub mod cosign;
@@ -42,6 +43,7 @@ pub mod merkle;
 mod pem;
 pub mod possession;
 mod private;
+pub mod sigstore;
 pub mod stage;
 pub mod statement;
 mod strict;
@@ -51,6 +53,7 @@ pub mod tuf;
 pub mod typed;
 mod verified;
 
+pub use attestation::Attestation;
 pub use bundle::Bundle;
 pub use dsse::Envelope;
 pub use fingerprint::fingerprint;
