@@ -29,7 +29,6 @@ pub struct TrustedRoot {
 /// A log that signs: of signatures, or of certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Log {
-    pub(super) url: String,
     pub(super) id: Vec<u8>,
     pub(super) key: PublicKey,
     pub(super) window: Window,
@@ -38,7 +37,6 @@ pub(super) struct Log {
 /// Certificates in DER, the end of the chain last: its root or whatever else is believed as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Authority {
-    pub(super) url: String,
     pub(super) chain: Vec<Vec<u8>>,
     pub(super) window: Window,
 }
@@ -99,7 +97,6 @@ fn logs(wires: Vec<Object<WireLog>>, unsupported: &mut Vec<String>) -> Result<Ve
             continue;
         };
         logs.push(Log {
-            url: excerpt(&wire.base_url),
             id: from_either_base64(&id.key_id).ok_or(RootError::Base64("log id"))?,
             key: public,
             window: window(key.valid_for)?,
@@ -124,7 +121,6 @@ fn authorities(wires: Vec<Object<WireAuthority>>) -> Result<Vec<Authority>, Root
             from_either_base64(&certificate.raw_bytes).ok_or(RootError::Base64("certificate"))
         };
         Ok(Authority {
-            url: excerpt(&wire.uri),
             chain: certificates.into_iter().map(der).collect::<Result<_, _>>()?,
             window: window(wire.valid_for)?,
         })
@@ -195,8 +191,6 @@ struct WireLogId {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireAuthority {
-    #[serde(default)]
-    uri: String,
     cert_chain: Option<Object<WireChain>>,
     valid_for: Option<Object<WireWindow>>,
 }
@@ -256,3 +250,67 @@ const MEDIA_TYPES: [&str; 3] = [
     "application/vnd.dev.sigstore.trustedroot+json;version=0.2",
     "application/vnd.dev.sigstore.trustedroot.v0.2+json",
 ];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::encoding::to_base64;
+    use crate::private::Signer;
+    use crate::testing::key;
+
+    fn root() -> Value {
+        json!({
+            "mediaType": MEDIA_TYPES[0],
+            "tlogs": [{
+                "baseUrl": "https://log.example",
+                "publicKey": {
+                    "rawBytes": to_base64(key().public_key().as_der()),
+                    "validFor": {"start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00.5Z"},
+                },
+                "logId": {"keyId": "AAAA"},
+            }],
+            "certificateAuthorities": [{"certChain": {"certificates": [{"rawBytes": "AAAA"}]}}],
+            "something-newer": {},
+        })
+    }
+
+    fn parse(value: &Value) -> Result<TrustedRoot, RootError> {
+        TrustedRoot::parse(value.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_window_has_both_its_ends() {
+        let root = parse(&root()).unwrap();
+        assert!(root.has_logs());
+        let window = root.logs[0].window;
+        let (start, end) = (1_767_225_600_000, 1_769_904_000_500);
+        assert!(window.contains(start) && window.contains(end));
+        assert!(!window.contains(start - 1) && !window.contains(end + 1));
+        assert!(Window::default().contains(i64::MIN));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_or_told() {
+        let mut odd = root();
+        odd["tlogs"][0]["publicKey"]["rawBytes"] = "MAA=".into();
+        let odd = parse(&odd).unwrap();
+        assert_eq!((odd.has_logs(), odd.unsupported()), (false, &["https://log.example".to_owned()][..]));
+
+        let mut other = root();
+        other["mediaType"] = "application/json".into();
+        assert_eq!(parse(&other), Err(RootError::MediaType("application/json".into())));
+        let mut late = root();
+        late["tlogs"][0]["publicKey"]["validFor"]["end"] = "soon".into();
+        assert_eq!(parse(&late), Err(RootError::Time("soon".into())));
+        let mut bare = root();
+        bare["certificateAuthorities"][0]["certChain"]["certificates"] = json!([]);
+        assert_eq!(parse(&bare), Err(RootError::Chain { count: 0 }));
+        let twice = root().to_string().replacen("\"tlogs\":", "\"tlogs\":[],\"tlogs\":", 1);
+        assert_eq!(
+            TrustedRoot::parse(twice.as_bytes()),
+            Err(RootError::Json(JsonError::DuplicateKey("tlogs".into())))
+        );
+    }
+}
