@@ -19,6 +19,7 @@ use trust::checkpoint::{self, Checkpoint, NOTE_BYTES_MAX};
 use trust::cosign::{PAYLOAD_BYTES_MAX, SimpleSigning};
 use trust::dsse::ENVELOPE_BYTES_MAX;
 use trust::possession::{CHALLENGE_BYTES_MAX, Challenge};
+use trust::sigstore::{ROOT_BYTES_MAX, TrustedRoot};
 use trust::statement::STATEMENT_BYTES_MAX;
 use trust::tuf::keyfile::KeyFile;
 use trust::tuf::publish::part_role;
@@ -29,7 +30,7 @@ use trust::tuf::{
 };
 use trust::typed::{COMPACT_BYTES_MAX, Purpose, ServerStatement};
 use trust::{
-    Algorithm, Bundle, DEPTH_MAX, Envelope, PEM_BYTES_MAX, PrivateKey, PublicKey, Signer as _,
+    Algorithm, Attestation, Bundle, DEPTH_MAX, Envelope, PEM_BYTES_MAX, PrivateKey, PublicKey, Signer as _,
     StageStatement, Statement, bundle, stage,
 };
 
@@ -119,6 +120,10 @@ fn of_signatures(key: &PrivateKey) -> Vec<Parser> {
     let token = ServerStatement::AccessToken(claims);
     let token = token.sign_compact(key).unwrap();
     let simple = include_bytes!("data/cosign/simple-signing.json");
+    let root = json!({
+        "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+        "certificateAuthorities": [{"certChain": {"certificates": [{"rawBytes": "AAAA"}]}}],
+    });
     let verifier = public.clone();
     vec![
         of_bytes("bundle", signed, bundle::BUNDLE_BYTES_MAX, Bundle::parse),
@@ -136,6 +141,13 @@ fn of_signatures(key: &PrivateKey) -> Vec<Parser> {
                 StageStatement::parse(&Statement::parse(bytes).map_err(|_| ())?).map_err(|_| ())
             },
         ),
+        of_bytes(
+            "attestation",
+            statement.to_bytes(),
+            STATEMENT_BYTES_MAX,
+            Attestation::parse,
+        ),
+        of_bytes("trusted root", root.to_string(), ROOT_BYTES_MAX, TrustedRoot::parse),
         of_bytes(
             "simple signing",
             simple,

@@ -10,7 +10,7 @@ use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use webpki::EndEntityCert;
 use webpki::aws_lc_rs as algorithms;
-use webpki::types::{CertificateDer, SignatureVerificationAlgorithm};
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm};
 use x509_tsp::{TimeStampResp, TstInfo};
 
 use super::certificate::{self, Purpose};
