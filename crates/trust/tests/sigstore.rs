@@ -9,6 +9,7 @@
 
 mod sigstore {
     mod attacks;
+    mod claims;
     mod layers;
     mod world;
 }

@@ -530,3 +530,51 @@ fn a_keys_signature_needs_no_root_and_fits_one_key_only() {
         Err(Refusal::OtherSubject(other_image().to_string()))
     );
 }
+
+/// Whatever is changed, either nothing is believed or exactly what was believed before.
+#[test]
+fn no_changed_letter_makes_anything_else_believed() {
+    let world = World::new();
+    let (_, bundle) = signed(&world);
+    let root = world.root();
+    let before = judge_as(&root, &bundle, &alice()).unwrap();
+    let mut pointers = Vec::new();
+    collect(&bundle, String::new(), &mut pointers);
+    assert!(pointers.len() > 15, "{pointers:?}");
+    let (mut refused, mut unchanged) = (0, 0);
+    for pointer in pointers {
+        let text = bundle.pointer(&pointer).unwrap().as_str().unwrap().to_owned();
+        for at in (0..text.len()).step_by(1 + text.len() / 20) {
+            let mut letters = text.clone().into_bytes();
+            letters[at] = if letters[at] == b'Q' { b'R' } else { b'Q' };
+            let Ok(changed) = String::from_utf8(letters) else { continue };
+            let mut bundle = bundle.clone();
+            *bundle.pointer_mut(&pointer).unwrap() = changed.into();
+            match judge_as(&root, &bundle, &alice()) {
+                Ok(after) => {
+                    assert_eq!(after, before, "{pointer} at {at}");
+                    unchanged += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(refused > 150 && unchanged < 10, "{refused} refused, {unchanged} unchanged");
+}
+
+fn collect(value: &Value, pointer: String, pointers: &mut Vec<String>) {
+    match value {
+        Value::String(_) => pointers.push(pointer),
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                collect(item, format!("{pointer}/{at}"), pointers);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                collect(member, format!("{pointer}/{name}"), pointers);
+            }
+        }
+        _ => {}
+    }
+}
