@@ -208,11 +208,26 @@ const KINDS: [(&str, PredicateKind); 12] = [
     ("https://spdx.dev/Document", PredicateKind::Sbom),
     ("https://cyclonedx.org/bom", PredicateKind::Sbom),
     ("https://cyclonedx.org/schema", PredicateKind::Sbom),
-    ("https://in-toto.io/attestation/vulns", PredicateKind::Vulnerabilities),
-    ("https://cosign.sigstore.dev/attestation/vuln", PredicateKind::Vulnerabilities),
-    ("https://slsa.dev/verification_summary", PredicateKind::VerificationSummary),
-    ("https://in-toto.io/attestation/test-result", PredicateKind::TestResult),
-    ("https://in-toto.io/attestation/vuln", PredicateKind::Vulnerabilities),
+    (
+        "https://in-toto.io/attestation/vulns",
+        PredicateKind::Vulnerabilities,
+    ),
+    (
+        "https://cosign.sigstore.dev/attestation/vuln",
+        PredicateKind::Vulnerabilities,
+    ),
+    (
+        "https://slsa.dev/verification_summary",
+        PredicateKind::VerificationSummary,
+    ),
+    (
+        "https://in-toto.io/attestation/test-result",
+        PredicateKind::TestResult,
+    ),
+    (
+        "https://in-toto.io/attestation/vuln",
+        PredicateKind::Vulnerabilities,
+    ),
     ("https://spdx.dev/spdx", PredicateKind::Sbom),
     ("https://spdx.org/spdxdocs", PredicateKind::Sbom),
 ];

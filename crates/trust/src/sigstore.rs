@@ -208,5 +208,12 @@ pub fn verify_bundle(
             Content::MessageSignature(message) => Over::File(message),
         },
     };
-    signature.verify(artifact, &Court { root, expected, now })
+    signature.verify(
+        artifact,
+        &Court {
+            root,
+            expected,
+            now,
+        },
+    )
 }

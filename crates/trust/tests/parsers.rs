@@ -30,8 +30,8 @@ use trust::tuf::{
 };
 use trust::typed::{COMPACT_BYTES_MAX, Purpose, ServerStatement};
 use trust::{
-    Algorithm, Attestation, Bundle, DEPTH_MAX, Envelope, PEM_BYTES_MAX, PrivateKey, PublicKey, Signer as _,
-    StageStatement, Statement, bundle, stage,
+    Algorithm, Attestation, Bundle, DEPTH_MAX, Envelope, PEM_BYTES_MAX, PrivateKey, PublicKey,
+    Signer as _, StageStatement, Statement, bundle, stage,
 };
 
 /// Whether some bytes are read.
@@ -147,7 +147,12 @@ fn of_signatures(key: &PrivateKey) -> Vec<Parser> {
             STATEMENT_BYTES_MAX,
             Attestation::parse,
         ),
-        of_bytes("trusted root", root.to_string(), ROOT_BYTES_MAX, TrustedRoot::parse),
+        of_bytes(
+            "trusted root",
+            root.to_string(),
+            ROOT_BYTES_MAX,
+            TrustedRoot::parse,
+        ),
         of_bytes(
             "simple signing",
             simple,

@@ -54,15 +54,33 @@ fn about_nothing_is_refused() {
 #[test]
 fn kinds_are_known_with_and_without_a_version() {
     for (predicate_type, kind) in [
-        ("https://slsa.dev/provenance/v0.2", PredicateKind::Provenance),
+        (
+            "https://slsa.dev/provenance/v0.2",
+            PredicateKind::Provenance,
+        ),
         ("https://spdx.dev/Document", PredicateKind::Sbom),
         ("https://spdx.dev/Document/v2.3", PredicateKind::Sbom),
         ("https://cyclonedx.org/bom/v1.6", PredicateKind::Sbom),
-        ("https://in-toto.io/attestation/vulns/v0.2", PredicateKind::Vulnerabilities),
-        ("https://cosign.sigstore.dev/attestation/vuln/v1", PredicateKind::Vulnerabilities),
-        ("https://slsa.dev/verification_summary/v1", PredicateKind::VerificationSummary),
-        ("https://in-toto.io/attestation/test-result/v0.1", PredicateKind::TestResult),
-        ("https://slsa.dev/provenance-of-another-kind", PredicateKind::Other),
+        (
+            "https://in-toto.io/attestation/vulns/v0.2",
+            PredicateKind::Vulnerabilities,
+        ),
+        (
+            "https://cosign.sigstore.dev/attestation/vuln/v1",
+            PredicateKind::Vulnerabilities,
+        ),
+        (
+            "https://slsa.dev/verification_summary/v1",
+            PredicateKind::VerificationSummary,
+        ),
+        (
+            "https://in-toto.io/attestation/test-result/v0.1",
+            PredicateKind::TestResult,
+        ),
+        (
+            "https://slsa.dev/provenance-of-another-kind",
+            PredicateKind::Other,
+        ),
         ("https://slsa.dev/provenance/evil", PredicateKind::Other),
     ] {
         assert_eq!(PredicateKind::of(predicate_type), kind, "{predicate_type}");

@@ -157,7 +157,8 @@ fn exactly_one_content_and_one_material() {
         material(json!({"certificate": certificate})),
         Ok(Material::Certificates(vec![vec![0; 3]]))
     );
-    let chain = |certificates: Value| json!({"x509CertificateChain": {"certificates": certificates}});
+    let chain =
+        |certificates: Value| json!({"x509CertificateChain": {"certificates": certificates}});
     assert_eq!(
         material(chain(json!([certificate, certificate]))),
         Ok(Material::Certificates(vec![vec![0; 3]; 2]))
@@ -206,9 +207,15 @@ fn log_entries_are_carried_along() {
         parse(&value).map(|bundle| bundle.log_entries)
     };
     let entries = entry("", Value::Null).unwrap();
-    assert_eq!((entries[0].index, entries[0].integrated_seconds), (7, Some(1_700_000_000)));
+    assert_eq!(
+        (entries[0].index, entries[0].integrated_seconds),
+        (7, Some(1_700_000_000))
+    );
     let proof = entries[0].proof.as_ref().unwrap();
-    assert_eq!((proof.index, proof.size, proof.checkpoint.as_str()), (3, 9, "a"));
+    assert_eq!(
+        (proof.index, proof.size, proof.checkpoint.as_str()),
+        (3, 9, "a")
+    );
 
     for text in ["-1", "07", "1e3", "", "18446744073709551616"] {
         let error = entry("logIndex", text.into());
@@ -216,7 +223,10 @@ fn log_entries_are_carried_along() {
     }
     assert!(entry("somethingElse", json!(1)).is_err());
     let short = json!({"hashes": ["AAAA"]});
-    assert_eq!(entry("inclusionProof", short), Err(BundleError::LogEntry("inclusion proof")));
+    assert_eq!(
+        entry("inclusionProof", short),
+        Err(BundleError::LogEntry("inclusion proof"))
+    );
 }
 
 #[test]

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use webpki::aws_lc_rs as algorithms;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
+use webpki::aws_lc_rs as algorithms;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
@@ -66,7 +66,9 @@ pub enum CertificateFault {
     #[error("no authority of the trusted root was trusted at the time of the signature")]
     NoAuthority,
     /// It had not begun or had ended.
-    #[error("the certificate was not valid at {at}, only from {from} to {to}, in seconds since 1970")]
+    #[error(
+        "the certificate was not valid at {at}, only from {from} to {to}, in seconds since 1970"
+    )]
     Validity {
         /// The time asked about, in seconds since 1970.
         at: i64,

@@ -54,9 +54,15 @@ impl Message<'_> {
     fn has_hash(self, algorithm: &str, hash: &[u8]) -> bool {
         match (algorithm, self) {
             ("sha256" | "SHA2_256", Message::Sha256(known)) => known.as_slice() == hash,
-            ("sha256" | "SHA2_256", Message::Bytes(bytes)) => Sha256::digest(bytes).as_slice() == hash,
-            ("sha384" | "SHA2_384", Message::Bytes(bytes)) => Sha384::digest(bytes).as_slice() == hash,
-            ("sha512" | "SHA2_512", Message::Bytes(bytes)) => Sha512::digest(bytes).as_slice() == hash,
+            ("sha256" | "SHA2_256", Message::Bytes(bytes)) => {
+                Sha256::digest(bytes).as_slice() == hash
+            }
+            ("sha384" | "SHA2_384", Message::Bytes(bytes)) => {
+                Sha384::digest(bytes).as_slice() == hash
+            }
+            ("sha512" | "SHA2_512", Message::Bytes(bytes)) => {
+                Sha512::digest(bytes).as_slice() == hash
+            }
             _ => false,
         }
     }
@@ -113,7 +119,10 @@ impl<'a> Body<'a> {
     fn hashedrekord_1(&self, signed: &Signed<'_>) -> Result<(), EntryFault> {
         let hash = self.hex("/spec/data/hash/value")?;
         let algorithm = self.text("/spec/data/hash/algorithm")?;
-        same(signed.message.has_hash(algorithm, &hash), EntryFault::OtherBytes)?;
+        same(
+            signed.message.has_hash(algorithm, &hash),
+            EntryFault::OtherBytes,
+        )?;
         let signature = self.bytes("/spec/signature/content")?;
         same(signature == signed.signature, EntryFault::OtherSignature)?;
         let signer = self.pem("/spec/signature/publicKey/content")?;
@@ -123,7 +132,10 @@ impl<'a> Body<'a> {
     fn hashedrekord_2(&self, signed: &Signed<'_>) -> Result<(), EntryFault> {
         let hash = self.bytes("/spec/hashedRekordV002/data/digest")?;
         let algorithm = self.text("/spec/hashedRekordV002/data/algorithm")?;
-        same(signed.message.has_hash(algorithm, &hash), EntryFault::OtherBytes)?;
+        same(
+            signed.message.has_hash(algorithm, &hash),
+            EntryFault::OtherBytes,
+        )?;
         let signature = self.bytes("/spec/hashedRekordV002/signature/content")?;
         same(signature == signed.signature, EntryFault::OtherSignature)?;
         self.verifier("/spec/hashedRekordV002/signature/verifier", signed)

@@ -169,12 +169,18 @@ const CLAIMS: [(&str, &str); 14] = [
     ("1.3.6.1.4.1.57264.1.14", "source-repository-ref"),
     ("1.3.6.1.4.1.57264.1.15", "source-repository-identifier"),
     ("1.3.6.1.4.1.57264.1.16", "source-repository-owner-uri"),
-    ("1.3.6.1.4.1.57264.1.17", "source-repository-owner-identifier"),
+    (
+        "1.3.6.1.4.1.57264.1.17",
+        "source-repository-owner-identifier",
+    ),
     ("1.3.6.1.4.1.57264.1.18", "build-config-uri"),
     ("1.3.6.1.4.1.57264.1.19", "build-config-digest"),
     ("1.3.6.1.4.1.57264.1.20", "build-trigger"),
     ("1.3.6.1.4.1.57264.1.21", "run-invocation-uri"),
-    ("1.3.6.1.4.1.57264.1.22", "source-repository-visibility-at-signing"),
+    (
+        "1.3.6.1.4.1.57264.1.22",
+        "source-repository-visibility-at-signing",
+    ),
 ];
 
 #[cfg(test)]
@@ -187,8 +193,14 @@ mod tests {
         assert!(meets("a@example.com", "a@example.com"));
         assert!(!meets("a@example.com", "a@example.com.evil.org"));
         assert!(!meets("a@example.com", "xa@example.com"));
-        assert!(meets("https://x/*/w.yml@refs/tags/*", "https://x/r/w.yml@refs/tags/v1"));
-        assert!(!meets("https://x/*/w.yml@refs/tags/*", "https://x/r/w.yml@refs/heads/main"));
+        assert!(meets(
+            "https://x/*/w.yml@refs/tags/*",
+            "https://x/r/w.yml@refs/tags/v1"
+        ));
+        assert!(!meets(
+            "https://x/*/w.yml@refs/tags/*",
+            "https://x/r/w.yml@refs/heads/main"
+        ));
         assert!(meets("*", "") && meets("a*", "a") && meets("*a", "a"));
         assert!(!meets("a*a", "a"), "one letter does not count twice");
         assert!(!meets("", "a") && meets("", ""));

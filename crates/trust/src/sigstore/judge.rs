@@ -9,8 +9,8 @@ use super::certificate::{self, CertificateFault, Purpose};
 use super::entry::{self, Message, Signed};
 use super::log::{self, Needs};
 use super::{
-    Artifact, Expected, ExpectedSigner, Identity, IdentityRule, Refusal, Says, SignedBy, TimeSource,
-    TrustedRoot, TrustedTime, Verification, sct, timestamp,
+    Artifact, Expected, ExpectedSigner, Identity, IdentityRule, Refusal, Says, SignedBy,
+    TimeSource, TrustedRoot, TrustedTime, Verification, sct, timestamp,
 };
 use crate::attestation::{Attestation, AttestationError};
 use crate::bundle::{LogEntry, MessageSignature};
@@ -166,8 +166,12 @@ impl Signature<'_> {
         let mut issuer = Vec::new();
         for at in at {
             let authorities = &court.root.certificate_authorities;
-            issuer =
-                certificate::verify_chain(self.certificates, authorities, Purpose::CodeSigning, at)?;
+            issuer = certificate::verify_chain(
+                self.certificates,
+                authorities,
+                Purpose::CodeSigning,
+                at,
+            )?;
         }
         let needed = court.expected.demands.certificate_logs;
         if needed > 0 {
@@ -181,8 +185,7 @@ impl Signature<'_> {
         if !rule.matches(&identity) {
             return Err(Refusal::OtherIdentity(Box::new(identity)));
         }
-        let key =
-            PublicKey::from_der(parsed.public_key().raw).map_err(|_| Refusal::KeyKind)?;
+        let key = PublicKey::from_der(parsed.public_key().raw).map_err(|_| Refusal::KeyKind)?;
         Ok(Signer {
             key,
             der: own.clone(),

@@ -40,7 +40,11 @@ pub fn verify_signature_layer(
         .annotation(SIGNATURE)
         .and_then(from_base64)
         .ok_or(Refusal::Layer("signature"))?;
-    let court = Court { root, expected, now };
+    let court = Court {
+        root,
+        expected,
+        now,
+    };
     layer.judge(&signature, Over::Payload(layer.bytes), artifact, &court)
 }
 
@@ -57,7 +61,11 @@ pub fn verify_attestation_layer(
         let count = envelope.signatures.len();
         return Err(BundleError::Signatures { count }.into());
     };
-    let court = Court { root, expected, now };
+    let court = Court {
+        root,
+        expected,
+        now,
+    };
     layer.judge(&signature.sig, Over::Envelope(&envelope), artifact, &court)
 }
 
@@ -94,8 +102,8 @@ impl Layer<'_> {
         let Some(own) = self.annotation(CERTIFICATE) else {
             return Ok(Vec::new());
         };
-        let own = pem::decode(own, &[pem::CERTIFICATE])
-            .map_err(|_| Refusal::Layer("certificate"))?;
+        let own =
+            pem::decode(own, &[pem::CERTIFICATE]).map_err(|_| Refusal::Layer("certificate"))?;
         let chain = self.annotation(CHAIN).unwrap_or_default();
         let above = pem::decode_all(chain, pem::CERTIFICATE, CERTIFICATES_MAX)
             .ok_or(Refusal::Layer("certificate chain"))?;
@@ -114,8 +122,8 @@ impl Layer<'_> {
             return Ok(None);
         };
         let unreadable = Refusal::Layer("log entry");
-        let wire: WireBundle = strict::parse(text.as_bytes(), ANNOTATION_BYTES_MAX)
-            .map_err(|_| unreadable.clone())?;
+        let wire: WireBundle =
+            strict::parse(text.as_bytes(), ANNOTATION_BYTES_MAX).map_err(|_| unreadable.clone())?;
         let Object(payload) = wire.payload;
         let body = from_base64(&payload.body).ok_or_else(|| unreadable.clone())?;
         let kind: WireKind =

@@ -24,7 +24,9 @@ pub enum LogFault {
     #[error("the log entry has no inclusion promise")]
     NoPromise,
     /// The log did not sign the promise, or its time was changed.
-    #[error("the inclusion promise of the log entry does not fit: the entry, its time or its number was changed")]
+    #[error(
+        "the inclusion promise of the log entry does not fit: the entry, its time or its number was changed"
+    )]
     Promise,
     /// The log did not sign the checkpoint.
     #[error("the checkpoint of the log entry was not signed by its log")]
@@ -115,8 +117,8 @@ fn verify_proof(entry: &LogEntry, log: &Log) -> Result<(), LogFault> {
         .as_ref()
         .filter(|proof| !proof.checkpoint.is_empty())
         .ok_or(LogFault::NoProof)?;
-    let checkpoint = checkpoint::verify_by_key(&proof.checkpoint, &log.key)
-        .map_err(|_| LogFault::Checkpoint)?;
+    let checkpoint =
+        checkpoint::verify_by_key(&proof.checkpoint, &log.key).map_err(|_| LogFault::Checkpoint)?;
     let checkpoint = checkpoint.value();
     let index = if is_second_version(entry) {
         entry.index

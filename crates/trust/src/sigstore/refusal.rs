@@ -52,7 +52,9 @@ pub enum Refusal {
     #[error(transparent)]
     Timestamp(#[from] TimestampFault),
     /// Nothing that is trusted says when it was signed.
-    #[error("nothing trusted says when it was signed: {found} of {needed} times, and a certificate needs them")]
+    #[error(
+        "nothing trusted says when it was signed: {found} of {needed} times, and a certificate needs them"
+    )]
     NoTime {
         /// How many there are.
         found: usize,

@@ -121,7 +121,10 @@ fn authorities(wires: Vec<Object<WireAuthority>>) -> Result<Vec<Authority>, Root
             from_either_base64(&certificate.raw_bytes).ok_or(RootError::Base64("certificate"))
         };
         Ok(Authority {
-            chain: certificates.into_iter().map(der).collect::<Result<_, _>>()?,
+            chain: certificates
+                .into_iter()
+                .map(der)
+                .collect::<Result<_, _>>()?,
             window: window(wire.valid_for)?,
         })
     };
@@ -296,18 +299,26 @@ mod tests {
         let mut odd = root();
         odd["tlogs"][0]["publicKey"]["rawBytes"] = "MAA=".into();
         let odd = parse(&odd).unwrap();
-        assert_eq!((odd.has_logs(), odd.unsupported()), (false, &["https://log.example".to_owned()][..]));
+        assert_eq!(
+            (odd.has_logs(), odd.unsupported()),
+            (false, &["https://log.example".to_owned()][..])
+        );
 
         let mut other = root();
         other["mediaType"] = "application/json".into();
-        assert_eq!(parse(&other), Err(RootError::MediaType("application/json".into())));
+        assert_eq!(
+            parse(&other),
+            Err(RootError::MediaType("application/json".into()))
+        );
         let mut late = root();
         late["tlogs"][0]["publicKey"]["validFor"]["end"] = "soon".into();
         assert_eq!(parse(&late), Err(RootError::Time("soon".into())));
         let mut bare = root();
         bare["certificateAuthorities"][0]["certChain"]["certificates"] = json!([]);
         assert_eq!(parse(&bare), Err(RootError::Chain { count: 0 }));
-        let twice = root().to_string().replacen("\"tlogs\":", "\"tlogs\":[],\"tlogs\":", 1);
+        let twice = root()
+            .to_string()
+            .replacen("\"tlogs\":", "\"tlogs\":[],\"tlogs\":", 1);
         assert_eq!(
             TrustedRoot::parse(twice.as_bytes()),
             Err(RootError::Json(JsonError::DuplicateKey("tlogs".into())))

@@ -17,7 +17,9 @@ pub enum SctFault {
     #[error("the certificate carries no timestamp of a certificate log")]
     Missing,
     /// Only of logs that are not trusted, or not trusted at its time.
-    #[error("the certificate was logged only in logs that the trusted root does not name for its time")]
+    #[error(
+        "the certificate was logged only in logs that the trusted root does not name for its time"
+    )]
     UnknownLog,
     /// The log did not sign it.
     #[error("the signature of the certificate log does not fit the certificate")]
@@ -27,12 +29,14 @@ pub enum SctFault {
 /// How many different logs vouch for the certificate, whose issuer's key in DER is given.
 pub(super) fn count(der: &[u8], issuer_spki: &[u8], logs: &[Log]) -> Result<usize, SctFault> {
     let parsed = certificate::parse(der).ok_or(SctFault::Missing)?;
-    let mut lists = parsed.extensions().iter().filter_map(|extension| {
-        match extension.parsed_extension() {
-            ParsedExtension::SCT(list) => Some(list),
-            _ => None,
-        }
-    });
+    let mut lists =
+        parsed
+            .extensions()
+            .iter()
+            .filter_map(|extension| match extension.parsed_extension() {
+                ParsedExtension::SCT(list) => Some(list),
+                _ => None,
+            });
     let (Some(list), None) = (lists.next(), lists.next()) else {
         return Err(SctFault::Missing);
     };

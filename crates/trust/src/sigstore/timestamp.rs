@@ -7,10 +7,10 @@ use cms::cert::x509::der::oid::ObjectIdentifier;
 use cms::cert::x509::der::{Any, Decode as _, Encode as _};
 use cms::content_info::ContentInfo;
 use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use webpki::EndEntityCert;
 use webpki::aws_lc_rs as algorithms;
-use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm};
 use x509_tsp::{TimeStampResp, TstInfo};
 
 use super::certificate::{self, Purpose};
@@ -87,7 +87,12 @@ impl Token {
         if signed.encap_content_info.econtent_type != TST_INFO {
             return None;
         }
-        let content = signed.encap_content_info.econtent.as_ref()?.value().to_vec();
+        let content = signed
+            .encap_content_info
+            .econtent
+            .as_ref()?
+            .value()
+            .to_vec();
         let info = TstInfo::from_der(&content).ok()?;
         Some(Self {
             signed,
@@ -140,7 +145,10 @@ impl Token {
             return is_named(&signer.sid, first).then(|| (first.clone(), Vec::new()));
         }
         let embedded = self.embedded();
-        let own = embedded.iter().find(|der| is_named(&signer.sid, der))?.clone();
+        let own = embedded
+            .iter()
+            .find(|der| is_named(&signer.sid, der))?
+            .clone();
         let above = embedded.into_iter().filter(|der| *der != own).collect();
         Some((own, above))
     }
@@ -187,11 +195,13 @@ impl Token {
             return false;
         };
         let signature = signer.signature.as_bytes();
-        let fits = algorithms_of(&signer.digest_alg.oid).iter().any(|algorithm| {
-            certificate
-                .verify_signature(*algorithm, &message, signature)
-                .is_ok()
-        });
+        let fits = algorithms_of(&signer.digest_alg.oid)
+            .iter()
+            .any(|algorithm| {
+                certificate
+                    .verify_signature(*algorithm, &message, signature)
+                    .is_ok()
+            });
         says_type && says_hash && fits
     }
 }
@@ -226,7 +236,9 @@ fn hash(algorithm: &ObjectIdentifier, bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// By the hash that the signer names; the key's own kind then leaves one.
-fn algorithms_of(hash: &ObjectIdentifier) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
+fn algorithms_of(
+    hash: &ObjectIdentifier,
+) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
     match *hash {
         SHA256 => &WITH_SHA256,
         SHA384 => &WITH_SHA384,

@@ -32,7 +32,13 @@ fn judge_as(
     let bytes = bundle.to_string();
     let image = image();
     let expected = Expected::identity(rule);
-    verify_bundle(bytes.as_bytes(), Artifact::Digest(&image), root, expected, NOW)
+    verify_bundle(
+        bytes.as_bytes(),
+        Artifact::Digest(&image),
+        root,
+        expected,
+        NOW,
+    )
 }
 
 fn signed(world: &World) -> (Certified, Value) {
@@ -49,14 +55,26 @@ fn a_bundle_with_everything_holds_long_after_its_certificate_ended() {
     let SignedBy::Identity(identity) = verification.signer() else {
         panic!("{verification:?}")
     };
-    assert_eq!((identity.issuer.as_str(), identity.subject.as_str()), (ISSUER, ALICE));
+    assert_eq!(
+        (identity.issuer.as_str(), identity.subject.as_str()),
+        (ISSUER, ALICE)
+    );
     let Says::Statement(attestation) = verification.says() else {
         panic!("{verification:?}")
     };
     assert_eq!(attestation.predicate_type, "https://slsa.dev/provenance/v1");
-    let sources: Vec<TimeSource> = verification.times().iter().map(|time| time.source).collect();
+    let sources: Vec<TimeSource> = verification
+        .times()
+        .iter()
+        .map(|time| time.source)
+        .collect();
     assert_eq!(sources, [TimeSource::Authority, TimeSource::Log]);
-    assert!(verification.times().iter().all(|time| time.at == SIGNED * 1000));
+    assert!(
+        verification
+            .times()
+            .iter()
+            .all(|time| time.at == SIGNED * 1000)
+    );
     assert_eq!(verification.log_indices(), [1002]);
 }
 
@@ -68,7 +86,10 @@ fn a_log_entry_of_another_artefact() {
     let other = world.bundle(&signer, &World::statement(other_image().hex()));
     bundle["verificationMaterial"]["tlogEntries"] =
         other["verificationMaterial"]["tlogEntries"].clone();
-    assert_eq!(judge(&world, &bundle), Err(Refusal::Entry(EntryFault::OtherBytes)));
+    assert_eq!(
+        judge(&world, &bundle),
+        Err(Refusal::Entry(EntryFault::OtherBytes))
+    );
 }
 
 #[test]
@@ -78,7 +99,10 @@ fn a_log_entry_of_another_signature_over_the_same_bytes() {
     let again = world.bundle(&signer, &World::statement(image().hex()));
     bundle["verificationMaterial"]["tlogEntries"] =
         again["verificationMaterial"]["tlogEntries"].clone();
-    assert_eq!(judge(&world, &bundle), Err(Refusal::Entry(EntryFault::OtherSignature)));
+    assert_eq!(
+        judge(&world, &bundle),
+        Err(Refusal::Entry(EntryFault::OtherSignature))
+    );
 }
 
 /// Mallory's certificate in Alice's bundle: the log says who signed.
@@ -104,11 +128,17 @@ fn an_envelope_whose_payload_was_changed() {
     let world = World::new();
     let (_, mut bundle) = signed(&world);
     bundle["dsseEnvelope"]["payload"] = b64(&World::statement(other_image().hex())).into();
-    assert_eq!(judge(&world, &bundle), Err(Refusal::Entry(EntryFault::OtherBytes)));
+    assert_eq!(
+        judge(&world, &bundle),
+        Err(Refusal::Entry(EntryFault::OtherBytes))
+    );
     // Without a log nobody but the signature itself says so.
     let rule = alice();
     let mut expected = Expected::identity(&rule);
-    expected.demands = Demands { logs: 0, ..Demands::CERTIFICATE };
+    expected.demands = Demands {
+        logs: 0,
+        ..Demands::CERTIFICATE
+    };
     bundle["verificationMaterial"]["tlogEntries"] = json!([]);
     let other = other_image();
     let result = verify_bundle(
@@ -165,7 +195,10 @@ fn an_expired_certificate_with_a_timestamp_or_a_promise_and_with_neither() {
     assert!(without(false, true).is_ok());
     assert_eq!(
         without(false, false),
-        Err(Refusal::NoTime { found: 0, needed: 1 })
+        Err(Refusal::NoTime {
+            found: 0,
+            needed: 1
+        })
     );
 }
 
@@ -181,8 +214,8 @@ fn a_signature_made_after_the_certificate_ended() {
     let late = SIGNED + 86_400;
     bundle["dsseEnvelope"]["signatures"][0]["sig"] = b64(&signature).into();
     bundle["verificationMaterial"]["tlogEntries"] = json!([]);
-    bundle["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"][0]
-        ["signedTimestamp"] = b64(&world.stamp(&signature, late)).into();
+    bundle["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"][0]["signedTimestamp"] =
+        b64(&world.stamp(&signature, late)).into();
     let result = judge(&world, &bundle);
     assert!(
         matches!(
@@ -201,10 +234,15 @@ fn every_time_must_lie_within_the_certificates_life() {
     let signature = {
         use base64::Engine as _;
         base64::engine::general_purpose::STANDARD
-            .decode(bundle["dsseEnvelope"]["signatures"][0]["sig"].as_str().unwrap())
+            .decode(
+                bundle["dsseEnvelope"]["signatures"][0]["sig"]
+                    .as_str()
+                    .unwrap(),
+            )
             .unwrap()
     };
-    let stamps = &mut bundle["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"];
+    let stamps =
+        &mut bundle["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"];
     let late = json!({"signedTimestamp": b64(&world.stamp(&signature, SIGNED + 86_400))});
     stamps.as_array_mut().unwrap().push(late);
     assert!(matches!(
@@ -226,8 +264,8 @@ fn a_time_of_the_log_that_was_moved_back() {
 fn a_timestamp_of_another_signature() {
     let world = World::new();
     let (_, mut bundle) = signed(&world);
-    bundle["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"][0]
-        ["signedTimestamp"] = b64(&world.stamp(b"another signature", SIGNED)).into();
+    bundle["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"][0]["signedTimestamp"] =
+        b64(&world.stamp(b"another signature", SIGNED)).into();
     assert_eq!(
         judge(&world, &bundle),
         Err(Refusal::Timestamp(TimestampFault::OtherBytes))
@@ -318,12 +356,16 @@ fn a_certificate_that_no_log_has_seen() {
 fn a_root_certificate_in_the_bundle() {
     let world = World::new();
     let (signer, mut bundle) = signed(&world);
-    let root = world.root_json()["certificateAuthorities"][0]["certChain"]["certificates"][0].clone();
+    let root =
+        world.root_json()["certificateAuthorities"][0]["certChain"]["certificates"][0].clone();
     let own = json!({"rawBytes": b64(&signer.der)});
     bundle["mediaType"] = "application/vnd.dev.sigstore.bundle+json;version=0.2".into();
     let material = bundle["verificationMaterial"].as_object_mut().unwrap();
     material.remove("certificate");
-    material.insert("x509CertificateChain".into(), json!({"certificates": [own, root]}));
+    material.insert(
+        "x509CertificateChain".into(),
+        json!({"certificates": [own, root]}),
+    );
     assert_eq!(
         judge(&world, &bundle),
         Err(Refusal::Certificate(CertificateFault::BringsRoot))
@@ -344,7 +386,10 @@ fn a_log_that_is_not_trusted_or_no_log_at_all() {
     bundle["verificationMaterial"]["tlogEntries"] = json!([]);
     assert_eq!(
         judge(&world, &bundle),
-        Err(Refusal::NotLogged { found: 0, needed: 1 })
+        Err(Refusal::NotLogged {
+            found: 0,
+            needed: 1
+        })
     );
 }
 
@@ -367,7 +412,13 @@ fn the_same_entry_twice_is_not_two_logs() {
         expected,
         NOW,
     );
-    assert_eq!(result, Err(Refusal::NotLogged { found: 1, needed: 2 }));
+    assert_eq!(
+        result,
+        Err(Refusal::NotLogged {
+            found: 1,
+            needed: 2
+        })
+    );
 }
 
 #[test]
@@ -379,12 +430,28 @@ fn a_proof_that_leads_elsewhere() {
         bundle["verificationMaterial"]["tlogEntries"][0]["inclusionProof"][name] = value;
         judge(&world, &bundle)
     };
-    assert_eq!(changed("logIndex", "3".into()), Err(Refusal::Log(LogFault::Inclusion)));
-    assert_eq!(changed("treeSize", "6".into()), Err(Refusal::Log(LogFault::OtherRoot)));
+    assert_eq!(
+        changed("logIndex", "3".into()),
+        Err(Refusal::Log(LogFault::Inclusion))
+    );
+    assert_eq!(
+        changed("treeSize", "6".into()),
+        Err(Refusal::Log(LogFault::OtherRoot))
+    );
     let zeros = b64(&[0; 32]);
-    assert_eq!(changed("rootHash", zeros.into()), Err(Refusal::Log(LogFault::OtherRoot)));
-    assert_eq!(changed("checkpoint", Value::Null), Err(Refusal::Log(LogFault::NoProof)));
-    let note = format!("log.example\n5\n{}\n\n— log.example {}\n", b64(&[0; 32]), b64(&[0; 70]));
+    assert_eq!(
+        changed("rootHash", zeros.into()),
+        Err(Refusal::Log(LogFault::OtherRoot))
+    );
+    assert_eq!(
+        changed("checkpoint", Value::Null),
+        Err(Refusal::Log(LogFault::NoProof))
+    );
+    let note = format!(
+        "log.example\n5\n{}\n\n— log.example {}\n",
+        b64(&[0; 32]),
+        b64(&[0; 70])
+    );
     assert_eq!(
         changed("checkpoint", json!({"envelope": note})),
         Err(Refusal::Log(LogFault::Checkpoint))
@@ -450,14 +517,32 @@ fn duplicate_json_keys() {
     let rule = alice();
     let judge = |text: &str| {
         let expected = Expected::identity(&rule);
-        verify_bundle(text.as_bytes(), Artifact::Digest(&image), &world.root(), expected, NOW)
+        verify_bundle(
+            text.as_bytes(),
+            Artifact::Digest(&image),
+            &world.root(),
+            expected,
+            NOW,
+        )
     };
     assert!(judge(&text).is_ok());
-    for key in ["payload", "rawBytes", "integratedTime", "canonicalizedBody", "sig"] {
-        let twice = text.replacen(&format!("\"{key}\":"), &format!("\"{key}\":\"AAAA\",\"{key}\":"), 1);
+    for key in [
+        "payload",
+        "rawBytes",
+        "integratedTime",
+        "canonicalizedBody",
+        "sig",
+    ] {
+        let twice = text.replacen(
+            &format!("\"{key}\":"),
+            &format!("\"{key}\":\"AAAA\",\"{key}\":"),
+            1,
+        );
         assert_eq!(
             judge(&twice),
-            Err(Refusal::Bundle(BundleError::Json(JsonError::DuplicateKey(key.into())))),
+            Err(Refusal::Bundle(BundleError::Json(JsonError::DuplicateKey(
+                key.into()
+            )))),
             "{key}"
         );
     }
@@ -470,7 +555,10 @@ fn duplicate_json_keys() {
     );
     let statement = statement.replacen("\"subject\":", &other, 1);
     let twice = world.bundle(&signer, statement.as_bytes());
-    assert_eq!(judge(&twice.to_string()).unwrap_err().code(), "signature-unreadable");
+    assert_eq!(
+        judge(&twice.to_string()).unwrap_err().code(),
+        "signature-unreadable"
+    );
 }
 
 /// A key's signature where an identity is expected, and the other way round.
@@ -519,7 +607,10 @@ fn a_keys_signature_needs_no_root_and_fits_one_key_only() {
         )
     };
     let holds = judge(&key, &image).unwrap();
-    assert_eq!(holds.signer(), &SignedBy::Key(key.public_key().id().clone()));
+    assert_eq!(
+        holds.signer(),
+        &SignedBy::Key(key.public_key().id().clone())
+    );
     assert!(holds.times().is_empty());
     assert_eq!(
         judge(&other, &image),
@@ -543,11 +634,18 @@ fn no_changed_letter_makes_anything_else_believed() {
     assert!(pointers.len() > 15, "{pointers:?}");
     let (mut refused, mut unchanged) = (0, 0);
     for pointer in pointers {
-        let text = bundle.pointer(&pointer).unwrap().as_str().unwrap().to_owned();
+        let text = bundle
+            .pointer(&pointer)
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_owned();
         for at in (0..text.len()).step_by(1 + text.len() / 20) {
             let mut letters = text.clone().into_bytes();
             letters[at] = if letters[at] == b'Q' { b'R' } else { b'Q' };
-            let Ok(changed) = String::from_utf8(letters) else { continue };
+            let Ok(changed) = String::from_utf8(letters) else {
+                continue;
+            };
             let mut bundle = bundle.clone();
             *bundle.pointer_mut(&pointer).unwrap() = changed.into();
             match judge_as(&root, &bundle, &alice()) {
@@ -559,7 +657,10 @@ fn no_changed_letter_makes_anything_else_believed() {
             }
         }
     }
-    assert!(refused > 150 && unchanged < 10, "{refused} refused, {unchanged} unchanged");
+    assert!(
+        refused > 150 && unchanged < 10,
+        "{refused} refused, {unchanged} unchanged"
+    );
 }
 
 fn collect(value: &Value, pointer: String, pointers: &mut Vec<String>) {

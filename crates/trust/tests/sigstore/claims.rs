@@ -35,10 +35,16 @@ fn a_stage_signed_with_a_certificate() {
     assert_eq!(certified.identity().subject, ALICE);
     assert_eq!(certified.times()[0].at, SIGNED * 1000);
 
-    let two_logs = Demands { logs: 2, ..Demands::CERTIFICATE };
+    let two_logs = Demands {
+        logs: 2,
+        ..Demands::CERTIFICATE
+    };
     assert_eq!(
         read(two_logs),
-        Err(NoClaim::Refused(Refusal::NotLogged { found: 1, needed: 2 }))
+        Err(NoClaim::Refused(Refusal::NotLogged {
+            found: 1,
+            needed: 2
+        }))
     );
 }
 
@@ -55,9 +61,13 @@ fn cosigns_statement_signed_with_a_certificate() {
         "predicate": {},
     });
     let bundle = world.bundle(&world.certify(ALICE), statement.to_string().as_bytes());
-    let certified =
-        read_certified_bundle(bundle.to_string().as_bytes(), &world.root(), Demands::CERTIFICATE, NOW)
-            .unwrap();
+    let certified = read_certified_bundle(
+        bundle.to_string().as_bytes(),
+        &world.root(),
+        Demands::CERTIFICATE,
+        NOW,
+    )
+    .unwrap();
     assert_eq!(certified.claim().format, Format::CosignBundle);
     assert_eq!(certified.claim().stage.as_deref(), Some("qa"));
 }
@@ -67,6 +77,11 @@ fn cosigns_statement_signed_with_a_certificate() {
 fn an_attestation_is_no_claim() {
     let world = World::new();
     let bundle = world.bundle(&world.certify(ALICE), &World::statement(image().hex()));
-    let read = read_certified_bundle(bundle.to_string().as_bytes(), &world.root(), Demands::CERTIFICATE, NOW);
+    let read = read_certified_bundle(
+        bundle.to_string().as_bytes(),
+        &world.root(),
+        Demands::CERTIFICATE,
+        NOW,
+    );
     assert!(matches!(read, Err(NoClaim::Unreadable(_))), "{read:?}");
 }

@@ -47,7 +47,12 @@ fn body(signer: &Certified, signed: &[u8], signature: &[u8]) -> Vec<u8> {
     .into_bytes()
 }
 
-fn annotations(world: &World, signer: &Certified, signature: &[u8], body: &[u8]) -> BTreeMap<String, String> {
+fn annotations(
+    world: &World,
+    signer: &Certified,
+    signature: &[u8],
+    body: &[u8],
+) -> BTreeMap<String, String> {
     let log_id = hex::encode(Sha256::digest(world.log.public_key().as_der()));
     let bundle = json!({
         "SignedEntryTimestamp": b64(&world.promise(body, SIGNED)),
@@ -62,11 +67,21 @@ fn annotations(world: &World, signer: &Certified, signature: &[u8], body: &[u8])
     ])
 }
 
-fn judge(world: &World, bytes: &[u8], annotations: &BTreeMap<String, String>) -> Result<Verification, Refusal> {
+fn judge(
+    world: &World,
+    bytes: &[u8],
+    annotations: &BTreeMap<String, String>,
+) -> Result<Verification, Refusal> {
     let image = image();
     let rule = alice();
     let layer = Layer { bytes, annotations };
-    verify_signature_layer(layer, Artifact::Digest(&image), &world.root(), Expected::identity(&rule), NOW)
+    verify_signature_layer(
+        layer,
+        Artifact::Digest(&image),
+        &world.root(),
+        Expected::identity(&rule),
+        NOW,
+    )
 }
 
 #[test]
@@ -83,10 +98,11 @@ fn a_sig_layer_with_a_certificate_and_a_promise_holds() {
     assert_eq!(holds.times()[0].at, SIGNED * 1000);
 
     // cosign puts the whole chain there, the root too: harmless, and useless.
-    let root = world.root_json()["certificateAuthorities"][0]["certChain"]["certificates"][0]["rawBytes"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let root =
+        world.root_json()["certificateAuthorities"][0]["certChain"]["certificates"][0]["rawBytes"]
+            .as_str()
+            .unwrap()
+            .to_owned();
     let chain = format!("-----BEGIN CERTIFICATE-----\n{root}\n-----END CERTIFICATE-----\n");
     annotations.insert("dev.sigstore.cosign/chain".into(), chain);
     assert!(judge(&world, &payload, &annotations).is_ok());
@@ -138,7 +154,10 @@ fn a_sig_layer_without_its_log_entry_or_with_a_changed_one() {
     annotations.remove(name);
     assert_eq!(
         judge(&world, &payload, &annotations),
-        Err(Refusal::NoTime { found: 0, needed: 1 })
+        Err(Refusal::NoTime {
+            found: 0,
+            needed: 1
+        })
     );
 }
 
@@ -157,9 +176,18 @@ fn an_att_layer_made_with_a_key() {
     .to_string();
     let annotations = BTreeMap::new();
     let judge = |key: &PrivateKey| {
-        let layer = Layer { bytes: envelope.as_bytes(), annotations: &annotations };
+        let layer = Layer {
+            bytes: envelope.as_bytes(),
+            annotations: &annotations,
+        };
         let expected = Expected::key(key.public_key());
-        verify_attestation_layer(layer, Artifact::Digest(&image), &TrustedRoot::default(), expected, NOW)
+        verify_attestation_layer(
+            layer,
+            Artifact::Digest(&image),
+            &TrustedRoot::default(),
+            expected,
+            NOW,
+        )
     };
     assert!(matches!(judge(&key).unwrap().says(), Says::Statement(_)));
     assert!(matches!(judge(&other), Err(Refusal::Signature(_))));

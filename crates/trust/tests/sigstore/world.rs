@@ -118,8 +118,10 @@ impl World {
             })
         };
         let chain = |chain: &[&Vec<u8>], url: &str| {
-            let certificates: Vec<Value> =
-                chain.iter().map(|der| json!({"rawBytes": b64(der)})).collect();
+            let certificates: Vec<Value> = chain
+                .iter()
+                .map(|der| json!({"rawBytes": b64(der)}))
+                .collect();
             json!({"uri": url, "certChain": {"certificates": certificates}, "validFor": valid})
         };
         json!({
@@ -157,7 +159,11 @@ impl World {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![usage];
         params.subject_alt_names = vec![SanType::URI(subject.try_into().unwrap())];
-        let issuer = [&[0x0c, u8::try_from(ISSUER.len()).unwrap()][..], ISSUER.as_bytes()].concat();
+        let issuer = [
+            &[0x0c, u8::try_from(ISSUER.len()).unwrap()][..],
+            ISSUER.as_bytes(),
+        ]
+        .concat();
         params.custom_extensions = vec![CustomExtension::from_oid_content(
             &[1, 3, 6, 1, 4, 1, 57264, 1, 8],
             issuer,
@@ -167,10 +173,12 @@ impl World {
         let mut der = params.signed_by(&public, &issuer).unwrap().der().to_vec();
         if logged {
             let list = self.logged(&der);
-            params.custom_extensions.push(CustomExtension::from_oid_content(
-                &[1, 3, 6, 1, 4, 1, 11129, 2, 4, 2],
-                list,
-            ));
+            params
+                .custom_extensions
+                .push(CustomExtension::from_oid_content(
+                    &[1, 3, 6, 1, 4, 1, 11129, 2, 4, 2],
+                    list,
+                ));
             der = params.signed_by(&public, &issuer).unwrap().der().to_vec();
         }
         Certified { key, der }
@@ -179,7 +187,8 @@ impl World {
     /// The extension with which the certificate log vouches for a certificate. RFC 6962 section 3.
     fn logged(&self, der: &[u8]) -> Vec<u8> {
         let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(der).unwrap();
-        let (_, own) = x509_parser::certificate::X509Certificate::from_der(&self.authority.2).unwrap();
+        let (_, own) =
+            x509_parser::certificate::X509Certificate::from_der(&self.authority.2).unwrap();
         let unlogged = certificate.tbs_certificate.as_ref();
         let at = u64::try_from(SIGNED * 1000).unwrap().to_be_bytes();
         let length = u32::try_from(unlogged.len()).unwrap().to_be_bytes();
@@ -207,7 +216,11 @@ impl World {
         .concat();
         let list = [&two(sct.len() + 2)[..], &two(sct.len()), &sct].concat();
         let length = u8::try_from(list.len()).unwrap();
-        let header = if length < 0x80 { vec![4, length] } else { vec![4, 0x81, length] };
+        let header = if length < 0x80 {
+            vec![4, length]
+        } else {
+            vec![4, 0x81, length]
+        };
         [header, list].concat()
     }
 
@@ -338,8 +351,14 @@ impl World {
             ),
         ])
         .unwrap();
-        let signature = self.timestamps.0.sign(&attributes.to_der().unwrap()).unwrap();
-        let own = Certificate::from_der(&self.timestamps.1).unwrap().tbs_certificate;
+        let signature = self
+            .timestamps
+            .0
+            .sign(&attributes.to_der().unwrap())
+            .unwrap();
+        let own = Certificate::from_der(&self.timestamps.1)
+            .unwrap()
+            .tbs_certificate;
         let signer = SignerInfo {
             version: CmsVersion::V1,
             sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {

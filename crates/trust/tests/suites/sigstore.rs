@@ -34,9 +34,15 @@ const CASES: [(&str, &str); 24] = [
     ("happy-path-v0.1", "holds"),
     ("inclusion-proof-corrupted-hash_fail", "log-not-trusted"),
     ("incorrect-public-key_fail", "log-not-trusted"),
-    ("intoto-expired-certificate_fail", "certificate-not-valid-then"),
+    (
+        "intoto-expired-certificate_fail",
+        "certificate-not-valid-then",
+    ),
     ("intoto-missing-inclusion-proof_fail", "log-not-trusted"),
-    ("intoto-set-outside-signing-cert-validity_fail", "certificate-not-valid-then"),
+    (
+        "intoto-set-outside-signing-cert-validity_fail",
+        "certificate-not-valid-then",
+    ),
     ("invalid-checkpoint-signature_fail", "log-not-trusted"),
     ("invalid-ct-key_fail", "certificate-not-logged"),
     ("invalid-inclusion-proof_fail", "log-not-trusted"),
@@ -44,8 +50,14 @@ const CASES: [(&str, &str); 24] = [
     ("managed-key-no-key_fail", "other-kind-of-signer"),
     ("managed-key-wrong-key_fail", "log-entry-of-another"),
     ("rekor2-checkpoint-cosigned", "holds"),
-    ("rekor2-checkpoint-missing-log-signature_fail", "log-not-trusted"),
-    ("rekor2-checkpoint-missing-root-hash_fail", "log-not-trusted"),
+    (
+        "rekor2-checkpoint-missing-log-signature_fail",
+        "log-not-trusted",
+    ),
+    (
+        "rekor2-checkpoint-missing-root-hash_fail",
+        "log-not-trusted",
+    ),
     ("rekor2-checkpoint-two-sigs-from-origin", "holds"),
     ("rekor2-dsse-mismatch-envelope_fail", "log-entry-of-another"),
     ("rekor2-timestamp-with-embedded-cert", "holds"),
@@ -66,7 +78,11 @@ fn every_bundle_is_accepted_or_refused_as_it_must_be() {
             Ok(_) => "holds".to_owned(),
             Err(refusal) => refusal.code().to_owned(),
         };
-        assert_eq!(by_bytes.is_ok(), !name.ends_with("_fail"), "{name}: {by_bytes:?}");
+        assert_eq!(
+            by_bytes.is_ok(),
+            !name.ends_with("_fail"),
+            "{name}: {by_bytes:?}"
+        );
         assert_eq!(word(&by_bytes), word(&by_digest), "{name}: {by_digest:?}");
         found.insert(name, word(&by_bytes));
     }
@@ -80,9 +96,8 @@ fn every_bundle_is_accepted_or_refused_as_it_must_be() {
 /// A case with the file's bytes, or with their digest alone.
 fn judge(case: &std::path::Path, with_bytes: bool) -> Result<Verification, Refusal> {
     let read = |name: &str| fs::read(case.join(name)).ok();
-    let text = |name: &str| {
-        read(name).map(|bytes| String::from_utf8(bytes).unwrap().trim().to_owned())
-    };
+    let text =
+        |name: &str| read(name).map(|bytes| String::from_utf8(bytes).unwrap().trim().to_owned());
     let bundle = read("bundle.sigstore.json").unwrap();
     let file = read("artifact").unwrap_or_else(|| fs::read(case.join("../a.txt")).unwrap());
     let digest = Digest::sha256(&file);
@@ -118,14 +133,19 @@ fn judge(case: &std::path::Path, with_bytes: bool) -> Result<Verification, Refus
 fn an_attestation_that_cosign_made_without_a_key() {
     let path = suite("cosign-testdata").join("pkg/cosign/testdata/oci-attestation.sigstore.json");
     let bundle = fs::read(path).unwrap();
-    let image = Digest::parse(
-        "sha256:732112270d7e59418a8c080b134b24cabd67d250d0d0147a97ed95ba5c280aa4",
-    )
-    .unwrap();
+    let image =
+        Digest::parse("sha256:732112270d7e59418a8c080b134b24cabd67d250d0d0147a97ed95ba5c280aa4")
+            .unwrap();
     let root = public_root();
     let anyone = IdentityRule::new("*", "*");
     let judge = |image: &Digest, rule: &IdentityRule| {
-        verify_bundle(&bundle, Artifact::Digest(image), &root, Expected::identity(rule), NOW)
+        verify_bundle(
+            &bundle,
+            Artifact::Digest(image),
+            &root,
+            Expected::identity(rule),
+            NOW,
+        )
     };
     let verification = judge(&image, &anyone).unwrap();
     let SignedBy::Identity(identity) = verification.signer() else {
@@ -134,7 +154,10 @@ fn an_attestation_that_cosign_made_without_a_key() {
     let Says::Statement(attestation) = verification.says() else {
         panic!("{verification:?}")
     };
-    assert_eq!(attestation.predicate_type, "https://cosign.sigstore.dev/attestation/v1");
+    assert_eq!(
+        attestation.predicate_type,
+        "https://cosign.sigstore.dev/attestation/v1"
+    );
     assert_eq!(attestation.kind(), PredicateKind::Other);
     assert_eq!(verification.log_indices(), [175_508_996]);
     assert_eq!(verification.times().len(), 1);
@@ -148,7 +171,10 @@ fn an_attestation_that_cosign_made_without_a_key() {
         Err(Refusal::OtherIdentity(Box::new(identity.clone())))
     );
     let other = Digest::sha256(b"another image");
-    assert_eq!(judge(&other, &anyone), Err(Refusal::OtherSubject(other.to_string())));
+    assert_eq!(
+        judge(&other, &anyone),
+        Err(Refusal::OtherSubject(other.to_string()))
+    );
 }
 
 /// Envelopes that cosign's policy tests attest vulnerabilities with.
@@ -189,6 +215,9 @@ fn in_totos_examples_are_read() {
             *kinds.entry(attestation.kind().as_str()).or_default() += 1;
         }
     }
-    assert!(kinds.get("test-result").is_some_and(|count| *count >= 1), "{kinds:?}");
+    assert!(
+        kinds.get("test-result").is_some_and(|count| *count >= 1),
+        "{kinds:?}"
+    );
     assert!(kinds.values().sum::<usize>() >= 5, "{kinds:?}");
 }
