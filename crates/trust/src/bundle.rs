@@ -1,10 +1,8 @@
 //! Sigstore bundles: one signature with what is needed to check it. Read in versions 0.1 to 0.3, written in 0.3 and
-//! made with a key. Deliberately no certificates and no transparency log yet: a bundle made with a certificate is
-//! read, but has no key to ask for, and log entries are ignored, never believed. protobuf-specs
-//! `sigstore_bundle.proto`, JSON form.
+//! made with a key. Deliberately nothing verified: certificates, log entries and timestamps are carried along, and
+//! `sigstore` judges them. protobuf-specs `sigstore_bundle.proto`, JSON form.
 
 use oci::Digest;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
@@ -17,14 +15,26 @@ use crate::statement::Statement;
 use crate::strict::{self, JsonError, Object};
 use crate::verified::Verified;
 
+mod log;
+
+pub use log::{InclusionProof, LogEntry};
+
 /// The longest bundle that is read, in bytes.
 pub const BUNDLE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most certificates that a bundle may carry.
+pub const CERTIFICATES_MAX: usize = 10;
+/// The most log entries that a bundle may carry.
+pub const LOG_ENTRIES_MAX: usize = 16;
+/// The most timestamps that a bundle may carry.
+pub const TIMESTAMPS_MAX: usize = 16;
 
 /// A bundle. Nothing in it is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
     media_type: String,
     material: Material,
+    log_entries: Vec<LogEntry>,
+    timestamps: Vec<Vec<u8>>,
     content: Content,
 }
 
@@ -36,8 +46,8 @@ pub enum Material {
         /// Which key, as the writer says; not signed. Empty hints are absent.
         hint: Option<String>,
     },
-    /// A certificate, as keyless signing makes it.
-    Certificate,
+    /// Certificates in DER, at least one, the signer's own first; as keyless signing makes them.
+    Certificates(Vec<Vec<u8>>),
 }
 
 /// What a bundle's signature is over.
@@ -66,7 +76,12 @@ impl Bundle {
         if !MEDIA_TYPES.contains(&wire.media_type.as_str()) {
             return Err(BundleError::MediaType(excerpt(&wire.media_type)));
         }
-        let material = wire.verification_material.0.material()?;
+        let Object(material) = wire.verification_material;
+        let Read {
+            material,
+            log_entries,
+            timestamps,
+        } = material.read()?;
         let content = match (wire.dsse_envelope, wire.message_signature) {
             (Some(Object(envelope)), None) => Content::Envelope(one_signature(envelope)?),
             (None, Some(Object(signature))) => Content::MessageSignature(signature.try_into()?),
@@ -75,6 +90,8 @@ impl Bundle {
         Ok(Self {
             media_type: wire.media_type,
             material,
+            log_entries,
+            timestamps,
             content,
         })
     }
@@ -97,6 +114,8 @@ impl Bundle {
         Self {
             media_type: MEDIA_TYPE.to_owned(),
             material,
+            log_entries: Vec::new(),
+            timestamps: Vec::new(),
             content: Content::Envelope(envelope),
         }
     }
@@ -111,6 +130,37 @@ impl Bundle {
     #[must_use]
     pub fn material(&self) -> &Material {
         &self.material
+    }
+
+    /// What transparency logs say about its signature; not verified.
+    #[must_use]
+    pub fn log_entries(&self) -> &[LogEntry] {
+        &self.log_entries
+    }
+
+    /// Timestamps of RFC 3161 over its signature, in DER; not verified.
+    #[must_use]
+    pub fn timestamps(&self) -> &[Vec<u8>] {
+        &self.timestamps
+    }
+
+    /// Whether it is of version 0.1, in which an inclusion promise stands for an inclusion proof.
+    #[must_use]
+    pub fn is_v01(&self) -> bool {
+        self.media_type == MEDIA_TYPE_V01
+    }
+
+    /// The bytes of its one signature.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        match &self.content {
+            Content::Envelope(envelope) => envelope
+                .signatures
+                .first()
+                .map(|signature| signature.sig.as_slice())
+                .unwrap_or_default(),
+            Content::MessageSignature(message) => &message.signature,
+        }
     }
 
     /// What its signature is over.
@@ -192,27 +242,97 @@ struct Wire {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct WireMaterial {
     public_key: Option<Object<WireKey>>,
-    x509_certificate_chain: Option<IgnoredAny>,
-    certificate: Option<IgnoredAny>,
-    #[serde(rename = "tlogEntries")]
-    _tlog_entries: Option<IgnoredAny>,
-    #[serde(rename = "timestampVerificationData")]
-    _timestamps: Option<IgnoredAny>,
+    x509_certificate_chain: Option<Object<WireChain>>,
+    certificate: Option<Object<WireCertificate>>,
+    tlog_entries: Option<Vec<Object<log::WireEntry>>>,
+    timestamp_verification_data: Option<Object<WireTimestamps>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireChain {
+    certificates: Vec<Object<WireCertificate>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WireCertificate {
+    raw_bytes: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WireTimestamps {
+    #[serde(default)]
+    rfc3161_timestamps: Vec<Object<WireTimestamp>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WireTimestamp {
+    signed_timestamp: String,
+}
+
+struct Read {
+    material: Material,
+    log_entries: Vec<LogEntry>,
+    timestamps: Vec<Vec<u8>>,
 }
 
 impl WireMaterial {
-    fn material(self) -> Result<Material, BundleError> {
-        match (
+    fn read(self) -> Result<Read, BundleError> {
+        let certificates = |list: Vec<Object<WireCertificate>>| {
+            check_count(list.len(), "certificates", CERTIFICATES_MAX)?;
+            let bytes = |Object(certificate): Object<WireCertificate>| {
+                from_either_base64(&certificate.raw_bytes)
+                    .filter(|bytes| !bytes.is_empty())
+                    .ok_or(BundleError::Base64("certificate"))
+            };
+            list.into_iter().map(bytes).collect::<Result<Vec<_>, _>>()
+        };
+        let material = match (
             self.public_key,
             self.x509_certificate_chain,
             self.certificate,
         ) {
-            (Some(Object(key)), None, None) => Ok(Material::PublicKey {
+            (Some(Object(key)), None, None) => Material::PublicKey {
                 hint: Some(key.hint).filter(|hint| !hint.is_empty()),
-            }),
-            (None, Some(_), None) | (None, None, Some(_)) => Ok(Material::Certificate),
-            _ => Err(BundleError::Material),
-        }
+            },
+            (None, Some(Object(chain)), None) if !chain.certificates.is_empty() => {
+                Material::Certificates(certificates(chain.certificates)?)
+            }
+            (None, None, Some(one)) => Material::Certificates(certificates(vec![one])?),
+            _ => return Err(BundleError::Material),
+        };
+        let entries = self.tlog_entries.unwrap_or_default();
+        check_count(entries.len(), "log entries", LOG_ENTRIES_MAX)?;
+        let entry = |Object(entry): Object<log::WireEntry>| LogEntry::try_from(entry);
+        let log_entries = entries.into_iter().map(entry).collect::<Result<_, _>>()?;
+        let timestamps = self
+            .timestamp_verification_data
+            .map(|Object(data)| data.rfc3161_timestamps)
+            .unwrap_or_default();
+        check_count(timestamps.len(), "timestamps", TIMESTAMPS_MAX)?;
+        let timestamp = |Object(timestamp): Object<WireTimestamp>| {
+            from_either_base64(&timestamp.signed_timestamp).ok_or(BundleError::Base64("timestamp"))
+        };
+        let timestamps = timestamps
+            .into_iter()
+            .map(timestamp)
+            .collect::<Result<_, _>>()?;
+        Ok(Read {
+            material,
+            log_entries,
+            timestamps,
+        })
+    }
+}
+
+fn check_count(count: usize, what: &'static str, max: usize) -> Result<(), BundleError> {
+    if count > max {
+        Err(BundleError::Limit { what, max })
+    } else {
+        Ok(())
     }
 }
 
@@ -294,6 +414,20 @@ pub enum BundleError {
     /// Not canonical base64.
     #[error("the bundle's {0} is not canonical base64")]
     Base64(&'static str),
+    /// A number that is not one.
+    #[error("the bundle's {0} is not a number that fits")]
+    Number(&'static str),
+    /// A log entry without a part that it needs, or with a broken one.
+    #[error("a log entry of the bundle has no {0} that can be read")]
+    LogEntry(&'static str),
+    /// More of something than is read.
+    #[error("limit exceeded: the bundle has more than {max} {what}")]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// The most that is read.
+        max: usize,
+    },
     /// A file digest other than SHA-256.
     #[error("the bundle's message digest is `{0}`: only sha-256 is read")]
     DigestAlgorithm(String),
@@ -303,9 +437,10 @@ pub enum BundleError {
 }
 
 const MEDIA_TYPE: &str = oci::media::SIGSTORE_BUNDLE_V03;
+const MEDIA_TYPE_V01: &str = "application/vnd.dev.sigstore.bundle+json;version=0.1";
 const MEDIA_TYPES: [&str; 4] = [
     MEDIA_TYPE,
-    "application/vnd.dev.sigstore.bundle+json;version=0.1",
+    MEDIA_TYPE_V01,
     "application/vnd.dev.sigstore.bundle+json;version=0.2",
     "application/vnd.dev.sigstore.bundle+json;version=0.3",
 ];

@@ -96,6 +96,42 @@ pub fn verify(
     Ok(Verified::new(checkpoint, key.id().clone()))
 }
 
+/// The checkpoint in a note that this key signed under any name, which is how Rekor's first version and its clients go
+/// about it: the origin is `NAME - TREE`, the signature's name is `NAME`, and the key alone says which log it is. A wrong
+/// signature beside a right one does no harm.
+pub(crate) fn verify_by_key(
+    note: &str,
+    key: &PublicKey,
+) -> Result<Verified<Checkpoint>, CheckpointError> {
+    if note.len() > NOTE_BYTES_MAX {
+        return Err(CheckpointError::TooLarge { bytes: note.len() });
+    }
+    let (text, signatures) = split(note)?;
+    let checkpoint = Checkpoint::parse_text(text)?;
+    let name = match checkpoint.origin.split_once(" - ") {
+        Some((name, _)) => name,
+        None => &checkpoint.origin,
+    };
+    check_origin(name)?;
+    let hash = key_hash(name, key);
+    let mut claims = false;
+    for signed in signatures.iter().filter(|line| line.name == name) {
+        let Some(signature) = signed.bytes.strip_prefix(hash.as_slice()) else {
+            continue;
+        };
+        claims = true;
+        if key.verify(text.as_bytes(), signature).is_ok() {
+            return Ok(Verified::new(checkpoint, key.id().clone()));
+        }
+    }
+    let key = key.id().clone();
+    Err(if claims {
+        CheckpointError::Signature { key }
+    } else {
+        CheckpointError::NotSigned { key }
+    })
+}
+
 impl Checkpoint {
     fn to_text(&self) -> String {
         format!(

@@ -1,7 +1,7 @@
 //! The one door for evidence: bytes in any signature format in, a claim out, and whether a known key made it.
 //! Deliberately no opinion on what counts: stages, people, scopes, time and which digest the evidence hangs on are the
 //! gate's affair. Formats: our stage statement and cosign's statement in sigstore bundles, and cosign's simple
-//! signing.
+//! signing; with keys, and with certificates that name someone.
 //!
 //! A claim that is verified was read from exactly the bytes that the key signed. The hint in a bundle is not signed: it
 //! chooses which key is tried first, and whom to blame when none fits.
@@ -20,6 +20,10 @@ use crate::encoding::from_base64;
 use crate::excerpt::excerpt;
 use crate::key::{Algorithm, KeyId, PublicKey};
 use crate::openpgp::KeyFault;
+use crate::sigstore::{
+    self, Artifact, Demands, Expected, ExpectedSigner, Identity, IdentityRule, Layer, Refusal,
+    SignedBy, TrustedRoot, TrustedTime, Verification,
+};
 use crate::stage::{self, StageError, StageStatement};
 use crate::statement::{Statement, StatementError, Subject};
 use crate::verified::Verified;
@@ -167,6 +171,120 @@ pub fn read_simple_signing(payload: &[u8], signature_base64: &str, keys: &[Publi
     };
     let signed_by = |key: &PublicKey| key.verify(payload, &signature).is_ok();
     judge(claim, None, keys, signed_by)
+}
+
+/// A claim that someone signed whom an authority of the trusted root vouched for. Says nothing about whether they count:
+/// the caller compares the identity with those that are registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertifiedClaim {
+    claim: Claim,
+    identity: Identity,
+    times: Vec<TrustedTime>,
+}
+
+impl CertifiedClaim {
+    /// What was signed.
+    #[must_use]
+    pub fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    /// Who signed.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// When it was signed at the latest, by each who is trusted to say; earliest first.
+    #[must_use]
+    pub fn times(&self) -> &[TrustedTime] {
+        &self.times
+    }
+
+    fn new(claim: Claim, verification: &Verification) -> Result<Self, Refusal> {
+        match verification.signer() {
+            SignedBy::Identity(identity) => Ok(Self {
+                claim,
+                identity: identity.clone(),
+                times: verification.times().to_vec(),
+            }),
+            SignedBy::Key(_) => Err(Refusal::ExpectsCertificate),
+        }
+    }
+}
+
+/// Why a certificate's signature makes no claim.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoClaim {
+    /// Not a signature over an image in a format that is read; the reason, for people.
+    #[error("{0}")]
+    Unreadable(String),
+    /// It does not hold.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl From<Unreadable> for NoClaim {
+    fn from(why: Unreadable) -> Self {
+        Self::Unreadable(why.to_string())
+    }
+}
+
+/// Reads a sigstore bundle that was signed with a certificate. `now` is in milliseconds since 1970.
+pub fn read_certified_bundle(
+    bytes: &[u8],
+    root: &TrustedRoot,
+    demands: Demands,
+    now: i64,
+) -> Result<CertifiedClaim, NoClaim> {
+    let bundle = Bundle::parse(bytes).map_err(Unreadable::from)?;
+    let Content::Envelope(envelope) = bundle.content() else {
+        return Err(Unreadable::File.into());
+    };
+    let predicate_type =
+        Statement::parse_predicate_type(&envelope.payload).map_err(Unreadable::from)?;
+    let format = match predicate_type.as_str() {
+        stage::PREDICATE_TYPE => Format::Stage,
+        cosign::SIGN_PREDICATE => Format::CosignBundle,
+        _ => return Err(Unreadable::Predicate(excerpt(&predicate_type)).into()),
+    };
+    let claim = claim_of_envelope(envelope, format)?;
+    let anyone = IdentityRule::new("*", "*");
+    let verification = sigstore::verify_bundle(
+        bytes,
+        Artifact::Digest(&claim.subject),
+        root,
+        certified_by(&anyone, demands),
+        now,
+    )?;
+    Ok(CertifiedClaim::new(claim, &verification)?)
+}
+
+/// Reads cosign's simple signing that was made with a certificate: a layer of a `.sig` manifest. `now` is in milliseconds
+/// since 1970.
+pub fn read_certified_layer(
+    layer: Layer<'_>,
+    root: &TrustedRoot,
+    demands: Demands,
+    now: i64,
+) -> Result<CertifiedClaim, NoClaim> {
+    let claim = claim_of_payload(layer.bytes)?;
+    let anyone = IdentityRule::new("*", "*");
+    let verification = sigstore::verify_signature_layer(
+        layer,
+        Artifact::Digest(&claim.subject),
+        root,
+        certified_by(&anyone, demands),
+        now,
+    )?;
+    Ok(CertifiedClaim::new(claim, &verification)?)
+}
+
+fn certified_by(rule: &IdentityRule, demands: Demands) -> Expected<'_> {
+    Expected {
+        signer: ExpectedSigner::Identity(rule),
+        demands,
+    }
 }
 
 impl Reading {
@@ -355,6 +473,8 @@ pub(crate) enum Unreadable {
         "it was signed with a certificate: only signatures made with a registered key are read"
     )]
     Certificate,
+    #[error("it attests `{0}`: that is no signature over an image")]
+    Predicate(String),
     #[error("its payload is `{0}`, not an in-toto statement")]
     PayloadType(String),
     #[error("its statement has {count} subjects: a signature is about exactly one digest")]

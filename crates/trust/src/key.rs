@@ -167,6 +167,23 @@ impl PublicKey {
         key.verify(message, signature).map_err(|_| BadSignature)
     }
 
+    /// Checks a signature over a message of which only the SHA-256 is known. Only ECDSA on P-256 signs that hash: other
+    /// keys fail.
+    pub(crate) fn verify_sha256(
+        &self,
+        hash: &[u8; 32],
+        signature: &[u8],
+    ) -> Result<(), BadSignature> {
+        if self.algorithm != Algorithm::EcdsaP256 || signature.len() > SIGNATURE_BYTES_MAX {
+            return Err(BadSignature);
+        }
+        let hash = aws_lc_rs::digest::Digest::import_less_safe(hash, &aws_lc_rs::digest::SHA256)
+            .map_err(|_| BadSignature)?;
+        UnparsedPublicKey::new(self.algorithm.verification(), self.point())
+            .verify_digest(&hash, signature)
+            .map_err(|_| BadSignature)
+    }
+
     /// The point without its DER frame: what C2SP notes name an Ed25519 key by.
     pub(crate) fn point(&self) -> &[u8] {
         self.der

@@ -1,7 +1,7 @@
 //! Who vouches for what: bytes in, [`Verified`] out.
 //!
-//! Keys and the files they rest in, DSSE envelopes, in-toto statements, our stage statement, sigstore bundles made
-//! with a key, cosign's simple signing, the Merkle log and its checkpoints. Deliberately pure: no clock, no files, no
+//! Keys and the files they rest in, DSSE envelopes, in-toto statements, our stage statement, sigstore's formats with
+//! keys and certificates, cosign's simple signing, the Merkle log and its checkpoints. Deliberately pure: no clock, no files, no
 //! network, and no opinion on whom to trust. The caller chooses the keys, `policy` decides what their signatures are
 //! worth.
 //!
@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod attestation;
 pub mod bundle;
 pub mod checkpoint;
 pub mod cosign;
@@ -47,6 +48,7 @@ mod pem;
 pub mod possession;
 mod private;
 mod registered;
+pub mod sigstore;
 pub mod stage;
 pub mod statement;
 mod stretch;
@@ -58,6 +60,7 @@ pub mod typed;
 mod verified;
 pub mod witness;
 
+pub use attestation::Attestation;
 pub use bundle::Bundle;
 pub use der::ecdsa_signature;
 pub use dsse::Envelope;

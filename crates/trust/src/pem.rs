@@ -8,6 +8,9 @@ use crate::excerpt::excerpt;
 /// The longest PEM text that is read, in bytes.
 pub const PEM_BYTES_MAX: usize = 64 * 1024;
 
+/// The label of certificates.
+pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
+
 const LINE_CHARS: usize = 64;
 
 /// Writes one block.
@@ -47,6 +50,22 @@ pub(crate) fn decode(text: &str, labels: &[&str]) -> Result<Vec<u8>, PemError> {
     }
     let joined: String = body.split_ascii_whitespace().collect();
     from_base64(&joined).ok_or(PemError::Body)
+}
+
+/// The contents of all blocks, at most `blocks_max`, each with this label and nothing between them.
+pub(crate) fn decode_all(text: &str, label: &str, blocks_max: usize) -> Option<Vec<Vec<u8>>> {
+    let end = format!("-----END {label}-----");
+    let blocks: Vec<&str> = text
+        .split_inclusive(end.as_str())
+        .filter(|block| !block.trim().is_empty())
+        .collect();
+    if blocks.len() > blocks_max {
+        return None;
+    }
+    blocks
+        .iter()
+        .map(|block| decode(block, &[label]).ok())
+        .collect()
 }
 
 /// Why a text is not the PEM block that was asked for.

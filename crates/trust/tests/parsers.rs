@@ -25,6 +25,7 @@ use trust::notation::{
     self, Certificate, EnvelopeKey, Format, TrustPolicy, TrustedIdentity, payload, policy, store,
 };
 use trust::possession::{CHALLENGE_BYTES_MAX, Challenge};
+use trust::sigstore::{ROOT_BYTES_MAX, TrustedRoot};
 use trust::statement::STATEMENT_BYTES_MAX;
 use trust::tuf::keyfile::KeyFile;
 use trust::tuf::publish::part_role;
@@ -36,8 +37,8 @@ use trust::tuf::{
 use trust::typed::{COMPACT_BYTES_MAX, Purpose, ServerStatement};
 use trust::witness::{ADD_CHECKPOINT_BYTES_MAX, AddCheckpoint};
 use trust::{
-    Algorithm, Bundle, DEPTH_MAX, Envelope, PEM_BYTES_MAX, PrivateKey, PublicKey, Signer as _,
-    StageStatement, Statement, bundle, stage,
+    Algorithm, Attestation, Bundle, DEPTH_MAX, Envelope, PEM_BYTES_MAX, PrivateKey, PublicKey,
+    Signer as _, StageStatement, Statement, bundle, stage,
 };
 
 /// Whether some bytes are read.
@@ -128,6 +129,10 @@ fn of_signatures(key: &PrivateKey) -> Vec<Parser> {
     let token = ServerStatement::AccessToken(claims);
     let token = token.sign_compact(key).unwrap();
     let simple = include_bytes!("data/cosign/simple-signing.json");
+    let root = json!({
+        "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+        "certificateAuthorities": [{"certChain": {"certificates": [{"rawBytes": "AAAA"}]}}],
+    });
     let verifier = public.clone();
     vec![
         of_bytes("bundle", signed, bundle::BUNDLE_BYTES_MAX, Bundle::parse),
@@ -144,6 +149,18 @@ fn of_signatures(key: &PrivateKey) -> Vec<Parser> {
             |bytes| {
                 StageStatement::parse(&Statement::parse(bytes).map_err(|_| ())?).map_err(|_| ())
             },
+        ),
+        of_bytes(
+            "attestation",
+            statement.to_bytes(),
+            STATEMENT_BYTES_MAX,
+            Attestation::parse,
+        ),
+        of_bytes(
+            "trusted root",
+            root.to_string(),
+            ROOT_BYTES_MAX,
+            TrustedRoot::parse,
         ),
         of_bytes(
             "simple signing",

@@ -13,6 +13,7 @@ mod suites {
     mod notation_core_go;
     mod python_tuf;
     mod repository;
+    mod sigstore;
     mod tough;
 }
 
@@ -23,9 +24,8 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use trust::evidence::{Reading, read_bundle};
 use trust::merkle::{Hash, verify_consistency, verify_inclusion};
-use trust::{Algorithm, Bundle, Envelope, PublicKey, dsse};
+use trust::{Algorithm, Envelope, PublicKey, dsse};
 
 fn suite(name: &str) -> PathBuf {
     let root = std::env::var_os("COUNTERSIGN_SUITES")
@@ -191,78 +191,4 @@ fn consistency_holds(vector: &Value) -> bool {
     };
     let number = |name: &str| vector[name].as_u64().unwrap();
     verify_consistency((number("size1"), &old), (number("size2"), &new), &proof).is_ok()
-}
-
-/// Bundles that were signed with a certificate of Fulcio: this version reads no certificates and no transparency log,
-/// so they make no claim, whether their case wants them to verify or not.
-const BUNDLES_WITH_CERTIFICATES: [&str; 21] = [
-    "bundle-with-root-cert_fail",
-    "dsse-mismatch-envelope_fail",
-    "dsse-mismatch-sig_fail",
-    "happy-path-v0.1",
-    "inclusion-proof-corrupted-hash_fail",
-    "incorrect-public-key_fail",
-    "intoto-expired-certificate_fail",
-    "intoto-missing-inclusion-proof_fail",
-    "intoto-set-outside-signing-cert-validity_fail",
-    "invalid-checkpoint-signature_fail",
-    "invalid-ct-key_fail",
-    "invalid-inclusion-proof_fail",
-    "rekor2-checkpoint-cosigned",
-    "rekor2-checkpoint-missing-log-signature_fail",
-    "rekor2-checkpoint-missing-root-hash_fail",
-    "rekor2-checkpoint-two-sigs-from-origin",
-    "rekor2-dsse-mismatch-envelope_fail",
-    "rekor2-timestamp-with-embedded-cert",
-    "set-invalid-signature_fail",
-    "trust-root-tsa-validity-end-inclusive",
-    "wrong-material_fail",
-];
-
-#[test]
-fn sigstore_bundles() {
-    let folder = suite("sigstore-conformance").join("test/assets/bundle-verify");
-    let default_file = fs::read(folder.join("a.txt")).unwrap();
-    let (mut with_key, mut with_certificate) = (0, BTreeSet::new());
-    for case in entries(&folder).into_iter().filter(|path| path.is_dir()) {
-        let name = case.file_name().unwrap().to_str().unwrap().to_owned();
-        let bytes = fs::read(case.join("bundle.sigstore.json")).unwrap();
-        if name.starts_with("managed-key-") {
-            let file = fs::read(case.join("artifact")).unwrap_or_else(|_| default_file.clone());
-            let key = fs::read_to_string(case.join("key.pub")).ok();
-            assert_eq!(
-                file_is_signed(&bytes, &file, key.as_deref()),
-                !name.ends_with("_fail"),
-                "{name}"
-            );
-            with_key += 1;
-        } else {
-            let reading = read_bundle(&bytes, &[]);
-            assert!(
-                matches!(
-                    reading,
-                    Reading::Unreadable { .. } | Reading::Attestation { .. }
-                ),
-                "{name}: {reading:?}"
-            );
-            with_certificate.insert(name);
-        }
-    }
-    assert_eq!(with_key, 3);
-    assert_eq!(
-        with_certificate,
-        BUNDLES_WITH_CERTIFICATES.map(str::to_owned).into()
-    );
-}
-
-fn file_is_signed(bundle: &[u8], file: &[u8], key: Option<&str>) -> bool {
-    let bundle = Bundle::parse(bundle).expect("all of these bundles are well-formed");
-    let signature = bundle
-        .message_signature()
-        .expect("all of these sign a file");
-    // Without a key there is nothing to verify with, whatever the bundle's hint says.
-    let Some(Ok(key)) = key.map(PublicKey::from_pem) else {
-        return false;
-    };
-    signature.verify(file, &key).is_ok()
 }

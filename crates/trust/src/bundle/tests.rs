@@ -155,10 +155,20 @@ fn exactly_one_content_and_one_material() {
     let certificate = json!({"rawBytes": "AAAA"});
     assert_eq!(
         material(json!({"certificate": certificate})),
-        Ok(Material::Certificate)
+        Ok(Material::Certificates(vec![vec![0; 3]]))
     );
-    let chain = json!({"x509CertificateChain": {"certificates": [certificate]}});
-    assert_eq!(material(chain), Ok(Material::Certificate));
+    let chain =
+        |certificates: Value| json!({"x509CertificateChain": {"certificates": certificates}});
+    assert_eq!(
+        material(chain(json!([certificate, certificate]))),
+        Ok(Material::Certificates(vec![vec![0; 3]; 2]))
+    );
+    assert_eq!(material(chain(json!([]))), Err(BundleError::Material));
+    let many = vec![certificate.clone(); CERTIFICATES_MAX + 1];
+    assert!(matches!(
+        material(chain(json!(many))),
+        Err(BundleError::Limit { .. })
+    ));
     assert_eq!(
         material(json!({"publicKey": {"hint": ""}})),
         Ok(Material::PublicKey { hint: None })
@@ -171,8 +181,52 @@ fn exactly_one_content_and_one_material() {
     let two = json!({"publicKey": {"hint": "a"}, "certificate": certificate});
     assert_eq!(material(two), Err(BundleError::Material));
     let key = json!({"hint": "a"});
-    let logged = json!({"publicKey": key, "tlogEntries": [{"logIndex": "1"}], "timestampVerificationData": {}});
-    assert!(material(logged).is_ok(), "log entries are ignored");
+    let logged = json!({"publicKey": key, "tlogEntries": [{"logIndex": "1"}]});
+    assert_eq!(material(logged), Err(BundleError::LogEntry("log id")));
+    let empty = json!({"publicKey": key, "tlogEntries": [], "timestampVerificationData": {}});
+    assert!(material(empty).is_ok());
+}
+
+#[test]
+fn log_entries_are_carried_along() {
+    let entry = |name: &str, other: Value| {
+        let mut entry = json!({
+            "logIndex": "7",
+            "logId": {"keyId": "AAAA"},
+            "kindVersion": {"kind": "dsse", "version": "0.0.1"},
+            "integratedTime": "1700000000",
+            "inclusionPromise": {"signedEntryTimestamp": "AAAA"},
+            "inclusionProof": {"logIndex": 3, "treeSize": "9", "hashes": [], "checkpoint": {"envelope": "a"}},
+            "canonicalizedBody": "AAAA",
+        });
+        if !name.is_empty() {
+            entry[name] = other;
+        }
+        let mut value = value();
+        value["verificationMaterial"]["tlogEntries"] = json!([entry]);
+        parse(&value).map(|bundle| bundle.log_entries)
+    };
+    let entries = entry("", Value::Null).unwrap();
+    assert_eq!(
+        (entries[0].index, entries[0].integrated_seconds),
+        (7, Some(1_700_000_000))
+    );
+    let proof = entries[0].proof.as_ref().unwrap();
+    assert_eq!(
+        (proof.index, proof.size, proof.checkpoint.as_str()),
+        (3, 9, "a")
+    );
+
+    for text in ["-1", "07", "1e3", "", "18446744073709551616"] {
+        let error = entry("logIndex", text.into());
+        assert_eq!(error, Err(BundleError::Number("log index")), "{text}");
+    }
+    assert!(entry("somethingElse", json!(1)).is_err());
+    let short = json!({"hashes": ["AAAA"]});
+    assert_eq!(
+        entry("inclusionProof", short),
+        Err(BundleError::LogEntry("inclusion proof"))
+    );
 }
 
 #[test]
