@@ -1,6 +1,6 @@
 //! Who vouches for what: bytes in, [`Verified`] out.
 //!
-//! Keys and the files they rest in, DSSE envelopes, in-toto statements, our stage statement, sigstore bundles made
+//! Keys and the files they rest in, DSSE envelopes, in-toto statements, our stage statement, receipts, sigstore bundles made
 //! with a key, cosign's simple signing, the Merkle log and its checkpoints. Deliberately pure: no clock, no files, no
 //! network, and no opinion on whom to trust. The caller chooses the keys, `policy` decides what their signatures are
 //! worth.
@@ -32,6 +32,7 @@ pub mod checkpoint;
 pub mod cosign;
 mod der;
 pub mod dsse;
+pub mod enclosed;
 mod encoding;
 pub mod evidence;
 mod excerpt;
@@ -42,6 +43,7 @@ pub mod merkle;
 mod pem;
 pub mod possession;
 mod private;
+pub mod receipt;
 pub mod stage;
 pub mod statement;
 mod strict;
@@ -57,6 +59,7 @@ pub use fingerprint::fingerprint;
 pub use key::{Algorithm, BadSignature, KeyError, KeyId, PublicKey, SIGNATURE_BYTES_MAX};
 pub use pem::{PEM_BYTES_MAX, PemError};
 pub use private::{PrivateKey, PrivateKeyError, SignError, Signer};
+pub use receipt::Receipt;
 pub use stage::StageStatement;
 pub use statement::Statement;
 pub use strict::{DEPTH_MAX, JsonError, VALUES_MAX};
