@@ -1,7 +1,7 @@
 //! Everything that happens by itself, as two tables: jobs that something asks for, and rounds that come by the clock.
 
 use crate::{
-    Context, Error, Result, collecting, deciding, delivering, indexing, matching, releasing,
+    Context, Error, Result, collecting, deciding, delivering, indexing, matching, receipts, releasing,
     renewing, warning,
 };
 use serde::de::DeserializeOwned;
@@ -96,6 +96,8 @@ pub enum Round {
     EndBreakGlass,
     /// Ends uploads that nobody finishes.
     ExpireUploads,
+    /// Signs receipts again that come to their end.
+    RenewReceipts,
     /// Signs the server's part of trust repositories again, long before it ends.
     RenewTrust,
     /// Removes blobs that nothing needs: each hour, and when somebody asks; one process at a time.
@@ -112,6 +114,7 @@ impl Round {
         Self::DecideDue,
         Self::EndBreakGlass,
         Self::ExpireUploads,
+        Self::RenewReceipts,
         Self::RenewTrust,
         Self::CollectGarbage,
         Self::WriteBack,
@@ -126,6 +129,7 @@ impl Round {
             Self::DecideDue => "decide-due",
             Self::EndBreakGlass => "end-break-glass",
             Self::ExpireUploads => "expire-uploads",
+            Self::RenewReceipts => "renew-receipts",
             Self::RenewTrust => "renew-trust",
             Self::CollectGarbage => "collect-garbage",
             Self::WriteBack => "write-back",
@@ -139,6 +143,7 @@ impl Round {
             Self::SealAudit => Duration::from_secs(1),
             Self::DeliverWebhooks | Self::DecideDue | Self::WriteBack => Duration::from_millis(250),
             Self::ExpireUploads => Duration::from_secs(600),
+            Self::RenewReceipts => Duration::from_secs(5),
             Self::RenewTrust => Duration::from_secs(60),
             Self::EndBreakGlass => Duration::from_secs(1),
             // A look whether it is time, or whether somebody asked.
@@ -150,7 +155,7 @@ impl Round {
     pub(crate) fn may_be_cut(self) -> bool {
         matches!(
             self,
-            Self::ExpireUploads | Self::RenewTrust | Self::CollectGarbage
+            Self::ExpireUploads | Self::RenewReceipts | Self::RenewTrust | Self::CollectGarbage
         )
     }
 
@@ -170,6 +175,7 @@ impl Round {
                     .map(drop)?;
                 Ok(())
             }
+            Self::RenewReceipts => receipts::renew_due(context).await,
             Self::RenewTrust => renewing::renew_due(context).await,
             Self::CollectGarbage => collecting::collect(context).await,
             Self::WriteBack => Ok(context.store.write_back().await.map(drop)?),

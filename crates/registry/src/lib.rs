@@ -12,6 +12,7 @@ mod listing;
 mod mount;
 mod pull;
 mod push;
+mod receipt;
 mod record;
 mod tuf;
 mod uploads;

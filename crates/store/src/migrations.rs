@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (9, include_str!("../migrations/0009_trust_repositories.sql")),
     (10, include_str!("../migrations/0010_managed_trust.sql")),
     (11, include_str!("../migrations/0011_break_glass.sql")),
+    (13, include_str!("../migrations/0013_receipts.sql")),
 ];
 
 /// The advisory lock that keeps two processes from migrating one PostgreSQL database at once; an arbitrary number.

@@ -21,8 +21,6 @@ use crate::verified::Verified;
 
 /// The predicate type of a verification summary.
 pub const PREDICATE_TYPE: &str = "https://slsa.dev/verification_summary/v1";
-/// The artifact type of the manifest that carries a receipt as a referrer of its image.
-pub const ARTIFACT_TYPE: &str = "application/vnd.countersign.receipt.v1+json";
 /// The longest receipt that is read, in bytes of its bundle.
 pub const RECEIPT_BYTES_MAX: usize = 256 * 1024;
 /// The most signatures that a receipt names.

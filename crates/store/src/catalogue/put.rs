@@ -11,7 +11,7 @@ use crate::db::{RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::evidence::{self, NewEvidence};
 use crate::outbox::{self, NewEvent};
-use crate::{Store, Writer, audit, facts, inventories, jobs, tuf};
+use crate::{Store, System, Writer, audit, facts, inventories, jobs, tuf};
 
 /// The kind of the job that takes an image apart; its key is the digest, its payload `{repository_id, digest}`.
 pub const INDEX_IMAGE: &str = "index-image";
@@ -84,6 +84,19 @@ pub async fn put_manifest(
         tx, writer, &actor, repository, put, now
     )
     .await)
+}
+
+/// The same in a transaction of the server's own that does more.
+pub(crate) async fn put_by_system(
+    tx: &mut Tx,
+    system: System,
+    repository: &RepositoryName,
+    put: &PutManifest<'_>,
+    now: i64,
+) -> Result<Put> {
+    check_digest(put)?;
+    let writer = Writer::System(system, repository);
+    write(tx, &writer, &system.actor(), repository, put, now).await
 }
 
 async fn write(
