@@ -30,7 +30,7 @@ const VERSION: u32 = 1;
 /// Bytes of the list of contents, and of the index.
 const CONTENTS_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of a manifest, signature or policy that is read whole.
-const DOCUMENT_BYTES_MAX: u64 = 4 << 20;
+const DOCUMENT_BYTES_MAX: u64 = 8 << 20;
 /// Manifests beside the image.
 const ATTACHED_MAX: usize = 10_000;
 /// Blobs.

@@ -2,6 +2,7 @@
 //! What a command does is in its file below `command/`; this file only starts it.
 
 mod arguments;
+mod bundle;
 mod command;
 mod configuration;
 mod context;
@@ -10,6 +11,7 @@ mod exit;
 mod log;
 mod output;
 mod progress;
+mod receipts;
 mod service;
 mod source;
 

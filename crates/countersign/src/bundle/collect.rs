@@ -215,7 +215,7 @@ impl<'a> Collection<'a> {
         let mut entry = descriptor(&fetched);
         entry.artifact_type = fetched.manifest.artifact_type().map(str::to_owned);
         // As BuildKit marks what no platform runs, so that nobody takes it for the image.
-        entry.platform = unknown_platform();
+        entry.platform = Some(Platform::new("unknown", "unknown"));
         self.entries.push(entry);
         self.attached.push(Attached {
             manifest: fetched.digest,
@@ -374,10 +374,6 @@ impl<'a> Collection<'a> {
 fn descriptor(fetched: &Fetched) -> Descriptor {
     let size = fetched.bytes.len() as u64;
     Descriptor::new(&fetched.media_type, fetched.digest.clone(), size)
-}
-
-fn unknown_platform() -> Option<Platform> {
-    serde_json::from_value(serde_json::json!({"os": "unknown", "architecture": "unknown"})).ok()
 }
 
 /// The archive has room for the names of SHA-256 only.
