@@ -152,6 +152,7 @@ impl Looked {
         let Manifest::Image(manifest) = &parsed else {
             return Ok(());
         };
+        whole(bundle, digest, &manifest.config)?;
         for layer in &manifest.layers {
             whole(bundle, digest, layer)?;
             let kind = self.document(bundle, layer, attached, image)?;
