@@ -55,7 +55,7 @@ pub(crate) async fn collect(
     for digest in collection.images.clone() {
         collection.attached_to(&digest).await?;
     }
-    let trust = collection.trust(image).await?;
+    let trust = collection.trust(image, now).await?;
     let policies = collection.policies().await;
     collection.missing.push(
         "that the decisions are in the server's log: no proof of it is in the file".to_owned(),
@@ -242,13 +242,13 @@ impl<'a> Collection<'a> {
     }
 
     /// The files of the trust repository, as a reader asks for them who has never been here.
-    async fn trust(&mut self, image: &ImageReference) -> Result<Option<TrustFiles>> {
+    async fn trust(&mut self, image: &ImageReference, now: i64) -> Result<Option<TrustFiles>> {
         let host = match &image.host {
             Some(host) => host.clone(),
             None => ClientOptions::new(self.client.base_url())?.authority(),
         };
         let gun = Gun::parse(&format!("{host}/{}", image.repository))?;
-        let reader = Reader::new(gun.clone(), Anchor::FirstUse, Remembered::default(), 0);
+        let reader = Reader::new(gun.clone(), Anchor::FirstUse, Remembered::default(), now);
         let mut reader = reader?.with_ended();
         let mut files = BTreeMap::new();
         while let Some(fetch) = reader.next() {

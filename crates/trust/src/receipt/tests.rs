@@ -26,6 +26,9 @@ fn receipt() -> Receipt {
     }
 }
 
+/// Our own part of the predicate.
+const FIELD: &str = "https://countersign.dev/receipt/v1";
+
 /// What a host asks for that runs `shop/web` at the gate `production`.
 struct Host {
     image: Digest,
@@ -265,7 +268,6 @@ fn attack_a_summary_of_what_did_not_pass() {
 #[test]
 fn of_our_own_field_nothing_unknown_is_ignored() {
     let key = key();
-    const FIELD: &str = "https://countersign.dev/receipt/v1";
     let host = Host::trusting(&key);
     let mut more = predicate(&key);
     more[FIELD]["onlyOn"] = json!("tuesdays");

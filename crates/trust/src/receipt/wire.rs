@@ -120,7 +120,9 @@ pub(super) fn parse(statement: &Statement, signer: &KeyId) -> Result<Receipt, Re
         .strip_prefix(RESOURCE)
         .and_then(|name| name.parse().ok())
         .ok_or_else(|| form("its resourceUri names no repository"))?;
-    let policy_digest = (wire.policy.0.digest.get(SHA256))
+    let digests = &wire.policy.0.digest;
+    let policy_digest = digests
+        .get(SHA256)
         .ok_or_else(|| form("it names no digest of its policy"))?;
     let inputs = wire.input_attestations.iter().map(|input| digest(&input.0));
     let Object(extension) = wire.receipt;
