@@ -24,14 +24,14 @@ mod required;
 mod served;
 
 pub use blobs::{blob, blob_holders, link_blob, unlink_blob};
-pub(crate) use delete::remove_evidence_by_system;
+pub(crate) use delete::remove_own;
 pub use delete::{Deleter, delete_manifest, delete_tag};
 pub use delete_many::{
     Deletion, Emptied, Swept, TagPattern, delete_tags, empty_repository, matching_tags,
 };
 pub use keep::keep_blob;
 pub use list::{Held, TagRecord, holders, manifests, repositories, tag_records, tags, tags_of};
-pub(crate) use put::put_by_system;
+pub(crate) use put::put_own;
 pub use put::{INDEX_IMAGE, Put, PutManifest, StageRecord, TagMove, put_manifest};
 pub use referrers::{Referrers, referrers};
 pub(crate) use required::{arrived, awaits_layers};

@@ -3,6 +3,7 @@
 //! facts revision, and no gate ever sees one. What it says is `trust::receipt`'s, when one is due `monitor`'s.
 
 use oci::{Digest, RepositoryName};
+use serde_json::json;
 use sqlx::any::AnyRow;
 use trust::KeyId;
 
@@ -10,7 +11,7 @@ use crate::catalogue::{self, PutManifest};
 use crate::db::{RowExt, Tx, write_tx};
 use crate::decisions::{self, GateName, Subject};
 use crate::error::Result;
-use crate::{Store, System};
+use crate::{Store, System, audit};
 
 /// The most that one call lists.
 const DUE_MAX: u32 = 1_000;
@@ -140,13 +141,18 @@ pub async fn put(
         {
             return Ok(false);
         }
-        catalogue::put_by_system(tx, system, repository, put, now).await?;
+        catalogue::put_own(tx, repository_id, put, now).await?;
         upsert(tx, repository_id, put.digest, new, now).await?;
-        if let Some(before) = before {
-            let old = &before.manifest;
-            catalogue::remove_evidence_by_system(tx, system, repository, repository_id, old, now)
-                .await?;
+        let old = before.map(|before| before.manifest);
+        if let Some(old) = &old {
+            catalogue::remove_own(tx, repository_id, old).await?;
         }
+        let detail = json!({
+            "policy": new.gate.policy, "policy_digest": new.policy_digest, "gate": new.gate.gate, "manifest": put.digest,
+            "instead_of": old, "key_id": new.key, "sequence": new.sequence, "valid_until": new.valid_until,
+        });
+        let object = format!("{repository}@{}", new.digest);
+        audit::record(tx, &system.actor(), "receipt.sign", &object, detail, now).await?;
         Ok(true)
     })
 }
@@ -176,8 +182,12 @@ pub async fn withdraw(store: &Store, system: System, record: &Record, now: i64) 
         if gone == 0 {
             return Ok(());
         }
-        catalogue::remove_evidence_by_system(tx, system, repository, *repository_id, manifest, now)
-            .await
+        catalogue::remove_own(tx, *repository_id, manifest).await?;
+        let detail = json!({
+            "policy": receipt.gate.policy, "gate": receipt.gate.gate, "manifest": manifest, "sequence": receipt.sequence,
+        });
+        let object = format!("{repository}@{}", receipt.digest);
+        audit::record(tx, &system.actor(), "receipt.withdraw", &object, detail, now).await
     })
 }
 

@@ -105,27 +105,12 @@ pub async fn delete_manifest(
     })
 }
 
-/// Removes a manifest of the server's own in a transaction that does more, if it is there and is evidence.
-pub(crate) async fn remove_evidence_by_system(
-    tx: &mut Tx,
-    system: System,
-    repository: &RepositoryName,
-    repository_id: i64,
-    digest: &Digest,
-    now: i64,
-) -> Result<()> {
-    if shape_of(tx, repository_id, digest).await? != Some(Shape::Evidence) {
-        return Ok(());
+/// Removes what `put_own` stored, if it is there, in a locked repository and a transaction that does more.
+pub(crate) async fn remove_own(tx: &mut Tx, repository_id: i64, digest: &Digest) -> Result<()> {
+    match shape_of(tx, repository_id, digest).await? {
+        Some(Shape::Evidence) => remove(tx, repository_id, digest).await.map(drop),
+        _ => Ok(()),
     }
-    let actor = system.actor();
-    let by = By {
-        actor: &actor,
-        repository,
-        now,
-    };
-    by.remove_manifest(tx, repository_id, digest, Shape::Evidence)
-        .await
-        .map(drop)
 }
 
 /// The manifest that a tag is on, and what it is for.
