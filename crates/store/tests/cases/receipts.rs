@@ -88,7 +88,7 @@ impl Shop {
 
     async fn live(&self) -> Vec<Record> {
         let store = self.world.store();
-        let id = repository_id(store, "shop/web").await;
+        let id = repository_id(store, &name("shop/web")).await;
         receipts::of_image(store, id, &self.image.digest)
             .await
             .unwrap()
