@@ -74,7 +74,10 @@ pub(crate) fn judge(found: &[Found], asked: &Asked<'_>) -> Vec<Passage> {
         }
     }
     let named: BTreeSet<&str> = match asked.gates {
-        [] => read.iter().map(|(_, receipt)| receipt.gate.as_str()).collect(),
+        [] => read
+            .iter()
+            .map(|(_, receipt)| receipt.gate.as_str())
+            .collect(),
         gates => gates.iter().map(String::as_str).collect(),
     };
     if named.is_empty() {
@@ -98,7 +101,11 @@ fn at_gate(
     asked: &Asked<'_>,
 ) -> Passage {
     let any = [None];
-    let named: Vec<Option<&str>> = asked.policies.iter().map(|text| Some(text.as_str())).collect();
+    let named: Vec<Option<&str>> = asked
+        .policies
+        .iter()
+        .map(|text| Some(text.as_str()))
+        .collect();
     let policies: &[Option<&str>] = if named.is_empty() { &any } else { &named };
     let mut passage = Passage {
         gate: gate.to_owned(),
@@ -156,7 +163,11 @@ impl Passage {
     /// All policies with a gate of this name hold: each has to have answered.
     fn ask_all(&mut self, policies: &BTreeSet<String>) {
         for policy in policies {
-            if self.receipts.iter().any(|receipt| receipt.policy == *policy) {
+            if self
+                .receipts
+                .iter()
+                .any(|receipt| receipt.policy == *policy)
+            {
                 continue;
             }
             self.verified = false;
@@ -356,7 +367,11 @@ mod tests {
         let other = Digest::sha256(b"other").hex().to_owned();
         world.check(&["production"], &[&mine], Ok(()));
         world.check(&["production"], &[&other], Err("receipt-of-other-policy"));
-        world.check(&["production"], &[&mine, &other], Err("receipt-of-other-policy"));
+        world.check(
+            &["production"],
+            &[&mine, &other],
+            Err("receipt-of-other-policy"),
+        );
     }
 
     #[test]

@@ -100,8 +100,19 @@ impl World {
         let password = secrecy::SecretString::from(KEY_PASSWORD);
         std::fs::write(&path, trust::keyfile::seal(&key, &password).unwrap()).unwrap();
         self.register(&key);
-        let signed = self.ask(&["sign", "--stage", "ci", "--key", path.to_str().unwrap(), IMAGE]);
-        assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
+        let signed = self.ask(&[
+            "sign",
+            "--stage",
+            "ci",
+            "--key",
+            path.to_str().unwrap(),
+            IMAGE,
+        ]);
+        assert!(
+            signed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&signed.stderr)
+        );
     }
 
     fn register(&self, key: &PrivateKey) {
@@ -161,7 +172,10 @@ async fn push(client: &Client, image: &Image) {
 fn production_without_the_server_decides_as_it_did_with_it() {
     let mut world = World::new();
     let receipt = world.receipt();
-    assert_eq!((receipt.policy.as_str(), receipt.gate.as_str()), ("shop", "production"));
+    assert_eq!(
+        (receipt.policy.as_str(), receipt.gate.as_str()),
+        ("shop", "production")
+    );
     assert_eq!(receipt.digest, world.image.digest);
 
     // Beside the image, while there is a registry.
@@ -177,7 +191,11 @@ fn production_without_the_server_decides_as_it_did_with_it() {
     let file = world.path("web.tar");
     let file = file.to_str().unwrap();
     let made = world.ask(&["bundle", IMAGE, "-o", file]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
     let bundle = world.path("receipt.json");
     std::fs::write(&bundle, &receipt.bundle).unwrap();
 
@@ -185,13 +203,23 @@ fn production_without_the_server_decides_as_it_did_with_it() {
 
     let policy = world.path("shop.yaml");
     let policy = policy.to_str().unwrap();
-    for more in [&[][..], &["--gate", "production"], &["--policy", policy], &[IMAGE]] {
+    for more in [
+        &[][..],
+        &["--gate", "production"],
+        &["--policy", policy],
+        &[IMAGE],
+    ] {
         let (code, said) = world.verify(&[&["--offline", file], more].concat());
         assert_eq!(code, Some(0), "{more:?}: {said}");
         assert!(said.contains("not proved"), "{said}");
     }
     let named = format!("shop/web@{}", world.image.digest);
-    let by_file = ["--gate", "production", "--receipt", bundle.to_str().unwrap()];
+    let by_file = [
+        "--gate",
+        "production",
+        "--receipt",
+        bundle.to_str().unwrap(),
+    ];
     let (code, said) = world.verify(&[&by_file[..], &[&named]].concat());
     assert_eq!(code, Some(0), "{said}");
 
@@ -218,20 +246,34 @@ fn a_changed_byte_in_the_file_is_named_and_other_tools_read_it() {
     let path = world.path("web.tar");
     let file = path.to_str().unwrap();
     let made = world.ask(&["bundle", IMAGE, "-o", file]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
 
     // The layout is one that this program's scanner reads as well.
     let sbom = world.ask(&["sbom", &format!("oci-archive:{file}"), "-o", "json"]);
-    assert!(sbom.status.success(), "{}", String::from_utf8_lossy(&sbom.stderr));
+    assert!(
+        sbom.status.success(),
+        "{}",
+        String::from_utf8_lossy(&sbom.stderr)
+    );
 
     let (layer, bytes) = &world.image.blobs[1];
     let mut changed = std::fs::read(&path).unwrap();
-    let at = changed.windows(64).position(|piece| *piece == bytes[..64]).unwrap();
+    let at = changed
+        .windows(64)
+        .position(|piece| *piece == bytes[..64])
+        .unwrap();
     changed[at + 1000] ^= 1;
     std::fs::write(&path, changed).unwrap();
     let (code, said) = world.verify(&["--offline", file]);
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains(&format!("blobs/sha256/{}", layer.hex())), "{said}");
+    assert!(
+        said.contains(&format!("blobs/sha256/{}", layer.hex())),
+        "{said}"
+    );
     let (_, said) = world.verify(&["--offline", file, "-o", "json"]);
     let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!(answer["verified"], false);

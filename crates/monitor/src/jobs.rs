@@ -1,8 +1,8 @@
 //! Everything that happens by itself, as two tables: jobs that something asks for, and rounds that come by the clock.
 
 use crate::{
-    Context, Error, Result, collecting, deciding, delivering, indexing, matching, receipts, releasing,
-    renewing, warning,
+    Context, Error, Result, collecting, deciding, delivering, indexing, matching, receipts,
+    releasing, renewing, warning,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;

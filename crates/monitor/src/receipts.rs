@@ -10,9 +10,7 @@ use store::decisions::GateName;
 use store::keys::{self, Purpose, ServerKey};
 use store::receipts::{self, NewReceipt, Record};
 use store::{System, policies};
-use trust::receipt::{
-    INPUTS_MAX, POLICIES_MAX, Receipt, WARNING_CHARACTERS_MAX, WARNINGS_MAX,
-};
+use trust::receipt::{INPUTS_MAX, POLICIES_MAX, Receipt, WARNING_CHARACTERS_MAX, WARNINGS_MAX};
 use trust::{KeyId, Signer};
 
 const JOB: System = System::job("receipts");
@@ -56,7 +54,8 @@ pub(crate) async fn reconcile(
     for decision in passing {
         let wanted = Wanted::of(decision, &policies, now);
         let before = live.iter().find(|record| is_of(record, decision));
-        let Some(wanted) = wanted.filter(|wanted| wanted.is_due(before, key.public_key().id(), now))
+        let Some(wanted) =
+            wanted.filter(|wanted| wanted.is_due(before, key.public_key().id(), now))
         else {
             continue;
         };
@@ -212,11 +211,7 @@ fn warnings(decision: &Decision) -> Vec<String> {
     }
     warnings.extend(decision.warnings.iter().cloned());
     let cut = |text: String| text.chars().take(WARNING_CHARACTERS_MAX).collect();
-    warnings
-        .into_iter()
-        .take(WARNINGS_MAX)
-        .map(cut)
-        .collect()
+    warnings.into_iter().take(WARNINGS_MAX).map(cut).collect()
 }
 
 /// The manifests of the signatures that count, each once.

@@ -187,7 +187,15 @@ pub async fn withdraw(store: &Store, system: System, record: &Record, now: i64) 
             "policy": receipt.gate.policy, "gate": receipt.gate.gate, "manifest": manifest, "sequence": receipt.sequence,
         });
         let object = format!("{repository}@{}", receipt.digest);
-        audit::record(tx, &system.actor(), "receipt.withdraw", &object, detail, now).await
+        audit::record(
+            tx,
+            &system.actor(),
+            "receipt.withdraw",
+            &object,
+            detail,
+            now,
+        )
+        .await
     })
 }
 

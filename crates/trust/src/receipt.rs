@@ -336,7 +336,9 @@ pub enum ReceiptError {
         seen: i64,
     },
     /// It is of the future: one of the clocks is wrong.
-    #[error("it begins at {from}, which is later than this machine's clock: one of the two clocks is wrong")]
+    #[error(
+        "it begins at {from}, which is later than this machine's clock: one of the two clocks is wrong"
+    )]
     NotYet {
         /// When it begins.
         from: String,

@@ -33,11 +33,7 @@ pub(super) fn header(name: &str, size: u64) -> Option<[u8; BLOCK_BYTES]> {
     put(&mut header, 156, b"0");
     put(&mut header, 257, b"ustar\x0000");
     let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    put(
-        &mut header,
-        CHECKSUM_AT,
-        format!("{sum:06o}\0 ").as_bytes(),
-    );
+    put(&mut header, CHECKSUM_AT, format!("{sum:06o}\0 ").as_bytes());
     Some(header)
 }
 
@@ -124,10 +120,7 @@ mod tests {
             })
             .collect();
         let expected = [("a", 0), ("b/c", 1), ("d", 1024)];
-        assert_eq!(
-            found,
-            expected.map(|(name, size)| (name.to_owned(), size))
-        );
+        assert_eq!(found, expected.map(|(name, size)| (name.to_owned(), size)));
     }
 
     #[test]

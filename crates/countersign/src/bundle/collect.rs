@@ -2,8 +2,8 @@
 //! trust repository, and the policies that its receipts name. What is not there, or not for the caller to see, is written down.
 
 use super::{
-    ATTACHED_MAX, Attached, BLOBS_MAX, CHECKSUM, CONTENTS, Contents, INDEX,
-    LAYOUT, LAYOUT_CONTENT, TrustFiles, VERSION, archive, blob_name,
+    ATTACHED_MAX, Attached, BLOBS_MAX, CHECKSUM, CONTENTS, Contents, INDEX, LAYOUT, LAYOUT_CONTENT,
+    TrustFiles, VERSION, archive, blob_name,
 };
 use crate::progress;
 use anyhow::{Context, Result, bail};
@@ -178,11 +178,7 @@ impl<'a> Collection<'a> {
             self.attach(&reference, digest).await?;
         }
         for suffix in TAG_SUFFIXES {
-            let tag = format!(
-                "{}-{}.{suffix}",
-                digest.algorithm().as_str(),
-                digest.hex()
-            );
+            let tag = format!("{}-{}.{suffix}", digest.algorithm().as_str(), digest.hex());
             if let Ok(tag) = tag.parse::<Tag>() {
                 self.attach(&Reference::Tag(tag), digest).await?;
             }
@@ -259,13 +255,15 @@ impl<'a> Collection<'a> {
             let answer = match answer {
                 Ok(answer) => answer,
                 Err(error) if files.is_empty() => {
-                    self.missing.push(format!("what a trust repository says: {error}"));
+                    self.missing
+                        .push(format!("what a trust repository says: {error}"));
                     return Ok(None);
                 }
                 Err(error) => return Err(error.into()),
             };
             if answer.is_none() && files.is_empty() {
-                self.missing.push("what a trust repository says: there is none".to_owned());
+                self.missing
+                    .push("what a trust repository says: there is none".to_owned());
                 return Ok(None);
             }
             let digest = match &answer {
@@ -303,9 +301,9 @@ impl<'a> Collection<'a> {
                         policies.insert(name, digest);
                     }
                 }
-                Err(error) => self
-                    .missing
-                    .push(format!("what policy {name} asks for: its text is not in the file: {error}")),
+                Err(error) => self.missing.push(format!(
+                    "what policy {name} asks for: its text is not in the file: {error}"
+                )),
             }
         }
         policies

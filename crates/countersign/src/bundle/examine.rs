@@ -139,7 +139,10 @@ impl Looked {
         attached: &Attached,
         image: &Digest,
     ) -> Result<(), Fault> {
-        let Attached { manifest: digest, to } = attached;
+        let Attached {
+            manifest: digest,
+            to,
+        } = attached;
         let parsed = manifest(bundle, digest)?;
         if let Some(subject) = parsed.subject()
             && subject.digest != *to
@@ -194,7 +197,12 @@ impl Looked {
     }
 
     fn said(&self) -> Vec<String> {
-        let plain = |kind: &str| kind.chars().filter(|c| !c.is_control()).take(120).collect::<String>();
+        let plain = |kind: &str| {
+            kind.chars()
+                .filter(|c| !c.is_control())
+                .take(120)
+                .collect::<String>()
+        };
         let mut said: Vec<String> = self
             .kinds
             .iter()
@@ -212,8 +220,7 @@ impl Looked {
 
 fn manifest<R: Read + Seek>(bundle: &mut Opened<R>, digest: &Digest) -> Result<Manifest, Fault> {
     let bytes = bundle.document(digest)?;
-    Manifest::parse(&bytes, None)
-        .map_err(|error| Fault::new(blob_name(digest), error.to_string()))
+    Manifest::parse(&bytes, None).map_err(|error| Fault::new(blob_name(digest), error.to_string()))
 }
 
 fn whole<R: Read + Seek>(
@@ -255,7 +262,9 @@ fn policies<R: Read + Seek>(
                     ),
                 ));
             }
-            report.found.push(format!("the text of policy {}", receipt.policy));
+            report
+                .found
+                .push(format!("the text of policy {}", receipt.policy));
         }
     }
     report.found.sort();
@@ -301,12 +310,18 @@ fn trust_data<R: Read + Seek>(
             Some(digest) => Some(bundle.document(&digest)?),
             None => None,
         };
-        reader.feed(answer).map_err(|error| bad(error.to_string()))?;
+        reader
+            .feed(answer)
+            .map_err(|error| bad(error.to_string()))?;
     }
     let believed = reader.finish().map_err(|error| bad(error.to_string()))?;
     tag(&believed, contents, report)?;
     let ends = believed.timestamp().content().expires();
-    let state = if ends <= now { "ended at" } else { "is good until" };
+    let state = if ends <= now {
+        "ended at"
+    } else {
+        "is good until"
+    };
     report.not_proved.push(format!(
         "that the trust repository {} has not moved on: its timestamp {state} {}; and that its root is the right one: nobody was asked",
         files.gun,
@@ -318,11 +333,15 @@ fn trust_data<R: Read + Seek>(
 /// Where the trust repository knows the tag, it has to be this image.
 fn tag(believed: &Believed, contents: &Contents, report: &mut Report) -> Result<(), Fault> {
     let Some(tag) = &contents.tag else {
-        report.found.push("trust data; the image was not taken by a tag".to_owned());
+        report
+            .found
+            .push("trust data; the image was not taken by a tag".to_owned());
         return Ok(());
     };
     let Some(entry) = believed.target(tag.as_str()) else {
-        report.found.push(format!("trust data, which does not release `{tag}`"));
+        report
+            .found
+            .push(format!("trust data, which does not release `{tag}`"));
         return Ok(());
     };
     if entry.file.sha256_hex().as_deref() != Some(contents.image.hex()) {

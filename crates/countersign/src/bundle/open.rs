@@ -76,7 +76,9 @@ impl<R: Read + Seek> Opened<R> {
             return Err(Fault::new(name, "it is missing in the file"));
         };
         if size > DOCUMENT_BYTES_MAX {
-            let why = format!("limit exceeded: it has {size} bytes, at most {DOCUMENT_BYTES_MAX} are read");
+            let why = format!(
+                "limit exceeded: it has {size} bytes, at most {DOCUMENT_BYTES_MAX} are read"
+            );
             return Err(Fault::new(name, why));
         }
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
@@ -131,7 +133,9 @@ impl<R: Read> Walk<R> {
         if size > CONTENTS_BYTES_MAX {
             return Err(Fault::new(
                 name,
-                format!("limit exceeded: it has {size} bytes, at most {CONTENTS_BYTES_MAX} are read"),
+                format!(
+                    "limit exceeded: it has {size} bytes, at most {CONTENTS_BYTES_MAX} are read"
+                ),
             ));
         }
         let mut bytes = Vec::new();
@@ -171,16 +175,13 @@ impl<R: Read> Walk<R> {
         }
     }
 
-    fn take(
-        &mut self,
-        name: &str,
-        size: u64,
-        mut each: impl FnMut(&[u8]),
-    ) -> Result<(), Fault> {
+    fn take(&mut self, name: &str, size: u64, mut each: impl FnMut(&[u8])) -> Result<(), Fault> {
         let mut left = size;
         let mut buffer = vec![0_u8; READ_BYTES.min(usize::try_from(size).unwrap_or(READ_BYTES))];
         while left > 0 {
-            let length = usize::try_from(left).unwrap_or(READ_BYTES).min(buffer.len());
+            let length = usize::try_from(left)
+                .unwrap_or(READ_BYTES)
+                .min(buffer.len());
             let piece = buffer.get_mut(..length).unwrap_or_default();
             self.fill(name, piece)?;
             each(piece);
@@ -191,13 +192,14 @@ impl<R: Read> Walk<R> {
 
     fn padding(&mut self, name: &str, size: u64) -> Result<(), Fault> {
         let mut zeros = [0_u8; archive::BLOCK_BYTES];
-        let zeros = zeros
-            .get_mut(..archive::padding(size))
-            .unwrap_or_default();
+        let zeros = zeros.get_mut(..archive::padding(size)).unwrap_or_default();
         self.fill(name, zeros)?;
         match zeros.iter().all(|byte| *byte == 0) {
             true => Ok(()),
-            false => Err(Fault::new(name, "what fills the archive up behind it was changed")),
+            false => Err(Fault::new(
+                name,
+                "what fills the archive up behind it was changed",
+            )),
         }
     }
 
@@ -211,7 +213,10 @@ impl<R: Read> Walk<R> {
             .read(&mut more)
             .map_err(|error| Fault::new(END, error.to_string()))?;
         if last.iter().any(|byte| *byte != 0) || behind > 0 {
-            return Err(Fault::new(END, "it was changed, or something stands behind it"));
+            return Err(Fault::new(
+                END,
+                "it was changed, or something stands behind it",
+            ));
         }
         Ok(())
     }

@@ -83,7 +83,11 @@ impl Shop {
             valid_until: NOW + 24 * HOUR,
             sequence: NOW,
             warnings: Vec::new(),
-            inputs: self.attached.iter().map(|each| each.manifest.clone()).collect(),
+            inputs: self
+                .attached
+                .iter()
+                .map(|each| each.manifest.clone())
+                .collect(),
         }
     }
 
@@ -181,15 +185,29 @@ fn a_host_without_a_network_decides_as_the_gate_did_until_the_receipt_ends() {
         assert!(said.contains("still says so"), "{said}");
         assert!(said.contains("trust repository"), "{said}");
     }
-    assert!(shop.ask(&file, &["production"], NOW + 24 * HOUR - 1).unwrap().verified);
-    assert_eq!(shop.refusal(&["production"], NOW + 24 * HOUR), "receipt-expired");
+    assert!(
+        shop.ask(&file, &["production"], NOW + 24 * HOUR - 1)
+            .unwrap()
+            .verified
+    );
+    assert_eq!(
+        shop.refusal(&["production"], NOW + 24 * HOUR),
+        "receipt-expired"
+    );
 }
 
 #[test]
 fn attack_a_changed_byte_in_the_file() {
     let shop = Shop::allowed();
     let file = shop.file();
-    let names = [CHECKSUM, CONTENTS, LAYOUT, INDEX, "blobs/sha256/", "the end"];
+    let names = [
+        CHECKSUM,
+        CONTENTS,
+        LAYOUT,
+        INDEX,
+        "blobs/sha256/",
+        "the end",
+    ];
     let mut named = std::collections::BTreeSet::new();
     for at in 0..file.len() {
         let mut changed = file.clone();
@@ -206,7 +224,10 @@ fn a_changed_blob_is_called_by_its_name() {
     let shop = Shop::allowed();
     let layer = Digest::sha256(&[7; 700]);
     let file = shop.file();
-    let at = file.windows(700).position(|piece| piece == [7; 700]).unwrap();
+    let at = file
+        .windows(700)
+        .position(|piece| piece == [7; 700])
+        .unwrap();
     let mut changed = file;
     changed[at + 350] = 8;
     let fault = shop.ask(&changed, &["production"], NOW).unwrap_err();
@@ -219,7 +240,10 @@ fn attack_a_file_that_is_cut_or_continued() {
     let shop = Shop::allowed();
     let file = shop.file();
     for length in [0, 1, 511, 512, file.len() / 2, file.len() - 1] {
-        assert!(Opened::new(Cursor::new(&file[..length])).is_err(), "{length}");
+        assert!(
+            Opened::new(Cursor::new(&file[..length])).is_err(),
+            "{length}"
+        );
     }
     let longer = [&file[..], b"\0"].concat();
     assert!(Opened::new(Cursor::new(&longer)).is_err());
@@ -281,7 +305,10 @@ fn attack_a_receipt_of_another_repository() {
         ..shop.receipt()
     };
     shop.attach(&other.sign(&shop.server).unwrap());
-    assert_eq!(shop.refusal(&["production"], NOW), "receipt-of-other-repository");
+    assert_eq!(
+        shop.refusal(&["production"], NOW),
+        "receipt-of-other-repository"
+    );
 }
 
 #[test]

@@ -34,8 +34,14 @@ impl Bundle {
             self.output.display(),
             progress::size(size)
         ));
-        output::line(format!("  image     {}@{}", contents.repository, contents.image));
-        output::line(format!("  beside it {} signatures, attestations and receipts", contents.attached.len()));
+        output::line(format!(
+            "  image     {}@{}",
+            contents.repository, contents.image
+        ));
+        output::line(format!(
+            "  beside it {} signatures, attestations and receipts",
+            contents.attached.len()
+        ));
         for missing in &contents.missing {
             output::line(format!("  not in it {missing}"));
         }

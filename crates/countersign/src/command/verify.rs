@@ -34,7 +34,12 @@ pub(crate) struct Verify {
     #[arg(long = "receipt-key", value_name = "FILE")]
     receipt_keys: Vec<PathBuf>,
     /// A receipt in a file, instead of those beside the image; may be repeated.
-    #[arg(long = "receipt", value_name = "FILE", requires = "receipt_keys", conflicts_with = "offline")]
+    #[arg(
+        long = "receipt",
+        value_name = "FILE",
+        requires = "receipt_keys",
+        conflicts_with = "offline"
+    )]
     receipts: Vec<PathBuf>,
     /// A policy that has to be the one that answered; may be repeated.
     #[arg(long = "policy", value_name = "FILE", requires = "receipt_keys")]

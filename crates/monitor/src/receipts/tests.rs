@@ -251,11 +251,17 @@ async fn what_passes_with_a_warning_has_a_receipt_that_says_so_and_what_is_denie
     let receipt = world.believed(&image, "everybody").await;
     assert_eq!(receipt.policies, ["shop"]);
     assert!(
-        receipt.warnings.iter().any(|text| text.contains("enforced, it would be deny")),
+        receipt
+            .warnings
+            .iter()
+            .any(|text| text.contains("enforced, it would be deny")),
         "{:?}",
         receipt.warnings
     );
-    assert_eq!((receipt.decided_at, receipt.valid_until), (NOW, NOW + 2 * HOUR));
+    assert_eq!(
+        (receipt.decided_at, receipt.valid_until),
+        (NOW, NOW + 2 * HOUR)
+    );
 }
 
 #[tokio::test]
@@ -270,7 +276,11 @@ async fn deciding_again_makes_no_new_receipt_and_no_new_fact() {
     assert_eq!(world.live(&image).await, live);
     assert_eq!(world.referrers(&image).await, attached);
     let facts = store::decisions::gather(world.store(), &repository(), &image.digest, "shop");
-    assert_eq!(facts.await.unwrap().evidence.len(), 0, "a receipt is no evidence");
+    assert_eq!(
+        facts.await.unwrap().evidence.len(),
+        0,
+        "a receipt is no evidence"
+    );
 }
 
 #[tokio::test]
@@ -296,8 +306,16 @@ async fn a_receipt_ends_with_the_decision_and_goes_when_the_gate_shuts() {
     world.break_open(&image.digest, HOUR / 2).await;
     world.decide().await;
     let receipt = world.believed(&image, "production").await;
-    assert_eq!(receipt.valid_until, NOW + HOUR / 2, "holds_until comes before valid-for");
-    assert!(receipt.warnings[0].contains("by break-glass"), "{:?}", receipt.warnings);
+    assert_eq!(
+        receipt.valid_until,
+        NOW + HOUR / 2,
+        "holds_until comes before valid-for"
+    );
+    assert!(
+        receipt.warnings[0].contains("by break-glass"),
+        "{:?}",
+        receipt.warnings
+    );
     assert_eq!(world.referrers(&image).await.len(), 2);
     world.pass(HOUR / 2).await;
     let live = world.live(&image).await;
@@ -313,12 +331,20 @@ async fn a_receipt_names_every_policy_with_a_gate_of_its_name() {
     world.decide().await;
     let first = world.live(&image).await.remove(0);
     world
-        .apply("base", &POLICY.replace("  production: {holds-for: everyone, require: [review]}\n", ""))
+        .apply(
+            "base",
+            &POLICY.replace(
+                "  production: {holds-for: everyone, require: [review]}\n",
+                "",
+            ),
+        )
         .await;
     world.decide().await;
     let live = world.live(&image).await;
     assert_eq!(live.len(), 2, "one of each policy");
-    let shop = live.iter().find(|record| record.receipt.gate.policy == "shop");
+    let shop = live
+        .iter()
+        .find(|record| record.receipt.gate.policy == "shop");
     assert_ne!(shop.unwrap().receipt.says, first.receipt.says);
 }
 

@@ -32,7 +32,9 @@ pub(super) fn read(reader: &mut Reader, value: &Value) -> Option<i64> {
     };
     let message = match units::parse_duration(text) {
         Ok(milliseconds) if milliseconds < VALID_MILLISECONDS_MIN => {
-            format!("`valid-for: {text}` is too short to be signed again in time; use `5m` at least")
+            format!(
+                "`valid-for: {text}` is too short to be signed again in time; use `5m` at least"
+            )
         }
         Ok(milliseconds) if milliseconds > VALID_MILLISECONDS_MAX => format!(
             "`valid-for: {text}` is how long a revocation would go unnoticed; use `90d` at most"

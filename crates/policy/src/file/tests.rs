@@ -187,6 +187,9 @@ fn receipts_are_valid_for_a_day_unless_the_file_says_otherwise() {
         ("7d", 7 * 24 * HOUR),
         ("90d", 90 * 24 * HOUR),
     ] {
-        assert_eq!(of(&format!("receipts: {{valid-for: {text}}}\n")), milliseconds);
+        assert_eq!(
+            of(&format!("receipts: {{valid-for: {text}}}\n")),
+            milliseconds
+        );
     }
 }

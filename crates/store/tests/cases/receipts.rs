@@ -147,10 +147,16 @@ async fn attack_a_receipt_that_was_signed_while_the_gate_turned() {
     let shop = Shop::new().await;
     let late = shop.receipt(10);
     // Another policy is in force before the receipt is stored.
-    shop.world.apply(&SIGNED.replace("require: [ci]", "require: [ci], mode: warn")).await;
+    shop.world
+        .apply(&SIGNED.replace("require: [ci]", "require: [ci], mode: warn"))
+        .await;
     assert_eq!(shop.put(&late, NOW + 2).await, None, "nobody was asked yet");
     shop.world.decide(&shop.image, "production", NOW + 3).await;
-    assert_eq!(shop.put(&late, NOW + 4).await, None, "it is of the other policy");
+    assert_eq!(
+        shop.put(&late, NOW + 4).await,
+        None,
+        "it is of the other policy"
+    );
     assert_eq!(shop.attached().await, [] as [Digest; 0]);
 }
 
@@ -161,7 +167,9 @@ async fn one_that_is_withdrawn_is_gone_and_its_successor_stays() {
     shop.put(&shop.receipt(10), NOW + 2).await.unwrap();
     let first = shop.live().await.remove(0);
     let second = shop.put(&shop.receipt(11), NOW + 3).await.unwrap();
-    receipts::withdraw(store, JOB, &first, NOW + 4).await.unwrap();
+    receipts::withdraw(store, JOB, &first, NOW + 4)
+        .await
+        .unwrap();
     assert_eq!(shop.attached().await, [second], "another one by now");
     let live = shop.live().await.remove(0);
     for now in [NOW + 5, NOW + 6] {

@@ -292,7 +292,10 @@ fn values_outside_their_grammar_are_refused() {
         ("/timeVerified", json!("2026-03-14")),
         ("/timeVerified", json!(NOON)),
         ("/resourceUri", json!("https://example.org/shop/web")),
-        ("/resourceUri", json!("https://countersign.dev/repository/v1/Shop")),
+        (
+            "/resourceUri",
+            json!("https://countersign.dev/repository/v1/Shop"),
+        ),
         ("/policy/digest", json!({"sha512": "00"})),
         ("/policy/digest/sha256", json!("AB".repeat(32))),
         ("/inputAttestations/0/digest", json!({})),
@@ -309,14 +312,38 @@ fn values_outside_their_grammar_are_refused() {
 fn nothing_is_signed_that_nobody_would_read() {
     let long = "x".repeat(WARNING_CHARACTERS_MAX + 1);
     for bad in [
-        Receipt { gate: String::new(), ..receipt() },
-        Receipt { policy: "other".into(), ..receipt() },
-        Receipt { policy_digest: String::new(), ..receipt() },
-        Receipt { valid_until: NOON, ..receipt() },
-        Receipt { sequence: -1, ..receipt() },
-        Receipt { warnings: vec![long], ..receipt() },
-        Receipt { warnings: vec![String::new(); WARNINGS_MAX + 1], ..receipt() },
-        Receipt { inputs: vec![image(); INPUTS_MAX + 1], ..receipt() },
+        Receipt {
+            gate: String::new(),
+            ..receipt()
+        },
+        Receipt {
+            policy: "other".into(),
+            ..receipt()
+        },
+        Receipt {
+            policy_digest: String::new(),
+            ..receipt()
+        },
+        Receipt {
+            valid_until: NOON,
+            ..receipt()
+        },
+        Receipt {
+            sequence: -1,
+            ..receipt()
+        },
+        Receipt {
+            warnings: vec![long],
+            ..receipt()
+        },
+        Receipt {
+            warnings: vec![String::new(); WARNINGS_MAX + 1],
+            ..receipt()
+        },
+        Receipt {
+            inputs: vec![image(); INPUTS_MAX + 1],
+            ..receipt()
+        },
     ] {
         let error = bad.sign(&key()).unwrap_err();
         assert_eq!(error.code(), "receipt-unreadable");

@@ -151,10 +151,16 @@ impl Verify {
     }
 
     /// The image's digest, and the receipts that were given for it or lie beside it.
-    async fn found(&self, server: &ServerFlags, image: &ImageReference) -> Result<(Digest, Vec<Found>)> {
+    async fn found(
+        &self,
+        server: &ServerFlags,
+        image: &ImageReference,
+    ) -> Result<(Digest, Vec<Found>)> {
         if !self.receipts.is_empty() {
             let Some(digest) = &image.digest else {
-                bail!("with `--receipt` nobody is asked what `{image}` is: name the image by its digest");
+                bail!(
+                    "with `--receipt` nobody is asked what `{image}` is: name the image by its digest"
+                );
             };
             let found = self.receipts.iter().map(|path| read(path));
             return Ok((digest.clone(), found.collect::<Result<_>>()?));
@@ -232,7 +238,11 @@ async fn resolve(client: &Client, image: &ImageReference) -> Result<Digest> {
 }
 
 /// The receipts that lie beside an image in whatever registry.
-async fn fetch(client: &Client, repository: &RepositoryName, digest: &Digest) -> Result<Vec<Found>> {
+async fn fetch(
+    client: &Client,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Vec<Found>> {
     let listed = client
         .referrers(repository, digest, Some(media::SIGSTORE_BUNDLE_V03))
         .await?;
@@ -257,7 +267,9 @@ async fn fetch(client: &Client, repository: &RepositoryName, digest: &Digest) ->
             continue;
         }
         for layer in manifest.layers {
-            if layer.media_type != media::SIGSTORE_BUNDLE_V03 || layer.size > RECEIPT_BYTES_MAX as u64 {
+            if layer.media_type != media::SIGSTORE_BUNDLE_V03
+                || layer.size > RECEIPT_BYTES_MAX as u64
+            {
                 continue;
             }
             if found.len() == RECEIPTS_MAX {
