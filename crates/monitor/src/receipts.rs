@@ -51,7 +51,7 @@ pub(crate) async fn reconcile(
     let policies = policies::current(&context.store).await?;
     let key = keys::signer(&context.store, Purpose::Receipt, now).await?;
     let mut image = None;
-    for decision in passing {
+    for decision in &passing {
         let wanted = Wanted::of(decision, &policies, now);
         let before = live.iter().find(|record| is_of(record, decision));
         let Some(wanted) =

@@ -153,8 +153,11 @@ impl World {
         put_manifest(self.store(), &writer, &put, NOW)
             .await
             .unwrap();
-        let found = catalogue::manifest(self.store(), &repository(), &Reference::Digest(digest));
-        found.await.unwrap().unwrap()
+        let reference = Reference::Digest(digest);
+        catalogue::manifest(self.store(), &repository(), &reference)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// Two people open the gate `production` for an image, for some time.
@@ -199,8 +202,10 @@ impl World {
 
     /// The digests of what is attached to an image.
     async fn referrers(&self, image: &StoredManifest) -> Vec<Digest> {
-        let found = catalogue::referrers(self.store(), &repository(), &image.digest, None, None);
-        let found = found.await.unwrap().descriptors;
+        let found = catalogue::referrers(self.store(), &repository(), &image.digest, None, None)
+            .await
+            .unwrap()
+            .descriptors;
         found.into_iter().map(|found| found.digest).collect()
     }
 
@@ -223,11 +228,12 @@ impl World {
             .bytes()
             .await
             .unwrap();
+        let policy = Digest::sha256(POLICY.as_bytes());
         let expected = Expected {
             image: &image.digest,
             repository: &repository(),
             gate,
-            policy_digest: Some(Digest::sha256(POLICY.as_bytes()).hex()),
+            policy_digest: Some(policy.hex()),
             sequence: None,
         };
         let now = self.context.now();
@@ -275,9 +281,11 @@ async fn deciding_again_makes_no_new_receipt_and_no_new_fact() {
     world.decide().await;
     assert_eq!(world.live(&image).await, live);
     assert_eq!(world.referrers(&image).await, attached);
-    let facts = store::decisions::gather(world.store(), &repository(), &image.digest, "shop");
+    let facts = store::decisions::gather(world.store(), &repository(), &image.digest, "shop")
+        .await
+        .unwrap();
     assert_eq!(
-        facts.await.unwrap().evidence.len(),
+        facts.evidence.len(),
         0,
         "a receipt is no evidence"
     );

@@ -102,8 +102,10 @@ impl Shop {
             .unwrap();
         let all = found.descriptors.into_iter().map(|found| found.digest);
         let mut all: Vec<Digest> = all.collect();
-        let facts = store::decisions::gather(store, &name("shop/web"), &self.image.digest, "shop");
-        let evidence = facts.await.unwrap().evidence;
+        let facts = store::decisions::gather(store, &name("shop/web"), &self.image.digest, "shop")
+            .await
+            .unwrap();
+        let evidence = facts.evidence;
         assert_eq!(evidence.len(), 1, "no receipt is a fact");
         all.retain(|digest| *digest != evidence[0].manifest);
         all
