@@ -18,6 +18,7 @@ pub mod image;
 pub mod keys;
 mod page;
 pub mod policies;
+pub mod receipts;
 mod secret;
 pub mod tokens;
 pub mod webhooks;

@@ -8,6 +8,7 @@ mod images;
 mod keys;
 mod operations;
 mod policies;
+mod receipts;
 mod tlog;
 mod tokens;
 

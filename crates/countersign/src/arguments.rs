@@ -1,8 +1,8 @@
 //! The command line: one list of commands, each described in its own file. Help, usage errors (exit code 2) and completion come from here.
 
 use crate::command::{
-    account, advisories, affected, audit, backup, check, demo, events, gate, gc, grant, key, login,
-    policy, sbom, scan, serve, sign, stock, team, token, trust, verify, webhook,
+    account, advisories, affected, audit, backup, bundle, check, demo, events, gate, gc, grant,
+    key, login, policy, sbom, scan, serve, sign, stock, team, token, trust, verify, webhook,
 };
 use crate::context::ServerFlags;
 use crate::output::ColourChoice;
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Sign(sign::Sign),
     /// Say whose signatures stand behind images, and why others do not count.
     Verify(verify::Verify),
+    /// Write an image with all that speaks for it into one file, for hosts without a network.
+    Bundle(bundle::Bundle),
     /// Ask a gate whether an image may pass, and why not.
     Gate(gate::Gate),
     /// Check, test, apply and show policies.

@@ -5,6 +5,7 @@ pub(crate) mod advisories;
 pub(crate) mod affected;
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod bundle;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod events;
@@ -45,6 +46,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Key(command) => command.run(server).await,
         Command::Sign(command) => command.run(server).await,
         Command::Verify(command) => command.run(server).await,
+        Command::Bundle(command) => command.run(server).await,
         Command::Gate(command) => command.run(server).await,
         Command::Policy(command) => command.run(server).await,
         Command::Trust(command) => command.run(server).await,

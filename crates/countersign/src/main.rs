@@ -2,6 +2,7 @@
 //! What a command does is in its file below `command/`; this file only starts it.
 
 mod arguments;
+mod bundle;
 mod command;
 mod configuration;
 mod context;
@@ -11,6 +12,7 @@ mod log;
 mod output;
 mod pkcs11;
 mod progress;
+mod receipts;
 mod service;
 mod source;
 

@@ -1,7 +1,7 @@
 //! Deciding again: what a change or the time may have changed, so that people are told and automatic stages are signed. Pulls do not
 //! wait for it: they ask `store::decisions` themselves.
 
-use crate::{Context, Result, stages};
+use crate::{Context, Result, receipts, stages};
 use oci::Digest;
 use serde::Deserialize;
 use store::{System, break_glass, decisions};
@@ -56,13 +56,15 @@ pub(crate) async fn end_break_glass(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Asks every gate; a stage that is signed now is a new fact, which asks for the same job again.
-async fn refresh(context: &Context, repository_id: i64, digest: &Digest) -> Result<()> {
+/// Asks every gate; a stage that is signed now is a new fact, which asks for the same job again. A receipt is none.
+pub(crate) async fn refresh(context: &Context, repository_id: i64, digest: &Digest) -> Result<()> {
     let now = context.now();
-    if let Some(decided) = decisions::refresh(&context.store, repository_id, digest, now).await? {
-        stages::sign_automatic(context, repository_id, digest, &decided).await?;
+    let decided = decisions::refresh(&context.store, repository_id, digest, now).await?;
+    if let Some(decided) = &decided {
+        stages::sign_automatic(context, repository_id, digest, decided).await?;
     }
-    Ok(())
+    let decided = decided.unwrap_or_default();
+    receipts::reconcile(context, repository_id, digest, &decided).await
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Everything that happens by itself, as two tables: jobs that something asks for, and rounds that come by the clock.
 
 use crate::{
-    Context, Error, Result, collecting, deciding, delivering, indexing, matching, releasing,
-    renewing, warning, witnessing,
+    Context, Error, Result, collecting, deciding, delivering, indexing, matching, receipts,
+    releasing, renewing, warning, witnessing,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -98,6 +98,8 @@ pub enum Round {
     EndBreakGlass,
     /// Ends uploads that nobody finishes.
     ExpireUploads,
+    /// Signs receipts again that come to their end.
+    RenewReceipts,
     /// Signs the server's part of trust repositories again, long before it ends.
     RenewTrust,
     /// Removes blobs that nothing needs: each hour, and when somebody asks; one process at a time.
@@ -115,6 +117,7 @@ impl Round {
         Self::DecideDue,
         Self::EndBreakGlass,
         Self::ExpireUploads,
+        Self::RenewReceipts,
         Self::RenewTrust,
         Self::CollectGarbage,
         Self::WriteBack,
@@ -130,6 +133,7 @@ impl Round {
             Self::DecideDue => "decide-due",
             Self::EndBreakGlass => "end-break-glass",
             Self::ExpireUploads => "expire-uploads",
+            Self::RenewReceipts => "renew-receipts",
             Self::RenewTrust => "renew-trust",
             Self::CollectGarbage => "collect-garbage",
             Self::WriteBack => "write-back",
@@ -144,6 +148,7 @@ impl Round {
             Self::AskWitnesses => Duration::from_secs(10),
             Self::DeliverWebhooks | Self::DecideDue | Self::WriteBack => Duration::from_millis(250),
             Self::ExpireUploads => Duration::from_secs(600),
+            Self::RenewReceipts => Duration::from_secs(5),
             Self::RenewTrust => Duration::from_secs(60),
             Self::EndBreakGlass => Duration::from_secs(1),
             // A look whether it is time, or whether somebody asked.
@@ -155,7 +160,11 @@ impl Round {
     pub(crate) fn may_be_cut(self) -> bool {
         matches!(
             self,
-            Self::AskWitnesses | Self::ExpireUploads | Self::RenewTrust | Self::CollectGarbage
+            Self::AskWitnesses
+                | Self::ExpireUploads
+                | Self::RenewReceipts
+                | Self::RenewTrust
+                | Self::CollectGarbage
         )
     }
 
@@ -176,6 +185,7 @@ impl Round {
                     .map(drop)?;
                 Ok(())
             }
+            Self::RenewReceipts => receipts::renew_due(context).await,
             Self::RenewTrust => renewing::renew_due(context).await,
             Self::CollectGarbage => collecting::collect(context).await,
             Self::WriteBack => Ok(context.store.write_back().await.map(drop)?),

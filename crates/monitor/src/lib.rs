@@ -1,4 +1,4 @@
-//! All that happens by itself: new images are indexed, new advisories matched, decisions made again, automatic stages signed,
+//! All that happens by itself: new images are indexed, new advisories matched, decisions made again, automatic stages and receipts signed,
 //! events delivered, tags released to clients with content trust, trust repositories kept from ending, the audit log sealed. Start at [`jobs`], which lists it.
 //!
 //! Every job is a reconciler: started by a signal *and* a period, safe to run twice, one code path. It answers no requests, and
@@ -12,6 +12,7 @@ mod following;
 mod indexing;
 pub mod jobs;
 mod matching;
+mod receipts;
 mod releasing;
 mod renewing;
 mod runner;
@@ -103,6 +104,14 @@ pub enum Error {
     /// There is no thread to read an upload with.
     #[error("no thread to read an upload with")]
     Aside(#[source] std::io::Error),
+    /// A receipt could not be signed.
+    #[error("cannot sign a receipt of gate `{gate}`: {why}")]
+    Receipt {
+        /// The gate.
+        gate: String,
+        /// What the signer said.
+        why: String,
+    },
     /// A statement could not be signed.
     #[error("cannot sign for stage `{stage}`: {why}")]
     Sign {

@@ -9,6 +9,7 @@ mod gates;
 mod node;
 mod order;
 mod reader;
+mod receipts;
 mod stages;
 mod units;
 mod validate;
@@ -26,6 +27,7 @@ use crate::pattern::Pattern;
 use crate::principal::{Directory, Kind, Principal, PrincipalId};
 
 pub(crate) use self::order::{AUTHOR_STAGE, closure, required};
+pub use self::receipts::RECEIPT_VALID_MILLISECONDS_DEFAULT;
 pub use self::units::{UnitError, parse_duration, parse_until};
 pub use self::validate::{Unvalidated, parse, validate};
 
@@ -50,6 +52,8 @@ pub struct Policy {
     pub gates: BTreeMap<String, Gate>,
     /// The gates that release tags to clients with content trust; without it, those that enforce.
     pub content_trust: Option<Vec<String>>,
+    /// How long a receipt of its gates is valid at most, in milliseconds.
+    pub receipt_valid_milliseconds: i64,
     /// The exceptions, in the order of the file.
     pub exceptions: Vec<Exception>,
 }
@@ -329,6 +333,7 @@ impl Policy {
             stages: BTreeMap::new(),
             gates: BTreeMap::new(),
             content_trust: None,
+            receipt_valid_milliseconds: RECEIPT_VALID_MILLISECONDS_DEFAULT,
             exceptions: Vec::new(),
         }
     }

@@ -13,6 +13,7 @@ mod mount;
 mod openpgp;
 mod pull;
 mod push;
+mod receipt;
 mod record;
 mod tuf;
 mod uploads;

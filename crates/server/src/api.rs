@@ -11,6 +11,7 @@ pub(crate) mod images;
 pub(crate) mod keys;
 pub(crate) mod openapi;
 pub(crate) mod policies;
+pub(crate) mod receipts;
 
 pub(crate) use self::call::Call;
 use crate::error::{ApiError, ApiResult, shown};

@@ -100,6 +100,8 @@ fn api_routes() -> Router<App> {
         .route("/lint", post(api::policies::lint))
         .route("/gate", get(api::images::gate))
         .route("/verify", get(api::images::verify))
+        .route("/receipts", get(api::receipts::list))
+        .route("/receipt-keys", get(api::receipts::public_keys))
         .route(
             "/break-glass",
             get(api::break_glass::list).post(api::break_glass::ask),

@@ -121,6 +121,8 @@ fn api() -> Vec<Asked> {
             "/api/v1/gate?ref=shop/web:1&gate=production",
         ),
         asked("GET", "/verify", "/api/v1/verify?ref=shop/web:1"),
+        asked("GET", "/receipts", "/api/v1/receipts?ref=shop/web:1"),
+        asked("GET", "/receipt-keys", "/api/v1/receipt-keys"),
         asked("GET", "/break-glass", "/api/v1/break-glass"),
         with(
             "POST",

@@ -24,12 +24,14 @@ mod required;
 mod served;
 
 pub use blobs::{blob, blob_holders, link_blob, unlink_blob};
+pub(crate) use delete::remove_own;
 pub use delete::{Deleter, delete_manifest, delete_tag};
 pub use delete_many::{
     Deletion, Emptied, Swept, TagPattern, delete_tags, empty_repository, matching_tags,
 };
 pub use keep::keep_blob;
 pub use list::{Held, TagRecord, holders, manifests, repositories, tag_records, tags, tags_of};
+pub(crate) use put::put_own;
 pub use put::{INDEX_IMAGE, Put, PutManifest, StageRecord, TagMove, put_manifest};
 pub use referrers::{Referrers, referrers};
 pub(crate) use required::{arrived, awaits_layers};
@@ -165,7 +167,7 @@ async fn known_id(tx: &mut Tx, name: &RepositoryName) -> Result<Option<i64>> {
 
 /// Locks a repository that exists: until the transaction ends, no other one changes its manifests, tags or links. Blobs may
 /// still be added.
-async fn lock(tx: &mut Tx, name: &RepositoryName) -> Result<i64> {
+pub(crate) async fn lock(tx: &mut Tx, name: &RepositoryName) -> Result<i64> {
     let row =
         sqlx::query("UPDATE repositories SET created_at = created_at WHERE name = $1 RETURNING id")
             .bind(name.as_str())

@@ -24,7 +24,9 @@ pub use self::referring::{Referring, referring};
 pub use self::schedule::{GateStage, Subject, due, record_stage, refresh, stage_records, stock};
 pub use self::verify::verify;
 use crate::accounts::directory_in;
+use crate::db::Tx;
 use crate::error::{Error, Result};
+use crate::receipts::NewReceipt;
 use crate::{Store, policies, snapshot};
 
 /// The kind of the job that decides everything again; its key is `all`.
@@ -93,6 +95,23 @@ pub async fn decide_each(
         Some(answers) => Ok(answers),
         None => decide_anew(store, repository, digest, gates, now).await,
     }
+}
+
+/// Whether the kept answer that a receipt is about lets the image pass, at `now` and as the transaction sees it.
+pub(crate) async fn still_passes(
+    tx: &mut Tx,
+    repository: &RepositoryName,
+    receipt: &NewReceipt,
+    now: i64,
+) -> Result<bool> {
+    let mut kept = match kept::read(tx.conn(), repository, &receipt.digest).await {
+        Err(Error::NotFound { .. }) => return Ok(false),
+        outcome => outcome?,
+    };
+    let answer = kept.take_valid(&receipt.gate, now);
+    Ok(answer.is_some_and(|decision| {
+        decision.outcome.passes() && decision.policy_digest == receipt.policy_digest
+    }))
 }
 
 /// All facts about a manifest, as the gates of a policy would see them.

@@ -50,6 +50,7 @@ mod permit;
 pub mod policies;
 mod random;
 mod reading;
+pub mod receipts;
 pub mod signing_keys;
 mod snapshot;
 mod standing;

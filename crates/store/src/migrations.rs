@@ -22,6 +22,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (11, include_str!("../migrations/0011_break_glass.sql")),
     (12, include_str!("../migrations/0012_transparency_log.sql")),
     (13, include_str!("../migrations/0013_keys_revoked_from.sql")),
+    (14, include_str!("../migrations/0014_receipts.sql")),
 ];
 
 /// The advisory lock that keeps two processes from migrating one PostgreSQL database at once; an arbitrary number.

@@ -19,6 +19,7 @@ mod opening;
 mod outbox;
 mod policies;
 mod readiness;
+mod receipts;
 mod signing_keys;
 mod tokens;
 mod tuf;

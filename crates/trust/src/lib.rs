@@ -1,6 +1,6 @@
 //! Who vouches for what: bytes in, [`Verified`] out.
 //!
-//! Keys and the files they rest in, DSSE envelopes, in-toto statements, our stage statement, sigstore's formats with
+//! Keys and the files they rest in, DSSE envelopes, in-toto statements, our stage statement, receipts, sigstore's formats with
 //! keys and certificates, cosign's simple signing, the Merkle log and its checkpoints. Deliberately pure: no clock, no files, no
 //! network, and no opinion on whom to trust. The caller chooses the keys, `policy` decides what their signatures are
 //! worth.
@@ -33,6 +33,7 @@ pub mod checkpoint;
 pub mod cosign;
 mod der;
 pub mod dsse;
+pub mod enclosed;
 mod encoding;
 pub mod evidence;
 mod excerpt;
@@ -47,6 +48,7 @@ mod pbes2;
 mod pem;
 pub mod possession;
 mod private;
+pub mod receipt;
 mod registered;
 pub mod sigstore;
 pub mod stage;
@@ -70,6 +72,7 @@ pub use openpgp::OpenPgpKey;
 pub use pbes2::{Pbes2Error, ROUNDS_MAX};
 pub use pem::{PEM_BYTES_MAX, PemError};
 pub use private::{PrivateKey, PrivateKeyError, SignError, Signer};
+pub use receipt::Receipt;
 pub use registered::{RegisteredKey, RegisteredKeyError};
 pub use stage::StageStatement;
 pub use statement::Statement;

@@ -95,6 +95,13 @@ pub(crate) enum Key {
         #[arg(short, long, value_enum, default_value_t)]
         output: Format,
     },
+    /// Print the public key of the server's receipts, for `countersign verify --receipt-key`.
+    #[command(after_help = "Example:\n  countersign key server > server.pub")]
+    Server {
+        /// How to print it; JSON lists the keys of before as well.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
     /// Revoke a key: none of its signatures counts any more, or none from a moment on. It stays its owner's for ever.
     Revoke(revoke::Revoke),
 }
@@ -177,6 +184,15 @@ impl Key {
                     row,
                     "no keys yet",
                 )?;
+            }
+            Self::Server { output } => {
+                let keys = server.client()?.receipt_keys().await?;
+                match (output, keys.first()) {
+                    (Format::Json, _) => output::json(&keys)?,
+                    // The file has one key; a receipt of one of before ends by itself.
+                    (Format::Table, Some(newest)) => output::line(newest.public_key_pem.trim_end()),
+                    (Format::Table, None) => bail!("the server has no key for receipts yet"),
+                }
             }
             Self::Revoke(revoke) => revoke.run(server).await?,
         }

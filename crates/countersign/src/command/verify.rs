@@ -1,5 +1,8 @@
 //! `countersign verify`: whose signatures stand behind an image, and why others do not count, whatever the gates ask. Exit code
-//! 0 when every stage is signed as the policies ask, 3 when one is not.
+//! 0 when every stage is signed as the policies ask, 3 when one is not. With `--receipt-key` the gates' receipts are asked instead,
+//! and no server.
+
+mod receipt;
 
 use super::gate::{local_reference, tinted};
 use crate::context::ServerFlags;
@@ -7,20 +10,46 @@ use crate::exit::Exit;
 use crate::output::{self, Format};
 use anyhow::Result;
 use client::api::gate::VerifyAnswer;
-use oci::ImageReference;
+use oci::{ImageReference, RepositoryName};
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  countersign verify registry.example:5000/shop/web:1\n  \
-                  countersign verify shop/web:1 shop/api:1 --stage staging"
+                  countersign verify shop/web:1 shop/api:1 --stage staging\n  \
+                  countersign verify --gate production --receipt-key server.pub registry.example:5000/shop/web:1\n  \
+                  countersign verify --offline web.tar --gate production --receipt-key server.pub"
 )]
 pub(crate) struct Verify {
     /// The images, with or without the registry's host.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "offline")]
     images: Vec<ImageReference>,
     /// Look at this stage only; may be repeated.
-    #[arg(long = "stage", value_name = "NAME")]
+    #[arg(long = "stage", value_name = "NAME", conflicts_with = "receipt_keys")]
     stages: Vec<String>,
+    /// Ask the receipts of this gate, not the server; may be repeated.
+    #[arg(long = "gate", value_name = "NAME", requires = "receipt_keys")]
+    gates: Vec<String>,
+    /// A public key of the server's receipts (`countersign key server`); may be repeated.
+    #[arg(long = "receipt-key", value_name = "FILE")]
+    receipt_keys: Vec<PathBuf>,
+    /// A receipt in a file, instead of those beside the image; may be repeated.
+    #[arg(
+        long = "receipt",
+        value_name = "FILE",
+        requires = "receipt_keys",
+        conflicts_with = "offline"
+    )]
+    receipts: Vec<PathBuf>,
+    /// A policy that has to be the one that answered; may be repeated.
+    #[arg(long = "policy", value_name = "FILE", requires = "receipt_keys")]
+    policies: Vec<PathBuf>,
+    /// The repository that the receipts have to be for, where the image has another name here.
+    #[arg(long, value_name = "NAME", requires = "receipt_keys")]
+    repository: Option<RepositoryName>,
+    /// A file made by `countersign bundle`: nothing is asked over the network.
+    #[arg(long, value_name = "FILE", requires = "receipt_keys")]
+    offline: Option<PathBuf>,
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -28,6 +57,9 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) async fn run(self, server: &ServerFlags) -> Result<Exit> {
+        if self.is_by_receipt() {
+            return self.by_receipt(server).await;
+        }
         let mut answers = Vec::new();
         for image in &self.images {
             let client = match (&image.host, &server.server) {

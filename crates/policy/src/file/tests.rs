@@ -170,3 +170,26 @@ fn a_stage_that_a_required_one_comes_after_is_required() {
     let text = DESIGN.replace("require: [ci, scan, staging]", "require: [staging]");
     assert_eq!(load(&text, "shop").expect("good").warnings(0), []);
 }
+
+#[test]
+fn receipts_are_valid_for_a_day_unless_the_file_says_otherwise() {
+    const HOUR: i64 = 3_600_000;
+    let of = |rest: &str| {
+        let policy = load(&format!("{DESIGN}{rest}"), "shop");
+        policy
+            .unwrap_or_else(|lints| panic!("{lints:?}"))
+            .receipt_valid_milliseconds
+    };
+    assert_eq!(of(""), 24 * HOUR);
+    for (text, milliseconds) in [
+        ("5m", HOUR / 12),
+        ("1h", HOUR),
+        ("7d", 7 * 24 * HOUR),
+        ("90d", 90 * 24 * HOUR),
+    ] {
+        assert_eq!(
+            of(&format!("receipts: {{valid-for: {text}}}\n")),
+            milliseconds
+        );
+    }
+}

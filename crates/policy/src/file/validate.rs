@@ -4,7 +4,7 @@ use oci::Digest;
 
 use super::node::{self, Value};
 use super::reader::Reader;
-use super::{Policy, content_trust, exceptions, gates, stages};
+use super::{Policy, content_trust, exceptions, gates, receipts, stages};
 use crate::lint::{Lint, LintCode, Position};
 use crate::pattern::Pattern;
 
@@ -15,6 +15,7 @@ const KEYS: &[&str] = &[
     "stages",
     "gates",
     "content-trust",
+    "receipts",
     "exceptions",
 ];
 const FILE: &str = "the policy";
@@ -89,6 +90,10 @@ fn read_policy(reader: &mut Reader, unvalidated: &Unvalidated, name: &str) -> Op
     let content_trust = fields
         .find("content-trust")
         .map(|value| content_trust::read(reader, value, &gates));
+    let receipt_valid_milliseconds = fields
+        .find("receipts")
+        .and_then(|value| receipts::read(reader, value))
+        .unwrap_or(receipts::RECEIPT_VALID_MILLISECONDS_DEFAULT);
     let exceptions = fields
         .find("exceptions")
         .map(|value| exceptions::read(reader, value, &repositories));
@@ -100,6 +105,7 @@ fn read_policy(reader: &mut Reader, unvalidated: &Unvalidated, name: &str) -> Op
         stages: stages.into_policy(),
         gates: gates.good,
         content_trust,
+        receipt_valid_milliseconds,
         exceptions: exceptions.unwrap_or_default(),
     })
 }

@@ -105,6 +105,14 @@ pub async fn delete_manifest(
     })
 }
 
+/// Removes what `put_own` stored, if it is there, in a locked repository and a transaction that does more.
+pub(crate) async fn remove_own(tx: &mut Tx, repository_id: i64, digest: &Digest) -> Result<()> {
+    match shape_of(tx, repository_id, digest).await? {
+        Some(Shape::Evidence) => remove(tx, repository_id, digest).await.map(drop),
+        _ => Ok(()),
+    }
+}
+
 /// The manifest that a tag is on, and what it is for.
 pub(super) async fn tagged(
     tx: &mut Tx,

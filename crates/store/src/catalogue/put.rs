@@ -86,6 +86,22 @@ pub async fn put_manifest(
     .await)
 }
 
+/// Stores a manifest that the server makes again and again, such as a receipt, in a locked repository and a transaction that does
+/// more. Whose bytes they are need not be known, and what it is for is accounted for by whoever calls.
+pub(crate) async fn put_own(
+    tx: &mut Tx,
+    repository_id: i64,
+    put: &PutManifest<'_>,
+    now: i64,
+) -> Result<()> {
+    check_digest(put)?;
+    required::check(tx, repository_id, put.manifest, put.shape).await?;
+    if insert_manifest(tx, repository_id, put, None, now).await? {
+        insert_references(tx, repository_id, put).await?;
+    }
+    Ok(())
+}
+
 async fn write(
     tx: &mut Tx,
     writer: &Writer<'_>,
@@ -223,6 +239,23 @@ async fn insert(
     pushed_by: Option<i64>,
     now: i64,
 ) -> Result<bool> {
+    let inserted = insert_manifest(tx, repository_id, put, pushed_by, now).await?;
+    sqlx::query("INSERT INTO first_pushes (digest, principal_id, pushed_at) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING")
+        .bind(put.digest.as_str())
+        .bind(pushed_by)
+        .bind(now)
+        .execute(tx.conn())
+        .await?;
+    Ok(inserted)
+}
+
+async fn insert_manifest(
+    tx: &mut Tx,
+    repository_id: i64,
+    put: &PutManifest<'_>,
+    pushed_by: Option<i64>,
+    now: i64,
+) -> Result<bool> {
     let annotations =
         serde_json::to_string(put.manifest.annotations()).map_err(Error::corrupt("annotations"))?;
     let inserted = sqlx::query(
@@ -242,12 +275,6 @@ async fn insert(
     .bind(pushed_by)
     .execute(tx.conn())
     .await?;
-    sqlx::query("INSERT INTO first_pushes (digest, principal_id, pushed_at) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING")
-        .bind(put.digest.as_str())
-        .bind(pushed_by)
-        .bind(now)
-        .execute(tx.conn())
-        .await?;
     Ok(inserted.rows_affected() > 0)
 }
 

@@ -225,6 +225,7 @@ async fn a_store_from_before_carriers_were_noted_knows_those_it_had() {
         "DROP TABLE trust_messages",
         "DROP TABLE trust_vouches",
         "DROP TABLE break_glass",
+        "DROP TABLE receipts",
         "DROP TABLE trust_files",
         "DROP TABLE trust_roles",
         "DROP TABLE trust_keys",

@@ -72,6 +72,7 @@ async fn of_two_blobs_that_an_older_version_gave_one_piece_the_first_keeps_it() 
         "DROP TABLE trust_messages",
         "DROP TABLE trust_vouches",
         "DROP TABLE break_glass",
+        "DROP TABLE receipts",
         "DROP TABLE trust_files",
         "DROP TABLE trust_roles",
         "DROP TABLE trust_keys",

@@ -598,3 +598,24 @@ fn hostile_files_are_refused_with_a_limit() {
             .any(|lint| lint.code == LintCode::LimitExceeded)
     );
 }
+
+#[test]
+fn receipts_end_in_time_to_be_worth_something() {
+    use LintCode::{BadValue, MissingKey, UnknownKey, WrongType};
+    for (value, code, part) in [
+        ("{valid-for: 4m}", BadValue, "use `5m` at least"),
+        ("{valid-for: 0s}", BadValue, "use `5m` at least"),
+        ("{valid-for: 91d}", BadValue, "use `90d` at most"),
+        ("{valid-for: a day}", BadValue, "is not a duration"),
+        ("{valid-for: 24}", WrongType, "must be a duration"),
+        ("{valid-fro: 24h}", UnknownKey, "did you mean `valid-for`?"),
+        ("{}", MissingKey, "`valid-for: 24h`"),
+    ] {
+        let text = format!("{DESIGN}receipts: {value}\n");
+        let lints = load(&text, "shop").expect_err(value);
+        let found = lints.iter().find(|lint| lint.code == code);
+        let found = found.unwrap_or_else(|| panic!("{value}: {lints:#?}"));
+        assert!(found.message.contains(part), "{}", found.message);
+        assert_eq!(found.line, 24, "{value}");
+    }
+}

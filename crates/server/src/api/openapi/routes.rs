@@ -361,6 +361,17 @@ pub(super) const ROUTES: &[Route] = &[
         "VerifyAnswer",
     ),
     asked(
+        "/receipts",
+        IMAGE,
+        "The live receipts of an image: what its gates answered, signed.",
+        "Page Receipt",
+    ),
+    get(
+        "/receipt-keys",
+        "The public keys of the server's receipts, the newest first.",
+        "Page ReceiptKey",
+    ),
+    asked(
         "/break-glass",
         BREAK_GLASS,
         "Gates that were opened, or shall be, for one image each; the newest first.",

@@ -81,6 +81,16 @@ const SCHEMAS: &[Row] = &[
         "GateTurn",
         "policy: string; gate: string; before: string; after: string; sentence: string",
     ),
+    // Receipts
+    (
+        "Receipt",
+        "repository: repository; digest: digest; policy: string; gate: string; manifest: digest; key: string; sequence: integer; \
+         issuedAt: time; validUntilAt: time; bundle: string",
+    ),
+    (
+        "ReceiptKey",
+        "id: string; verifier: string; publicKeyPem: string",
+    ),
     // Room on the disk
     ("AskCollection", "sweep?: boolean; dryRun?: boolean"),
     (
@@ -453,6 +463,8 @@ mod tests {
         agrees::<policy::decision::Node>("Node");
         agrees::<policy::Decision>("Decision");
         agrees::<policy::gate::Verification>("Verification");
+        agrees::<api::receipts::Receipt>("Receipt");
+        agrees::<api::receipts::ReceiptKey>("ReceiptKey");
         agrees::<api::break_glass::NewBreakGlass>("NewBreakGlass");
         agrees::<api::break_glass::BreakGlass>("BreakGlass");
         agrees::<api::catalogue::Repository>("Repository");

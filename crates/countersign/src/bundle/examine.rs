@@ -1,0 +1,358 @@
+//! What a bundle is worth to somebody who asks nobody: whether the image is whole, whether what lies beside it is about it, what
+//! the trust repository says, what the receipts say, and what none of it can prove.
+
+use super::{Attached, Contents, Fault, Opened, blob_name};
+use crate::output;
+use crate::receipts::{self, Asked, Found, Passage};
+use oci::{Descriptor, Digest, Manifest, RepositoryName};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::{Read, Seek};
+use trust::PublicKey;
+use trust::enclosed::{self, Enclosed};
+use trust::receipt;
+use trust::tuf::client::{Anchor, Believed, Client as Reader, Remembered};
+use trust::tuf::{Content as _, Gun};
+
+/// How deep indexes lie in each other.
+const DEPTH_MAX: usize = 4;
+
+/// What somebody wants to know of a bundle.
+pub(crate) struct Question<'a> {
+    pub(crate) keys: &'a [PublicKey],
+    /// The image that it has to be; whichever it is, where none is named.
+    pub(crate) image: Option<&'a Digest>,
+    /// The repository that the receipts have to be for; the one that the image was taken from, where none is named.
+    pub(crate) repository: Option<&'a RepositoryName>,
+    pub(crate) gates: &'a [String],
+    /// The SHA-256 of policies, in hexadecimal.
+    pub(crate) policies: &'a [String],
+    pub(crate) now: i64,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    pub(crate) verified: bool,
+    pub(crate) repository: RepositoryName,
+    pub(crate) digest: Digest,
+    pub(crate) gates: Vec<Passage>,
+    /// What was found beside the image, and what it is worth.
+    pub(crate) found: Vec<String>,
+    /// What was not proved.
+    pub(crate) not_proved: Vec<String>,
+}
+
+/// Looks into an opened bundle.
+///
+/// # Errors
+/// The first file that does not belong there, or is missing.
+pub(crate) fn examine<R: Read + Seek>(
+    bundle: &mut Opened<R>,
+    question: &Question<'_>,
+) -> Result<Report, Fault> {
+    let contents = bundle.contents.clone();
+    if let Some(wanted) = question.image
+        && *wanted != contents.image
+    {
+        return Err(Fault::new(
+            super::CONTENTS,
+            format!("it is about `{}`, not about `{wanted}`", contents.image),
+        ));
+    }
+    let repository = question.repository.unwrap_or(&contents.repository);
+    let mut looked = Looked::default();
+    looked.image(bundle, &contents.image, 0)?;
+    for attached in &contents.attached {
+        looked.attached(bundle, attached, &contents.image)?;
+    }
+    let asked = Asked {
+        keys: question.keys,
+        image: &contents.image,
+        repository,
+        gates: question.gates,
+        policies: question.policies,
+        now: question.now,
+    };
+    let gates = receipts::judge(&looked.receipts, &asked);
+    let mut report = Report {
+        verified: receipts::verified(&gates),
+        repository: repository.clone(),
+        digest: contents.image.clone(),
+        found: looked.said(),
+        not_proved: gates.iter().flat_map(Passage::not_proved).collect(),
+        gates,
+    };
+    policies(bundle, &contents, &mut report)?;
+    inputs(&contents, &mut report);
+    trust_data(bundle, &contents, question.now, &mut report)?;
+    report
+        .not_proved
+        .extend(contents.missing.iter().map(|text| text.replace('\n', " ")));
+    Ok(report)
+}
+
+/// What was seen on the way.
+#[derive(Default)]
+struct Looked {
+    receipts: Vec<Found>,
+    kinds: BTreeMap<String, usize>,
+    absent_platforms: usize,
+}
+
+impl Looked {
+    /// The image is whole: all that it refers to is there, with the size that it says.
+    fn image<R: Read + Seek>(
+        &mut self,
+        bundle: &mut Opened<R>,
+        digest: &Digest,
+        depth: usize,
+    ) -> Result<(), Fault> {
+        let manifest = manifest(bundle, digest)?;
+        let Manifest::Index(index) = &manifest else {
+            return manifest
+                .descriptors()
+                .try_for_each(|descriptor| whole(bundle, digest, descriptor));
+        };
+        if depth == DEPTH_MAX {
+            return Err(Fault::new(
+                blob_name(digest),
+                "limit exceeded: indexes in indexes in indexes",
+            ));
+        }
+        for child in &index.manifests {
+            // A registry may hold some platforms only, and an index may be carried with one of them.
+            if bundle.has(&child.digest) {
+                self.image(bundle, &child.digest, depth + 1)?;
+            } else {
+                self.absent_platforms += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// What lies beside the image is about it, by its own words.
+    fn attached<R: Read + Seek>(
+        &mut self,
+        bundle: &mut Opened<R>,
+        attached: &Attached,
+        image: &Digest,
+    ) -> Result<(), Fault> {
+        let Attached {
+            manifest: digest,
+            to,
+        } = attached;
+        let parsed = manifest(bundle, digest)?;
+        if let Some(subject) = parsed.subject()
+            && subject.digest != *to
+        {
+            return Err(Fault::new(
+                blob_name(digest),
+                format!("it is attached to {}, and lies beside {to}", subject.digest),
+            ));
+        }
+        let Manifest::Image(manifest) = &parsed else {
+            return Ok(());
+        };
+        whole(bundle, digest, &manifest.config)?;
+        for layer in &manifest.layers {
+            whole(bundle, digest, layer)?;
+            let kind = self.document(bundle, layer, attached, image)?;
+            *self.kinds.entry(kind).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// Reads one document beside the image; answers what kind it is.
+    fn document<R: Read + Seek>(
+        &mut self,
+        bundle: &mut Opened<R>,
+        layer: &Descriptor,
+        attached: &Attached,
+        image: &Digest,
+    ) -> Result<String, Fault> {
+        // A large SBOM is carried and not looked into.
+        if bundle
+            .size(&layer.digest)
+            .is_some_and(|size| size > super::DOCUMENT_BYTES_MAX)
+        {
+            return Ok(layer.media_type.clone());
+        }
+        let bytes = bundle.document(&layer.digest)?;
+        let found = enclosed::check(&layer.media_type, &bytes, &attached.to)
+            .map_err(|error| Fault::new(blob_name(&layer.digest), error.to_string()))?;
+        Ok(match found {
+            Enclosed::Statement { predicate_type } => {
+                if predicate_type == receipt::PREDICATE_TYPE && attached.to == *image {
+                    self.receipts.push(Found {
+                        name: attached.manifest.to_string(),
+                        bundle: bytes,
+                    });
+                }
+                predicate_type
+            }
+            Enclosed::SimpleSigning | Enclosed::Other => layer.media_type.clone(),
+        })
+    }
+
+    fn said(&self) -> Vec<String> {
+        let plain = |kind: &str| {
+            kind.chars()
+                .filter(|c| !c.is_control())
+                .take(120)
+                .collect::<String>()
+        };
+        let mut said: Vec<String> = self
+            .kinds
+            .iter()
+            .map(|(kind, count)| format!("{count} × {}", plain(kind)))
+            .collect();
+        if self.absent_platforms > 0 {
+            said.push(format!(
+                "{} platforms of the index are not in the file",
+                self.absent_platforms
+            ));
+        }
+        said
+    }
+}
+
+fn manifest<R: Read + Seek>(bundle: &mut Opened<R>, digest: &Digest) -> Result<Manifest, Fault> {
+    let bytes = bundle.document(digest)?;
+    Manifest::parse(&bytes, None).map_err(|error| Fault::new(blob_name(digest), error.to_string()))
+}
+
+fn whole<R: Read + Seek>(
+    bundle: &Opened<R>,
+    of: &Digest,
+    descriptor: &Descriptor,
+) -> Result<(), Fault> {
+    match bundle.size(&descriptor.digest) {
+        Some(size) if size == descriptor.size => Ok(()),
+        Some(size) => Err(Fault::new(
+            blob_name(&descriptor.digest),
+            format!("it has {size} bytes, and {of} says {}", descriptor.size),
+        )),
+        None => Err(Fault::new(
+            blob_name(&descriptor.digest),
+            format!("it is missing in the file, and {of} needs it"),
+        )),
+    }
+}
+
+/// A policy that lies there is the one that a receipt names, or it would explain another decision.
+fn policies<R: Read + Seek>(
+    bundle: &mut Opened<R>,
+    contents: &Contents,
+    report: &mut Report,
+) -> Result<(), Fault> {
+    for passage in &report.gates {
+        for receipt in &passage.receipts {
+            let Some(digest) = contents.policies.get(&receipt.policy) else {
+                continue;
+            };
+            bundle.document(digest)?;
+            if digest.hex() != receipt.policy_digest {
+                return Err(Fault::new(
+                    blob_name(digest),
+                    format!(
+                        "it is said to be policy `{}`, and the receipt is of a policy with the digest {}",
+                        receipt.policy, receipt.policy_digest
+                    ),
+                ));
+            }
+            report
+                .found
+                .push(format!("the text of policy {}", receipt.policy));
+        }
+    }
+    report.found.sort();
+    report.found.dedup();
+    Ok(())
+}
+
+/// The signatures that a receipt rests on may be elsewhere, as those of an index that lists the image are.
+fn inputs(contents: &Contents, report: &mut Report) {
+    let here = |input: &&Digest| {
+        contents
+            .attached
+            .iter()
+            .any(|attached| attached.manifest == **input)
+    };
+    let receipts = report.gates.iter().flat_map(|passage| &passage.receipts);
+    let elsewhere: usize = receipts
+        .map(|receipt| receipt.inputs.len() - receipt.inputs.iter().filter(here).count())
+        .sum();
+    if elsewhere > 0 {
+        report.not_proved.push(format!(
+            "what {elsewhere} of the signatures say that the receipts rest on: they are not in the file"
+        ));
+    }
+}
+
+/// Reads the trust repository as docker's client would, from what lies there.
+fn trust_data<R: Read + Seek>(
+    bundle: &mut Opened<R>,
+    contents: &Contents,
+    now: i64,
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let Some(files) = &contents.trust else {
+        return Ok(());
+    };
+    let bad = |why: String| Fault::new(format!("trust data of {}", files.gun), why);
+    let gun = Gun::parse(&files.gun).map_err(|error| bad(error.to_string()))?;
+    let reader = Reader::new(gun, Anchor::FirstUse, Remembered::default(), now);
+    let mut reader = reader.map_err(|error| bad(error.to_string()))?.with_ended();
+    while let Some(fetch) = reader.next() {
+        let answer = match files.files.get(&fetch.path).cloned().flatten() {
+            Some(digest) => Some(bundle.document(&digest)?),
+            None => None,
+        };
+        reader
+            .feed(answer)
+            .map_err(|error| bad(error.to_string()))?;
+    }
+    let believed = reader.finish().map_err(|error| bad(error.to_string()))?;
+    tag(&believed, contents, report)?;
+    let ends = believed.timestamp().content().expires();
+    let state = if ends <= now {
+        "ended at"
+    } else {
+        "is good until"
+    };
+    report.not_proved.push(format!(
+        "that the trust repository {} has not moved on: its timestamp {state} {}; and that its root is the right one: nobody was asked",
+        files.gun,
+        output::instant(ends)
+    ));
+    Ok(())
+}
+
+/// Where the trust repository knows the tag, it has to be this image.
+fn tag(believed: &Believed, contents: &Contents, report: &mut Report) -> Result<(), Fault> {
+    let Some(tag) = &contents.tag else {
+        report
+            .found
+            .push("trust data; the image was not taken by a tag".to_owned());
+        return Ok(());
+    };
+    let Some(entry) = believed.target(tag.as_str()) else {
+        report
+            .found
+            .push(format!("trust data, which does not release `{tag}`"));
+        return Ok(());
+    };
+    if entry.file.sha256_hex().as_deref() != Some(contents.image.hex()) {
+        return Err(Fault::new(
+            "trust data",
+            format!("its tag `{tag}` is another image than {}", contents.image),
+        ));
+    }
+    report.found.push(format!(
+        "trust data, in which `{tag}` is this image, as {} says",
+        entry.role
+    ));
+    Ok(())
+}

@@ -1,0 +1,373 @@
+//! Receipts through the monitor: one beside each image that its gate lets pass, none beside another, and a new one in time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use oci::{Descriptor, ImageManifest, Manifest, RepositoryName, media};
+use policy::access::{Ceiling, access};
+use policy::verb::{BreakGlass, ManageAccounts, ManagePolicy, Push};
+use policy::{
+    Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Verb, Who,
+};
+use registry::Registry;
+use scanner::Limits;
+use store::accounts::{self, NewGrant, NewPrincipal};
+use store::break_glass::{self, Asked};
+use store::catalogue::{PutManifest, put_manifest};
+use store::{Options, Store, Writer, blobs};
+use tempfile::TempDir;
+use trust::PublicKey;
+use trust::receipt::{Expected, verify};
+
+use super::*;
+use crate::jobs::Round;
+
+const NOW: i64 = 1_800_000_000_000;
+const HOUR: i64 = 60 * 60 * 1_000;
+const POLICY: &str = "
+version: 1
+repositories: ['shop/**']
+stages:
+  review: {signers: [{person: anna}]}
+gates:
+  production: {holds-for: everyone, require: [review]}
+  everybody: {holds-for: everyone, require: [review], mode: warn}
+receipts: {valid-for: 2h}
+";
+
+struct World {
+    context: Context,
+    now: Arc<AtomicI64>,
+    _folder: TempDir,
+}
+
+/// A permit of principal 1, whose roles nobody looks up.
+fn permit<V: Verb>(role: Role, repository: Option<&RepositoryName>) -> Permit<V> {
+    let id = PrincipalId(1);
+    let mut directory = Directory::default();
+    let person = Principal {
+        id,
+        kind: Kind::Person,
+        name: "someone".to_owned(),
+        owner: None,
+        active: true,
+    };
+    directory.principals.insert(id, person);
+    directory.grants.push(Grant {
+        to: Grantee::Principal(id),
+        role,
+        pattern: Pattern::everything(),
+    });
+    let who = Who::Principal(id);
+    access(&directory, &who, repository, &Ceiling::All, false, NOW).unwrap()
+}
+
+fn repository() -> RepositoryName {
+    "shop/web".parse().unwrap()
+}
+
+impl World {
+    async fn new() -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Options::embedded(folder.path()))
+            .await
+            .unwrap();
+        let now = Arc::new(AtomicI64::new(NOW));
+        let clock = Arc::clone(&now);
+        let context = Context::new(
+            store.clone(),
+            Registry::new(store),
+            Arc::new(move || clock.load(Ordering::SeqCst)),
+            Limits::default(),
+            client::webhook::Deliverer::new(&[]).unwrap(),
+        );
+        let world = Self {
+            context,
+            now,
+            _folder: folder,
+        };
+        world.guard("anna").await;
+        world.apply("shop", POLICY).await;
+        world
+    }
+
+    fn store(&self) -> &Store {
+        &self.context.store
+    }
+
+    async fn apply(&self, name: &str, document: &str) {
+        let permit = permit::<ManagePolicy>(Role::Security, None);
+        policies::apply(self.store(), &permit, name, document, NOW)
+            .await
+            .unwrap();
+    }
+
+    /// A person with the role `security`.
+    async fn guard(&self, name: &str) -> PrincipalId {
+        let permit = permit::<ManageAccounts>(Role::Admin, None);
+        let new = NewPrincipal {
+            kind: Kind::Person,
+            name: name.to_owned(),
+            owner: None,
+            password_hash: None,
+        };
+        let id = accounts::create_principal(self.store(), &permit, &new, NOW)
+            .await
+            .unwrap();
+        let new = NewGrant {
+            to: Grantee::Principal(id),
+            role: Role::Security,
+            pattern: Pattern::everything(),
+        };
+        accounts::add_grant(self.store(), &permit, &new, NOW)
+            .await
+            .unwrap();
+        id
+    }
+
+    async fn push(&self) -> StoredManifest {
+        let permit = permit::<Push>(Role::Writer, Some(&repository()));
+        let writer = Writer::Push(&permit);
+        let (config, layer) = (b"{}".to_vec(), b"a layer".to_vec());
+        let manifest = ImageManifest::new(
+            Descriptor::of(media::OCI_CONFIG, &config),
+            vec![Descriptor::of(media::OCI_LAYER_TAR, &layer)],
+        );
+        for blob in [config, layer] {
+            blobs::put(self.store(), &writer, blob, NOW).await.unwrap();
+        }
+        let manifest = Manifest::Image(manifest);
+        let content = manifest.to_bytes();
+        let digest = Digest::sha256(&content);
+        let put = PutManifest {
+            digest: &digest,
+            content: &content,
+            media_type: manifest.media_type(),
+            manifest: &manifest,
+            shape: manifest.shape(),
+            tags: &[],
+            evidence: &[],
+            stage_record: None,
+        };
+        put_manifest(self.store(), &writer, &put, NOW)
+            .await
+            .unwrap();
+        let reference = Reference::Digest(digest);
+        catalogue::manifest(self.store(), &repository(), &reference)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// Two people open the gate `production` for an image, for some time.
+    async fn break_open(&self, image: &Digest, milliseconds: i64) {
+        let now = self.context.now();
+        let asked = Asked {
+            digest: image,
+            policy: "shop",
+            gate: "production",
+            lasts_milliseconds: milliseconds,
+            lasts_milliseconds_max: None,
+            reason: "the scanner is broken",
+        };
+        let guards = [self.guard("omar").await, self.guard("olga").await];
+        let directory = accounts::directory(self.store()).await.unwrap();
+        let [first, second]: [Permit<BreakGlass>; 2] = guards.map(|who| {
+            let (who, here) = (Who::Principal(who), repository());
+            access(&directory, &who, Some(&here), &Ceiling::All, false, now).unwrap()
+        });
+        let asked = break_glass::ask(self.store(), &first, &asked, now)
+            .await
+            .unwrap();
+        break_glass::confirm(self.store(), &second, asked.id, now)
+            .await
+            .unwrap();
+    }
+
+    async fn decide(&self) {
+        deciding::decide_all(&self.context).await.unwrap();
+    }
+
+    async fn pass(&self, milliseconds: i64) {
+        self.now.fetch_add(milliseconds, Ordering::SeqCst);
+        Round::RenewReceipts.run(&self.context).await.unwrap();
+    }
+
+    async fn live(&self, image: &StoredManifest) -> Vec<Record> {
+        receipts::of_image(self.store(), image.repository_id, &image.digest)
+            .await
+            .unwrap()
+    }
+
+    /// The digests of what is attached to an image.
+    async fn referrers(&self, image: &StoredManifest) -> Vec<Digest> {
+        let found = catalogue::referrers(self.store(), &repository(), &image.digest, None, None)
+            .await
+            .unwrap()
+            .descriptors;
+        found.into_iter().map(|found| found.digest).collect()
+    }
+
+    async fn keys(&self) -> Vec<PublicKey> {
+        keys::public_keys(self.store(), Purpose::Receipt)
+            .await
+            .unwrap()
+    }
+
+    /// The receipt of a gate as a host would believe it.
+    async fn believed(&self, image: &StoredManifest, gate: &str) -> Receipt {
+        let live = self.live(image).await;
+        let record = live
+            .iter()
+            .find(|record| record.receipt.gate.gate == gate)
+            .unwrap();
+        let bundle = blobs::open(self.store(), &record.receipt.bundle)
+            .await
+            .unwrap()
+            .bytes()
+            .await
+            .unwrap();
+        let policy = Digest::sha256(POLICY.as_bytes());
+        let expected = Expected {
+            image: &image.digest,
+            repository: &repository(),
+            gate,
+            policy_digest: Some(policy.hex()),
+            sequence: None,
+        };
+        let now = self.context.now();
+        let receipt = verify(&bundle, &self.keys().await, &expected, now).unwrap();
+        receipt.into_parts().0
+    }
+}
+
+#[tokio::test]
+async fn what_passes_with_a_warning_has_a_receipt_that_says_so_and_what_is_denied_has_none() {
+    let world = World::new().await;
+    let image = world.push().await;
+    world.decide().await;
+    let gates: Vec<String> = world
+        .live(&image)
+        .await
+        .into_iter()
+        .map(|record| record.receipt.gate.gate)
+        .collect();
+    assert_eq!(gates, ["everybody"]);
+    let receipt = world.believed(&image, "everybody").await;
+    assert_eq!(receipt.policies, ["shop"]);
+    assert!(
+        receipt
+            .warnings
+            .iter()
+            .any(|text| text.contains("enforced, it would be deny")),
+        "{:?}",
+        receipt.warnings
+    );
+    assert_eq!(
+        (receipt.decided_at, receipt.valid_until),
+        (NOW, NOW + 2 * HOUR)
+    );
+}
+
+#[tokio::test]
+async fn deciding_again_makes_no_new_receipt_and_no_new_fact() {
+    let world = World::new().await;
+    let image = world.push().await;
+    world.decide().await;
+    let (live, attached) = (world.live(&image).await, world.referrers(&image).await);
+    assert_eq!(attached.len(), 1);
+    world.decide().await;
+    world.decide().await;
+    assert_eq!(world.live(&image).await, live);
+    assert_eq!(world.referrers(&image).await, attached);
+    let facts = store::decisions::gather(world.store(), &repository(), &image.digest, "shop")
+        .await
+        .unwrap();
+    assert_eq!(
+        facts.evidence.len(),
+        0,
+        "a receipt is no evidence"
+    );
+}
+
+#[tokio::test]
+async fn a_new_receipt_takes_the_place_of_the_old_one_long_before_its_end() {
+    let world = World::new().await;
+    let image = world.push().await;
+    world.decide().await;
+    let first = world.live(&image).await.remove(0);
+    world.pass(HOUR - 1).await;
+    assert_eq!(world.live(&image).await[0], first);
+    world.pass(1).await;
+    let second = world.live(&image).await.remove(0);
+    assert!(second.receipt.sequence > first.receipt.sequence);
+    assert_eq!(second.receipt.valid_until, NOW + 3 * HOUR);
+    // One live referrer of the gate.
+    assert_eq!(world.referrers(&image).await, [second.manifest]);
+}
+
+#[tokio::test]
+async fn a_receipt_ends_with_the_decision_and_goes_when_the_gate_shuts() {
+    let world = World::new().await;
+    let image = world.push().await;
+    world.break_open(&image.digest, HOUR / 2).await;
+    world.decide().await;
+    let receipt = world.believed(&image, "production").await;
+    assert_eq!(
+        receipt.valid_until,
+        NOW + HOUR / 2,
+        "holds_until comes before valid-for"
+    );
+    assert!(
+        receipt.warnings[0].contains("by break-glass"),
+        "{:?}",
+        receipt.warnings
+    );
+    assert_eq!(world.referrers(&image).await.len(), 2);
+    world.pass(HOUR / 2).await;
+    let live = world.live(&image).await;
+    assert_eq!(live.len(), 1, "{live:?}");
+    assert_eq!(live[0].receipt.gate.gate, "everybody");
+    assert_eq!(world.referrers(&image).await, [live[0].manifest.clone()]);
+}
+
+#[tokio::test]
+async fn a_receipt_names_every_policy_with_a_gate_of_its_name() {
+    let world = World::new().await;
+    let image = world.push().await;
+    world.decide().await;
+    let first = world.live(&image).await.remove(0);
+    world
+        .apply(
+            "base",
+            &POLICY.replace(
+                "  production: {holds-for: everyone, require: [review]}\n",
+                "",
+            ),
+        )
+        .await;
+    world.decide().await;
+    let live = world.live(&image).await;
+    assert_eq!(live.len(), 2, "one of each policy");
+    let shop = live
+        .iter()
+        .find(|record| record.receipt.gate.policy == "shop");
+    assert_ne!(shop.unwrap().receipt.says, first.receipt.says);
+}
+
+#[tokio::test]
+async fn a_receipt_whose_answer_has_changed_meanwhile_is_not_stored() {
+    let world = World::new().await;
+    let image = world.push().await;
+    world.decide().await;
+    let decided = store::decisions::refresh(world.store(), image.repository_id, &image.digest, NOW);
+    let decided = decided.await.unwrap().unwrap();
+    // The policy is another one by now, and nobody has asked its gates yet.
+    world.apply("shop", &POLICY.replace("2h", "3h")).await;
+    let before = world.live(&image).await;
+    reconcile(&world.context, image.repository_id, &image.digest, &decided)
+        .await
+        .unwrap();
+    assert_eq!(world.live(&image).await, before);
+}

@@ -1,0 +1,195 @@
+//! Receipts: one live one of each gate, only while its answer stands, never a fact, and nothing of the one before left.
+
+use oci::Digest;
+use policy::Outcome;
+use store::catalogue::{self, PutManifest};
+use store::decisions::GateName;
+use store::receipts::{self, NewReceipt, Record};
+use store::{Writer, blobs};
+use trust::{Algorithm, PrivateKey, Signer};
+
+use super::world::{JOB, World, repository_id};
+use crate::fixture::{Image, NOW, name};
+
+const HOUR: i64 = 60 * 60 * 1_000;
+/// A gate that a signature opens.
+const SIGNED: &str = "
+version: 1
+repositories: ['shop/**']
+stages:
+  ci: {signers: [{robot: ci-shop}]}
+gates:
+  production: {holds-for: [{team: hosts}], require: [ci]}
+";
+
+/// The shop with an image that is allowed in production.
+struct Shop {
+    world: World,
+    image: Image,
+    policy_digest: String,
+}
+
+impl Shop {
+    async fn new() -> Shop {
+        let world = World::new().await;
+        world.apply(SIGNED).await;
+        let image = Image::new("web");
+        world.fixture.push("shop/web", &["1"], &image).await;
+        let key = world.key(world.ci).await;
+        world.sign(&image, "ci", &key, NOW).await;
+        let decision = world.decide(&image, "production", NOW + 1).await;
+        assert_eq!(decision.outcome, Outcome::Allow);
+        Shop {
+            world,
+            image,
+            policy_digest: decision.policy_digest,
+        }
+    }
+
+    fn receipt(&self, sequence: i64) -> NewReceipt {
+        let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+        NewReceipt {
+            digest: self.image.digest.clone(),
+            gate: GateName::new("shop", "production"),
+            policy_digest: self.policy_digest.clone(),
+            bundle: Digest::sha256(sequence.to_string().as_bytes()),
+            key: key.public_key().id().clone(),
+            says: "allowed".to_owned(),
+            sequence,
+            valid_until: NOW + HOUR,
+            renew_at: NOW + HOUR / 2,
+        }
+    }
+
+    /// Stores a receipt; answers the manifest that carries it, if it is stored.
+    async fn put(&self, new: &NewReceipt, now: i64) -> Option<Digest> {
+        let store = self.world.store();
+        let repository = name("shop/web");
+        let carrier = Image::evidence(&self.image, &format!("receipt {}", new.sequence));
+        let writer = Writer::System(JOB, &repository);
+        for blob in &carrier.blobs {
+            blobs::put(store, &writer, blob.clone(), now).await.unwrap();
+        }
+        let put = PutManifest {
+            digest: &carrier.digest,
+            content: &carrier.content,
+            media_type: carrier.manifest.media_type(),
+            manifest: &carrier.manifest,
+            shape: carrier.shape,
+            tags: &[],
+            evidence: &[],
+            stage_record: None,
+        };
+        let is_stored = receipts::put(store, JOB, &repository, &put, new, now)
+            .await
+            .unwrap();
+        is_stored.then_some(carrier.digest)
+    }
+
+    async fn live(&self) -> Vec<Record> {
+        let store = self.world.store();
+        let id = repository_id(store, &name("shop/web")).await;
+        receipts::of_image(store, id, &self.image.digest)
+            .await
+            .unwrap()
+    }
+
+    /// What is attached to the image besides the signature of `ci`.
+    async fn attached(&self) -> Vec<Digest> {
+        let store = self.world.store();
+        let found = catalogue::referrers(store, &name("shop/web"), &self.image.digest, None, None)
+            .await
+            .unwrap();
+        let all = found.descriptors.into_iter().map(|found| found.digest);
+        let mut all: Vec<Digest> = all.collect();
+        let facts = store::decisions::gather(store, &name("shop/web"), &self.image.digest, "shop")
+            .await
+            .unwrap();
+        let evidence = facts.evidence;
+        assert_eq!(evidence.len(), 1, "no receipt is a fact");
+        all.retain(|digest| *digest != evidence[0].manifest);
+        all
+    }
+}
+
+#[tokio::test]
+async fn a_new_receipt_takes_the_place_of_the_old_one() {
+    let shop = Shop::new().await;
+    let first = shop.put(&shop.receipt(10), NOW + 2).await.unwrap();
+    assert_eq!(shop.attached().await, [first]);
+    let second = shop.put(&shop.receipt(11), NOW + 3).await.unwrap();
+    assert_eq!(shop.attached().await, [second.clone()]);
+    let live = shop.live().await;
+    assert_eq!((live.len(), &live[0].manifest), (1, &second));
+    assert_eq!(live[0].receipt.sequence, 11);
+    assert_eq!(shop.world.acts("receipt.sign").await, 2);
+}
+
+#[tokio::test]
+async fn numbers_never_go_back() {
+    let shop = Shop::new().await;
+    let kept = shop.put(&shop.receipt(10), NOW + 2).await.unwrap();
+    for sequence in [9, 10] {
+        assert_eq!(shop.put(&shop.receipt(sequence), NOW + 3).await, None);
+    }
+    assert_eq!(shop.attached().await, [kept]);
+}
+
+#[tokio::test]
+async fn a_receipt_raises_no_facts_and_leaves_the_answer_standing() {
+    let shop = Shop::new().await;
+    let before = shop.world.decide(&shop.image, "production", NOW + 2).await;
+    shop.put(&shop.receipt(10), NOW + 3).await.unwrap();
+    let after = shop.world.decide(&shop.image, "production", NOW + 4).await;
+    assert_eq!(after, before, "the kept answer, with the time it was made");
+}
+
+#[tokio::test]
+async fn attack_a_receipt_that_was_signed_while_the_gate_turned() {
+    let shop = Shop::new().await;
+    let late = shop.receipt(10);
+    // Another policy is in force before the receipt is stored.
+    shop.world
+        .apply(&SIGNED.replace("require: [ci]", "require: [ci], mode: warn"))
+        .await;
+    assert_eq!(shop.put(&late, NOW + 2).await, None, "nobody was asked yet");
+    shop.world.decide(&shop.image, "production", NOW + 3).await;
+    assert_eq!(
+        shop.put(&late, NOW + 4).await,
+        None,
+        "it is of the other policy"
+    );
+    assert_eq!(shop.attached().await, [] as [Digest; 0]);
+}
+
+#[tokio::test]
+async fn one_that_is_withdrawn_is_gone_and_its_successor_stays() {
+    let shop = Shop::new().await;
+    let store = shop.world.store();
+    shop.put(&shop.receipt(10), NOW + 2).await.unwrap();
+    let first = shop.live().await.remove(0);
+    let second = shop.put(&shop.receipt(11), NOW + 3).await.unwrap();
+    receipts::withdraw(store, JOB, &first, NOW + 4)
+        .await
+        .unwrap();
+    assert_eq!(shop.attached().await, [second], "another one by now");
+    let live = shop.live().await.remove(0);
+    for now in [NOW + 5, NOW + 6] {
+        receipts::withdraw(store, JOB, &live, now).await.unwrap();
+    }
+    assert_eq!(shop.attached().await, [] as [Digest; 0]);
+    assert_eq!(shop.live().await, []);
+    assert_eq!(shop.world.acts("receipt.withdraw").await, 1);
+}
+
+#[tokio::test]
+async fn those_that_come_to_their_end_are_due() {
+    let shop = Shop::new().await;
+    let store = shop.world.store();
+    shop.put(&shop.receipt(10), NOW + 2).await.unwrap();
+    for (now, expected) in [(NOW + HOUR / 2 - 1, 0), (NOW + HOUR / 2, 1)] {
+        let due = receipts::due(store, now, 10).await.unwrap();
+        assert_eq!(due.len(), expected);
+        assert!(due.iter().all(|due| due.digest == shop.image.digest));
+    }
+}
