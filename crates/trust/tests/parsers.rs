@@ -294,10 +294,8 @@ fn of_metadata() -> Vec<Parser> {
 
 fn of_notation() -> Vec<Parser> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-    let params = CertificateParams {
-        key_usages: vec![KeyUsagePurpose::DigitalSignature],
-        ..CertificateParams::default()
-    };
+    let mut params = CertificateParams::default();
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     let der = params.self_signed(&key).unwrap();
     let certificate = Certificate::parse(der.der()).unwrap();
     let artifact = Descriptor::of(media::OCI_MANIFEST, b"a manifest");

@@ -72,11 +72,9 @@ pub(super) fn key_of(algorithm: Algorithm) -> KeyPair {
 }
 
 fn named(name: &str) -> CertificateParams {
-    let mut params = CertificateParams {
-        not_before: date_time_ymd(2020, 1, 1),
-        not_after: date_time_ymd(2040, 1, 1),
-        ..CertificateParams::default()
-    };
+    let mut params = CertificateParams::default();
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2040, 1, 1);
     params.distinguished_name.push(DnType::CountryName, "US");
     params
         .distinguished_name

@@ -37,10 +37,8 @@ fn certificate(name: &str) -> Certificate {
 
 /// A leaf that signed itself.
 fn signer(key: &KeyPair) -> (Certificate, EnvelopeKey) {
-    let params = CertificateParams {
-        key_usages: vec![KeyUsagePurpose::DigitalSignature],
-        ..CertificateParams::default()
-    };
+    let mut params = CertificateParams::default();
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     let der = params.self_signed(key).unwrap();
     (
         Certificate::parse(der.der()).unwrap(),
