@@ -12,7 +12,15 @@ use axum::response::{IntoResponse, Response};
 use oci::{Digest, RepositoryName, media};
 use policy::Permit;
 use policy::verb::{ListCatalog, Pull};
+use serde::Serialize;
 use serde_json::json;
+
+/// The answer of end-8.
+#[derive(Serialize)]
+struct List<'a> {
+    name: &'a str,
+    tags: &'a [String],
+}
 
 /// end-8a, end-8b.
 pub(crate) async fn list(
@@ -29,11 +37,11 @@ pub(crate) async fn list(
         .await?;
     let place = format!("/v2/{name}/tags/list");
     let headers = link(&place, page.limit, tags.more, tags.names.last());
-    Ok((
-        headers,
-        Json(json!({"name": name.as_str(), "tags": tags.names})),
-    )
-        .into_response())
+    let list = List {
+        name: name.as_str(),
+        tags: &tags.names,
+    };
+    Ok((headers, Json(list)).into_response())
 }
 
 /// Docker's `_catalog`.
