@@ -46,7 +46,11 @@ impl OpenPgpKey {
         if bytes.len() > KEY_BYTES_MAX {
             return Err(OpenPgpKeyError::TooLarge { bytes: bytes.len() });
         }
-        let mut certificates = Self::is_armoured(bytes)
+        let armoured = Self::is_armoured(bytes);
+        if armoured {
+            check_one_block(bytes)?;
+        }
+        let mut certificates = armoured
             .then(|| SignedPublicKey::from_armor_many(bytes).map(|(keys, _)| keys))
             .unwrap_or_else(|| SignedPublicKey::from_bytes_many(BufReader::new(bytes)))
             .map_err(|error| OpenPgpKeyError::Form(error.to_string()))?;
@@ -114,6 +118,24 @@ impl fmt::Debug for OpenPgpKey {
     }
 }
 
+/// The library reads the first block of armour and passes over what follows, where gpg reads on: a file that two readers take
+/// for two keys is none.
+fn check_one_block(bytes: &[u8]) -> Result<(), OpenPgpKeyError> {
+    let blocks = bytes
+        .windows(BLOCK_START.len())
+        .filter(|window| *window == BLOCK_START)
+        .count();
+    if blocks > 1 {
+        return Err(OpenPgpKeyError::Several);
+    }
+    match bytes.trim_ascii_end().ends_with(ARMOUR_END) {
+        true => Ok(()),
+        false => Err(OpenPgpKeyError::Form(
+            "it does not end where the key ends".to_owned(),
+        )),
+    }
+}
+
 /// Where a signature lies in a lookaside store, below the address that `registries.d` names for the registry: `number` counts
 /// from 1, and the first that is missing is the end. containers-registries.d(5), "lookaside".
 #[must_use]
@@ -175,6 +197,8 @@ pub enum OpenPgpKeyError {
 }
 
 const ARMOUR: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
+const ARMOUR_END: &[u8] = b"-----END PGP PUBLIC KEY BLOCK-----";
+const BLOCK_START: &[u8] = b"-----BEGIN ";
 /// No SubjectPublicKeyInfo begins so: ids of the two kinds of keys cannot meet.
 const ID_PREFIX: &[u8] = b"openpgp primary key\0";
 

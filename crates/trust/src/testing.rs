@@ -1,5 +1,7 @@
 //! Keys and texts that the unit tests of several modules use. Not part of the product.
 
+pub(crate) mod wycheproof;
+
 use oci::Digest;
 
 use crate::{Algorithm, Bundle, PrivateKey, StageStatement, Statement, stage};

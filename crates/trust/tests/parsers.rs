@@ -301,7 +301,9 @@ fn of_notation() -> Vec<Parser> {
     let artifact = Descriptor::of(media::OCI_MANIFEST, b"a manifest");
     let request = notation::Request {
         artifact: &artifact,
-        scheme: notation::Scheme::X509 { signing_time: 0 },
+        scheme: notation::Scheme::X509 {
+            signing_time: 1_788_220_800_000,
+        },
         expiry: None,
         extended: Vec::new(),
         chain: std::slice::from_ref(&certificate),

@@ -1,5 +1,7 @@
 //! Keys: one encoding, no weak ones, and signatures that only the right key, message and bytes pass.
 
+mod wycheproof;
+
 use super::*;
 use crate::private::Signer;
 use crate::testing::{ALGORITHMS, cosign, key_of};

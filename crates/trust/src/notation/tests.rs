@@ -5,3 +5,4 @@ mod certificates;
 mod envelopes;
 mod revocation;
 mod timestamps;
+mod wycheproof;

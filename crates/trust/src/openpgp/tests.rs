@@ -187,7 +187,13 @@ fn a_key_is_one_key_in_one_file() {
         key("alice").id()
     );
     let both = [file("alice.asc"), file("rsa.asc")].concat();
-    assert!(OpenPgpKey::parse(&both).is_err());
+    assert_eq!(OpenPgpKey::parse(&both), Err(OpenPgpKeyError::Several));
+    let behind = [file("alice.asc"), b"a note\n".to_vec()].concat();
+    let behind = OpenPgpKey::parse(&behind);
+    assert!(
+        matches!(behind, Err(OpenPgpKeyError::Form(_))),
+        "{behind:?}"
+    );
     let alice = file("alice.gpg");
     let twice = [alice.as_slice(), alice.as_slice()].concat();
     assert_eq!(OpenPgpKey::parse(&twice), Err(OpenPgpKeyError::Several));

@@ -1,5 +1,7 @@
 //! What a file asks for is bounded before it is done, and its parts have to fit together.
 
+mod wycheproof;
+
 use super::*;
 use crate::pem;
 use crate::testing::openssl;

@@ -195,3 +195,6 @@ static ALGORITHMS: [&dyn SignatureVerificationAlgorithm; 15] = [
 /// `id-kp-codeSigning` and `id-kp-timeStamping`, the content of their object identifiers.
 const CODE_SIGNING: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
 const TIME_STAMPING: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
+
+#[cfg(test)]
+mod tests;

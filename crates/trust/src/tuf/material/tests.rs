@@ -1,5 +1,7 @@
 //! Every method of signing, with keys of every kind.
 
+mod wycheproof;
+
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
