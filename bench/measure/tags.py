@@ -17,6 +17,8 @@ TAGS_A_MANIFEST = 17
 CLIENTS = 4
 SAMPLES = 200
 PAGE = 100
+# The most names that Countersign puts in one page.
+LONGEST = 10_000
 # What one tag takes on either disk, rounded up: docker-registry has five folders and two files for it.
 BYTES_A_TAG = 32 * 1024
 LIMIT_MS = 10.0
@@ -151,6 +153,7 @@ def _acts(groups, names: list[str]) -> list[tuple[str, float | None, object, int
     doomed_digests = digests[2::2]
     return [
         ("list: tags/list, a server's own page", LIMIT_MS, lambda n: ("GET", f"{place}/tags/list"), 200),
+        (f"list: the longest page, {LONGEST:,} names", LIMIT_MS, lambda n: ("GET", f"{place}/tags/list?n={LONGEST}"), 200),
         (f"page: the first {PAGE}", LIMIT_MS, lambda n: ("GET", f"{place}/tags/list?n={PAGE}"), 200),
         (f"page: {PAGE} somewhere", LIMIT_MS, lambda n: ("GET", f"{place}/tags/list?n={PAGE}&last={spread(n, names)}"), 200),
         ("resolve: HEAD by tag", LIMIT_MS, lambda n: ("HEAD", f"{place}/manifests/{spread(n, names)}"), 200),
