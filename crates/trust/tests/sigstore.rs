@@ -10,6 +10,8 @@
 mod sigstore {
     mod attacks;
     mod claims;
+    mod index;
     mod layers;
+    mod refusals;
     mod world;
 }

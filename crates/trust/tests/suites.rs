@@ -10,6 +10,7 @@
 )]
 
 mod suites {
+    mod attestations;
     mod notation_core_go;
     mod python_tuf;
     mod repository;

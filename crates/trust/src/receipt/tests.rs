@@ -236,6 +236,30 @@ fn attack_a_changed_byte_in_a_receipt() {
     }
 }
 
+/// Readers differ in which of two values they take.
+#[test]
+fn attack_a_key_twice_in_a_receipt() {
+    let key = key();
+    let host = Host::trusting(&key);
+    let bundle = String::from_utf8(receipt().sign(&key).unwrap()).unwrap();
+    let twice = bundle.replacen("\"payload\":", "\"payload\":\"AAAA\",\"payload\":", 1);
+    host.refuses(twice.as_bytes(), "receipt-unreadable");
+
+    // The server's own signature over both.
+    let statement = receipt().build(key.public_key().id()).unwrap().to_bytes();
+    let statement = String::from_utf8(statement).unwrap();
+    let result = "\"verificationResult\":";
+    let twice = statement.replacen(result, &format!("{result}\"FAILED\",{result}"), 1);
+    assert_ne!(twice, statement);
+    let envelope = crate::Envelope::sign(crate::dsse::IN_TOTO, twice.clone().into_bytes(), &key);
+    let signature = envelope.unwrap().signatures.remove(0).sig;
+    let mut bundle: Value = serde_json::from_str(&bundle).unwrap();
+    let base64 = |bytes: &[u8]| crate::encoding::to_base64(bytes).into();
+    bundle["dsseEnvelope"]["payload"] = base64(twice.as_bytes());
+    bundle["dsseEnvelope"]["signatures"][0]["sig"] = base64(&signature);
+    host.refuses(bundle.to_string().as_bytes(), "receipt-unreadable");
+}
+
 #[test]
 fn attack_an_old_receipt_again() {
     let key = key();

@@ -151,6 +151,18 @@ impl World {
         logged: bool,
     ) -> Certified {
         let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+        let der = self.certificate(key.public_key().as_der(), &[subject], usage, logged);
+        Certified { key, der }
+    }
+
+    /// A certificate for any key, and for as many people as are named.
+    pub(super) fn certificate(
+        &self,
+        key: &[u8],
+        subjects: &[&str],
+        usage: ExtendedKeyUsagePurpose,
+        logged: bool,
+    ) -> Vec<u8> {
         let mut params = CertificateParams::default();
         params.distinguished_name = named("");
         params.serial_number = Some(SerialNumber::from(vec![9, 1]));
@@ -158,7 +170,10 @@ impl World {
         params.not_after = moment(SIGNED + 540);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![usage];
-        params.subject_alt_names = vec![SanType::URI(subject.try_into().unwrap())];
+        params.subject_alt_names = subjects
+            .iter()
+            .map(|subject| SanType::URI((*subject).try_into().unwrap()))
+            .collect();
         let issuer = [
             &[0x0c, u8::try_from(ISSUER.len()).unwrap()][..],
             ISSUER.as_bytes(),
@@ -168,7 +183,7 @@ impl World {
             &[1, 3, 6, 1, 4, 1, 57264, 1, 8],
             issuer,
         )];
-        let public = SubjectPublicKeyInfo::from_der(key.public_key().as_der()).unwrap();
+        let public = SubjectPublicKeyInfo::from_der(key).unwrap();
         let issuer = Issuer::from_params(&self.authority.0, &self.authority.1);
         let mut der = params.signed_by(&public, &issuer).unwrap().der().to_vec();
         if logged {
@@ -181,7 +196,7 @@ impl World {
                 ));
             der = params.signed_by(&public, &issuer).unwrap().der().to_vec();
         }
-        Certified { key, der }
+        der
     }
 
     /// The extension with which the certificate log vouches for a certificate. RFC 6962 section 3.
