@@ -1,5 +1,6 @@
 //! Configuration of the server: flags over `COUNTERSIGN_*` variables over a TOML file over defaults. With none of them, it runs.
 
+mod anchors;
 mod operation;
 mod trust;
 mod witness;
@@ -16,6 +17,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 mod blobs;
@@ -145,6 +147,16 @@ impl DataFlags {
     /// Where the store is.
     pub(crate) fn options(&self) -> Result<store::Options> {
         self.options_with(&self.file()?)
+    }
+
+    /// Where the store is, and by whose word certificates are judged in it.
+    pub(crate) fn options_with_anchors(&self) -> Result<store::Options> {
+        let file = self.file()?;
+        let of_file = file.trust.as_ref().map(TrustTable::anchors);
+        Ok(store::Options {
+            anchors: Arc::new(of_file.unwrap_or_default().read()?),
+            ..self.options_with(&file)?
+        })
     }
 
     /// Where the store is, with a file that was read already.

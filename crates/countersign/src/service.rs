@@ -111,6 +111,7 @@ impl Service {
         let made_password = identity
             .bootstrap_admin(options.admin_password, clock.now())
             .await?;
+        store::evidence::reread(&store, clock.now()).await?;
         let registry = Registry::new(store.clone());
         let operation = options.operation;
         let listener = Door::bind(options.listen).await?;

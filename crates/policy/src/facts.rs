@@ -192,10 +192,14 @@ pub struct Evidence {
     pub key_hint: Option<String>,
     /// The stage it names.
     pub stage: Option<String>,
+    /// What kind of statement it is, a URI, where it is an attestation and no signature.
+    pub predicate_type: Option<String>,
     /// The repository it names, without a host.
     pub repository: Option<String>,
     /// When this server first stored its bytes, in milliseconds since the epoch.
     pub stored_at: i64,
+    /// By when it was there as a timestamping authority or a log says that the server trusts, in milliseconds since the epoch.
+    pub trusted_at: Option<i64>,
     /// The first instant at which it no longer holds, where what was signed names one, in milliseconds since the epoch.
     pub expires_at: Option<i64>,
     /// What the check of the signature gave.
@@ -209,7 +213,8 @@ impl Evidence {
     /// time that the signer claims.
     #[must_use]
     pub fn known_at(&self) -> i64 {
-        self.stored_at
+        self.trusted_at
+            .map_or(self.stored_at, |trusted_at| trusted_at.min(self.stored_at))
     }
 }
 

@@ -10,9 +10,16 @@ use std::collections::BTreeSet;
 use std::io::BufReader;
 use store::evidence::{NewEvidence, Reverified};
 use store::{Store, System, blobs, catalogue};
-use trust::evidence::{Claim, Reading, Untrusted, read_bundle, read_simple_signing};
+use trust::evidence::{
+    Anchors, Claim, Dated, Reading, Signers, Untrusted, certified_signature, read_any_bundle,
+    read_any_layer, read_attestation, read_notation,
+};
+use trust::notation::{self, Envelope, Failure};
 use trust::openpgp::read_openpgp_document;
-use trust::{KeyId, OpenPgpKey, PublicKey, RegisteredKey};
+use trust::sigstore::Refusal;
+use trust::{
+    KeyId, NotationIdentity, OpenPgpKey, PublicKey, RegisteredKey, SigstoreIdentity,
+};
 
 /// Bytes of one signature document.
 const SIGNATURE_BYTES_MAX: u64 = 1 << 20;
@@ -26,11 +33,13 @@ const EVIDENCE_BYTES_MAX: u64 = 64 << 20;
 const EVIDENCE_BYTES_TOGETHER_MAX: u64 = 256 << 20;
 /// How many there are at most.
 const EVIDENCE_BLOBS_MAX: usize = 1_000;
-/// cosign's tags that attach a manifest to a digest: `sha256-<hex>.sig` (cosign SIGNATURE_SPEC, "Storage").
-const SIGNATURE_TAG_SUFFIX: &str = ".sig";
-const COSIGN_SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
+/// What the format of evidence is called that says nothing that can be read.
+const UNREADABLE: &str = "unreadable";
+/// cosign's tags that attach signatures and attestations to a digest: `sha256-<hex>.sig` and `.att` (cosign SIGNATURE_SPEC, "Storage").
+const TAG_SUFFIXES: [&str; 2] = [".sig", ".att"];
 
-/// The shape that counts: evidence only if every blob is small and JSON, so that no layer of an image passes as evidence. What
+/// The shape that counts: evidence only if every blob is small and JSON, or an envelope of notation in COSE, so that no layer of an
+/// image passes as evidence. What
 /// claims to be evidence and is not counts as an image where a client would run it.
 pub(crate) async fn shape(
     store: &Store,
@@ -67,6 +76,12 @@ async fn all_json(
     if digests.len() > EVIDENCE_BLOBS_MAX {
         return Ok(false);
     }
+    let cose: BTreeSet<&Digest> = image
+        .layers
+        .iter()
+        .filter(|layer| layer.media_type == media::NOTATION_COSE)
+        .map(|layer| &layer.digest)
+        .collect();
     let mut found = Vec::with_capacity(digests.len());
     for digest in digests {
         match catalogue::blob(store, repository, digest).await? {
@@ -83,11 +98,17 @@ async fn all_json(
             Err(store::Error::NotFound { .. }) => return Ok(false),
             Err(error) => return Err(error.into()),
         };
-        let json = tokio::task::spawn_blocking(move || {
-            serde_json::from_reader::<_, IgnoredAny>(BufReader::new(content.into_reader())).is_ok()
-        })
-        .await;
-        if !json.unwrap_or(false) {
+        let is_good = if cose.contains(&info.digest) && info.size <= SIGNATURE_BYTES_MAX {
+            let bytes = content.bytes().await?;
+            Envelope::parse(notation::Format::Cose, &bytes).is_ok()
+        } else {
+            let json = tokio::task::spawn_blocking(move || {
+                serde_json::from_reader::<_, IgnoredAny>(BufReader::new(content.into_reader()))
+                    .is_ok()
+            });
+            json.await.unwrap_or(false)
+        };
+        if !is_good {
             return Ok(false);
         }
     }
@@ -123,10 +144,16 @@ pub(crate) async fn read(
     else {
         return Ok(Vec::new());
     };
+    let judges = Judges {
+        keys,
+        anchors: store.anchors(),
+        about: &attached_to,
+        now,
+    };
     let mut found = Vec::new();
     let (mut seen, mut room) = (BTreeSet::new(), SIGNATURES_BYTES_MAX);
     for layer in image.layers.iter().take(SIGNATURES_MAX) {
-        let signature = layer.annotations.get(COSIGN_SIGNATURE_ANNOTATION).cloned();
+        let signature = certified_signature(&layer.annotations);
         let Some(format) = format(layer, signature.as_deref()) else {
             continue;
         };
@@ -134,7 +161,7 @@ pub(crate) async fn read(
             continue;
         }
         let reading = match document(store, repository, layer, &mut room).await? {
-            Ok(raw) => format.read(raw, signature, keys, now),
+            Ok(raw) => format.read(raw, signature, judges, now),
             Err(why) => Some(unreadable(Vec::new(), why)),
         };
         found.extend(reading.map(|reading| reading.into_evidence(&attached_to)));
@@ -143,7 +170,8 @@ pub(crate) async fn read(
 }
 
 fn attached_by_tag(tag: &Tag) -> Option<Digest> {
-    let name = tag.as_str().strip_suffix(SIGNATURE_TAG_SUFFIX)?;
+    let mut suffixes = TAG_SUFFIXES.iter();
+    let name = suffixes.find_map(|suffix| tag.as_str().strip_suffix(suffix))?;
     let (algorithm, hex) = name.split_once('-')?;
     Digest::parse(&format!("{algorithm}:{hex}")).ok()
 }
@@ -157,8 +185,10 @@ enum Format {
     Bundle,
     /// A message of OpenPGP in its document.
     OpenPgp,
-    /// One that is known by this name, and that nothing reads.
-    Unread(&'static str),
+    /// An envelope of notation.
+    Notation(notation::Format),
+    /// An attestation: an envelope by itself, as cosign 2 attaches it under a tag, or one that was read before.
+    Attestation,
 }
 
 /// The format of a layer, by its media type; `None` for what is no signature.
@@ -166,28 +196,78 @@ fn format(layer: &Descriptor, signature: Option<&str>) -> Option<Format> {
     match layer.media_type.as_str() {
         media::COSIGN_SIMPLE_SIGNING => signature.map(|_| Format::SimpleSigning),
         media::OPENPGP_SIGNATURE => Some(Format::OpenPgp),
-        media::NOTATION_JWS | media::NOTATION_COSE => Some(Format::Unread("notation")),
+        media::DSSE => Some(Format::Attestation),
+        media::NOTATION_JWS => Some(Format::Notation(notation::Format::Jws)),
+        media::NOTATION_COSE => Some(Format::Notation(notation::Format::Cose)),
         other if other.starts_with("application/vnd.dev.sigstore.bundle") => Some(Format::Bundle),
         _ => None,
     }
 }
 
-impl Format {
-    /// What evidence of it is called.
-    const OPENPGP_NAME: &str = trust::evidence::Format::GpgSimpleSigning.as_str();
+/// Whom signatures may be of, by whose word, and what time it is.
+#[derive(Clone, Copy, Debug)]
+struct Judges<'a> {
+    keys: &'a Keys,
+    anchors: &'a Anchors,
+    /// The image that it is attached to.
+    about: &'a Digest,
+    now: i64,
+}
 
-    /// `None` for an attestation: it is evidence, but vouches for no stage.
-    fn read(self, raw: Vec<u8>, signature: Option<String>, keys: &Keys, now: i64) -> Option<Found> {
+impl Format {
+    /// What evidence of these is called.
+    const OPENPGP_NAME: &str = trust::evidence::Format::GpgSimpleSigning.as_str();
+    const NOTATION_NAME: &str = trust::evidence::Format::Notation.as_str();
+    const ATTESTATION_NAME: &str = trust::evidence::Format::Attestation.as_str();
+
+    /// `arrived_at`: when it was first stored. `None` for an attestation that is not read, such as one
+    /// with a certificate: it vouches for nothing, and is no signature that fails.
+    fn read(
+        self,
+        raw: Vec<u8>,
+        signature: Option<String>,
+        judges: Judges<'_>,
+        arrived_at: i64,
+    ) -> Option<Found> {
         let signature = signature.filter(|_| self == Format::SimpleSigning);
-        match self {
-            Format::SimpleSigning | Format::Bundle => judge(raw, signature, &keys.plain),
-            Format::OpenPgp => Some(judge_openpgp(raw, keys, now)),
-            Format::Unread(format) => Some(Found {
-                raw,
-                signature,
-                said: Said::Unread(format),
-            }),
+        let Judges {
+            keys,
+            anchors,
+            about,
+            now,
+        } = judges;
+        let signers = Signers {
+            keys: &keys.plain,
+            identities: &keys.sigstore,
+            anchors,
+        };
+        let mut read: Dated = match (self, &signature) {
+            (Format::Attestation, _) => read_attestation(&raw, &keys.plain, about).into(),
+            (Format::OpenPgp, _) => read_openpgp_document(&raw, &keys.openpgp, now).into(),
+            (Format::Notation(format), _) => {
+                // Lists speak of today; without any, what was valid when it came is.
+                let lists = anchors.revocation.as_ref();
+                let at = lists.map_or(arrived_at, |_| now);
+                read_notation(format, &raw, &keys.notation, lists, at)
+            }
+            (_, Some(signature)) => read_any_layer(&raw, signature, signers, arrived_at),
+            (_, None) => read_any_bundle(&raw, signers, arrived_at),
+        };
+        let is_attestation =
+            self == Format::Attestation || matches!(read.reading, Reading::Attestation { .. });
+        if matches!(read.reading, Reading::Attestation { .. }) {
+            read = read_attestation(&raw, &keys.plain, about).into();
         }
+        if is_attestation && matches!(read.reading, Reading::Unreadable { .. }) {
+            return None;
+        }
+        let is_notation = matches!(self, Format::Notation(_));
+        Some(Found {
+            raw,
+            signature,
+            unreadable: if is_notation { Self::NOTATION_NAME } else { UNREADABLE },
+            read,
+        })
     }
 }
 
@@ -225,89 +305,49 @@ async fn document(
 struct Found {
     raw: Vec<u8>,
     signature: Option<String>,
-    said: Said,
-}
-
-/// What became of reading it.
-enum Said {
-    Read(Box<Reading>),
-    /// Nothing reads this format.
-    Unread(&'static str),
+    /// What its format is called when it says nothing.
+    unreadable: &'static str,
+    read: Dated,
 }
 
 fn unreadable(raw: Vec<u8>, why: String) -> Found {
     Found {
         raw,
         signature: None,
-        said: Said::Read(Box::new(Reading::Unreadable { why })),
+        unreadable: UNREADABLE,
+        read: Reading::Unreadable { why }.into(),
     }
 }
 
-fn judge_openpgp(raw: Vec<u8>, keys: &Keys, now: i64) -> Found {
-    let reading = read_openpgp_document(&raw, &keys.openpgp, now);
-    Found {
-        raw,
-        signature: None,
-        said: Said::Read(Box::new(reading)),
-    }
-}
-
-/// `None` for an attestation.
-fn judge(raw: Vec<u8>, signature: Option<String>, keys: &[PublicKey]) -> Option<Found> {
-    let reading = match &signature {
-        Some(signature) => read_simple_signing(&raw, signature, keys),
-        None => read_bundle(&raw, keys),
-    };
-    if matches!(reading, Reading::Attestation { .. }) {
-        None
-    } else {
-        Some(Found {
-            raw,
-            signature,
-            said: Said::Read(Box::new(reading)),
-        })
-    }
-}
-
-impl Said {
+impl Found {
     fn claim(&self) -> Option<&Claim> {
-        match self {
-            Said::Read(reading) => reading.claim(),
-            Said::Unread(_) => None,
-        }
+        self.read.reading.claim()
     }
 
-    fn verdict(&self) -> (Option<KeyId>, Option<String>, Verdict) {
-        match self {
-            Said::Read(reading) => verdict(reading),
-            Said::Unread(_) => (None, None, Verdict::NotRead),
-        }
-    }
-
-    fn format(&self) -> &'static str {
-        match self {
-            Said::Read(reading) => reading
-                .claim()
-                .map_or("unreadable", |claim| claim.format.as_str()),
-            Said::Unread(format) => format,
-        }
+    fn format(&self) -> String {
+        self.claim()
+            .map_or(self.unreadable, |claim| claim.format.as_str())
+            .to_owned()
     }
 }
 
 impl Found {
     fn into_evidence(self, attached_to: &Digest) -> NewEvidence {
-        let claim = self.said.claim();
-        let (key, key_hint, verdict) = self.said.verdict();
+        let claim = self.claim();
+        let (key, key_hint, verdict) = verdict(&self.read.reading);
         NewEvidence {
             attached_to: attached_to.clone(),
-            format: self.said.format().to_owned(),
+            format: self.format(),
             subject: claim.map(|claim| claim.subject.clone()),
             stage: claim.and_then(|claim| claim.stage.clone()),
+            predicate_type: claim.and_then(|claim| claim.predicate_type.clone()),
             named_repository: claim
                 .and_then(|claim| claim.repository.as_ref().map(ToString::to_string)),
             key,
             key_hint,
             verdict,
+            trusted_at: self.read.trusted_at,
+            ends_at: self.read.ends_at,
             raw: self.raw,
             signature: self.signature,
         }
@@ -333,6 +373,25 @@ fn verdict(reading: &Reading) -> (Option<KeyId>, Option<String>, Verdict) {
             Some(key.to_string()),
             Verdict::Unreadable(why.to_string()),
         ),
+        Reading::Unverified {
+            why: Untrusted::UnknownIdentity { identity },
+            ..
+        } => {
+            let hint = format!("signed by {identity}");
+            (None, Some(hint), Verdict::UnknownKey)
+        }
+        Reading::Unverified { why, .. } => {
+            let is_false = match why {
+                Untrusted::Sigstore(why) => matches!(**why, Refusal::Signature(_)),
+                Untrusted::Notation(why) => matches!(**why, Failure::Signature),
+                _ => false,
+            };
+            let verdict = match is_false {
+                true => Verdict::BadSignature,
+                false => Verdict::Unreadable(why.to_string()),
+            };
+            (None, None, verdict)
+        }
         Reading::Unreadable { why } => (None, None, Verdict::Unreadable(why.clone())),
         Reading::Attestation { predicate_type } => (
             None,
@@ -347,6 +406,8 @@ fn verdict(reading: &Reading) -> (Option<KeyId>, Option<String>, Verdict) {
 pub(crate) struct Keys {
     plain: Vec<PublicKey>,
     openpgp: Vec<OpenPgpKey>,
+    sigstore: Vec<SigstoreIdentity>,
+    notation: Vec<NotationIdentity>,
 }
 
 /// All registered keys, revoked ones too: a signature by one of these gets its own reason.
@@ -356,6 +417,8 @@ pub(crate) async fn registered_keys(store: &Store) -> Result<Keys> {
         match record.public_key {
             RegisteredKey::Plain(key) => keys.plain.push(key),
             RegisteredKey::OpenPgp(key) => keys.openpgp.push(*key),
+            RegisteredKey::Sigstore(identity) => keys.sigstore.push(*identity),
+            RegisteredKey::Notation(identity) => keys.notation.push(*identity),
         }
     }
     Ok(keys)
@@ -375,11 +438,22 @@ pub async fn reverify(store: &Store, now: i64) -> Result<usize> {
         };
         after = last.id;
         for evidence in unknown {
-            let is_openpgp = evidence.format == Format::OPENPGP_NAME;
-            let found = match is_openpgp {
-                true => Some(judge_openpgp(evidence.raw, &keys, now)),
-                false => judge(evidence.raw, evidence.signature, &keys.plain),
+            let format = match (evidence.format.as_str(), &evidence.signature) {
+                (Format::OPENPGP_NAME, _) => Format::OpenPgp,
+                (Format::NOTATION_NAME, _) => {
+                    Format::Notation(notation::Format::of_bytes(&evidence.raw))
+                }
+                (Format::ATTESTATION_NAME, _) => Format::Attestation,
+                (_, Some(_)) => Format::SimpleSigning,
+                (_, None) => Format::Bundle,
             };
+            let judges = Judges {
+                keys: &keys,
+                anchors: store.anchors(),
+                about: &evidence.attached_to,
+                now,
+            };
+            let found = format.read(evidence.raw, evidence.signature, judges, evidence.stored_at);
             let Some(found) = found else {
                 continue;
             };
@@ -399,9 +473,12 @@ pub async fn reverify(store: &Store, now: i64) -> Result<usize> {
 
 impl Found {
     fn into_verdict(self) -> Reverified {
-        let (key, _, verdict) = self.said.verdict();
-        let claim = self.said.claim();
+        let (key, _, verdict) = verdict(&self.read.reading);
+        let claim = self.claim();
         Reverified {
+            format: self.format(),
+            trusted_at: self.read.trusted_at,
+            ends_at: self.read.ends_at,
             verdict,
             subject: claim.map(|claim| claim.subject.clone()),
             stage: claim.and_then(|claim| claim.stage.clone()),
@@ -442,9 +519,18 @@ mod tests {
                 Some(Format::SimpleSigning),
             ),
             (media::COSIGN_SIMPLE_SIGNING, None, None),
-            (media::NOTATION_JWS, None, Some(Format::Unread("notation"))),
-            (media::NOTATION_COSE, None, Some(Format::Unread("notation"))),
+            (
+                media::NOTATION_JWS,
+                None,
+                Some(Format::Notation(notation::Format::Jws)),
+            ),
+            (
+                media::NOTATION_COSE,
+                None,
+                Some(Format::Notation(notation::Format::Cose)),
+            ),
             (media::OCI_LAYER_GZIP, Some("c2ln"), None),
+            (media::DSSE, None, Some(Format::Attestation)),
             (media::IN_TOTO, None, None),
         ] {
             assert_eq!(format_of(media_type, signature), expect, "{media_type}");
@@ -460,7 +546,11 @@ mod tests {
             attached(format!("sha256-{hex}.sig")),
             Some(format!("sha256:{hex}"))
         );
-        assert_eq!(attached(format!("sha256-{hex}.att")), None);
+        assert_eq!(
+            attached(format!("sha256-{hex}.att")),
+            Some(format!("sha256:{hex}"))
+        );
+        assert_eq!(attached(format!("sha256-{hex}.sbom")), None);
         assert_eq!(attached(format!("sha256-{hex}")), None);
         assert_eq!(attached("sha256-short.sig".into()), None);
     }

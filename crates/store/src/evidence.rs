@@ -16,8 +16,10 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use trust::KeyId;
 
-pub(crate) use self::carriers::{withdraw, withdraw_these};
-pub use self::reverify::{Reverified, UNKNOWN_MAX, UnknownEvidence, set_verdict, unknown};
+pub(crate) use self::carriers::{inherit, withdraw, withdraw_these};
+pub use self::reverify::{
+    Reverified, UNKNOWN_MAX, UnknownEvidence, reread, set_verdict, unknown,
+};
 use crate::Store;
 use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
@@ -43,6 +45,8 @@ pub struct NewEvidence {
     pub subject: Option<Digest>,
     /// The stage it names.
     pub stage: Option<String>,
+    /// What kind of statement it is, where it is an attestation.
+    pub predicate_type: Option<String>,
     /// The repository it names, without a host.
     pub named_repository: Option<String>,
     /// The key that verified it.
@@ -55,6 +59,10 @@ pub struct NewEvidence {
     pub raw: Vec<u8>,
     /// The signature, where the format keeps it outside these bytes.
     pub signature: Option<String>,
+    /// By when it was there, as somebody trusted says (milliseconds since the epoch).
+    pub trusted_at: Option<i64>,
+    /// The first instant at which it no longer holds, where its signer set one (milliseconds since the epoch).
+    pub ends_at: Option<i64>,
 }
 
 impl NewEvidence {
@@ -104,7 +112,7 @@ pub(crate) async fn of_image(
 ) -> Result<Vec<Evidence>> {
     let rows = sqlx::query(
         "SELECT id, attached_to, manifest, format, subject, stage, named_repository, key_id, key_hint, verdict, why, \
-         stored_at, withdrawn_at, expires_at FROM evidence LEFT JOIN trust_vouches ON evidence_id = id \
+         predicate_type, stored_at, withdrawn_at, trusted_at, COALESCE(expires_at, ends_at) AS expires_at FROM evidence LEFT JOIN trust_vouches ON evidence_id = id \
          WHERE repository_id = $1 AND (attached_to = $2 OR attached_to IN (\
            SELECT r.manifest FROM manifest_references r JOIN manifests m \
            ON m.repository_id = r.repository_id AND m.digest = r.manifest \
@@ -129,7 +137,7 @@ pub(crate) async fn of_children(
 ) -> Result<Vec<Evidence>> {
     let rows = sqlx::query(
         "SELECT id, attached_to, manifest, format, subject, stage, named_repository, key_id, key_hint, verdict, why, \
-         stored_at, withdrawn_at, expires_at FROM evidence LEFT JOIN trust_vouches ON evidence_id = id \
+         predicate_type, stored_at, withdrawn_at, trusted_at, COALESCE(expires_at, ends_at) AS expires_at FROM evidence LEFT JOIN trust_vouches ON evidence_id = id \
          WHERE repository_id = $1 AND withdrawn_at IS NULL AND attached_to IN (\
            SELECT digest FROM manifest_references WHERE repository_id = $1 AND manifest = $2 AND kind = 'child') \
          ORDER BY CASE WHEN verdict = 'verified' THEN 0 ELSE 1 END, stored_at, id LIMIT $3",
@@ -154,12 +162,13 @@ pub(crate) async fn attach(
     for new in evidence {
         let written = sqlx::query(
             "INSERT INTO evidence (repository_id, attached_to, manifest, fingerprint, format, subject, stage, \
-             named_repository, key_id, key_hint, verdict, why, raw, signature, pushed_by, stored_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+             named_repository, key_id, key_hint, verdict, why, raw, signature, pushed_by, stored_at, trusted_at, ends_at, predicate_type) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
              ON CONFLICT (repository_id, attached_to, fingerprint) DO UPDATE SET withdrawn_at = NULL, \
              manifest = excluded.manifest, subject = excluded.subject, stage = excluded.stage, \
              named_repository = excluded.named_repository, key_id = excluded.key_id, key_hint = excluded.key_hint, \
-             verdict = excluded.verdict, why = excluded.why \
+             verdict = excluded.verdict, why = excluded.why, trusted_at = excluded.trusted_at, ends_at = excluded.ends_at, \
+             predicate_type = excluded.predicate_type \
              WHERE evidence.withdrawn_at IS NOT NULL",
         )
         .bind(repository_id)
@@ -178,6 +187,9 @@ pub(crate) async fn attach(
         .bind(new.signature.as_deref())
         .bind(pushed_by.map(|id| id.0))
         .bind(now)
+        .bind(new.trusted_at)
+        .bind(new.ends_at)
+        .bind(new.predicate_type.as_deref())
         .execute(tx.conn())
         .await?
         .rows_affected();
@@ -202,9 +214,11 @@ fn read(row: &AnyRow) -> Result<Evidence> {
         key: row.opt_parsed("key_id")?,
         key_hint: row.opt_text("key_hint")?,
         stage: row.opt_text("stage")?,
+        predicate_type: row.opt_text("predicate_type")?,
         repository: row.opt_text("named_repository")?,
         stored_at: row.int("stored_at")?,
-        // Of the formats that are kept, only files of trust repositories say until when they hold.
+        trusted_at: row.opt_int("trusted_at")?,
+        // Files of trust repositories and signatures of notation say until when they hold.
         expires_at: row.opt_int("expires_at")?,
         verdict: read_verdict(row)?,
         withdrawn: row.opt_int("withdrawn_at")?.is_some(),

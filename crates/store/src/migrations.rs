@@ -23,6 +23,9 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (12, include_str!("../migrations/0012_transparency_log.sql")),
     (13, include_str!("../migrations/0013_keys_revoked_from.sql")),
     (14, include_str!("../migrations/0014_receipts.sql")),
+    (15, include_str!("../migrations/0015_held_keys.sql")),
+    (16, include_str!("../migrations/0016_trusted_times.sql")),
+    (17, include_str!("../migrations/0017_attestations.sql")),
 ];
 
 /// The advisory lock that keeps two processes from migrating one PostgreSQL database at once; an arbitrary number.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use trust::evidence::Anchors;
+
 use crate::audit::Sealer;
 use crate::blobs::Commits;
 use crate::cache::Caches;
@@ -32,6 +34,8 @@ pub struct Options {
     pub grace: Duration,
     /// The bucket in which blobs are kept; none means the data folder.
     pub blobs: Option<BlobStore>,
+    /// By whose word signatures with certificates are judged.
+    pub anchors: Arc<Anchors>,
 }
 
 impl Options {
@@ -42,6 +46,7 @@ impl Options {
             database: None,
             grace: GRACE,
             blobs: None,
+            anchors: Arc::default(),
         }
     }
 }
@@ -66,6 +71,7 @@ struct Inner {
     commits: Commits,
     sealer: Sealer,
     grace: Duration,
+    anchors: Arc<Anchors>,
     /// Tells this opening of the store from every other one.
     instance: String,
     /// Held while the store is open; the lock ends with the file.
@@ -98,6 +104,7 @@ impl Store {
             commits: Commits::default(),
             sealer: Sealer::default(),
             grace: options.grace,
+            anchors: Arc::clone(&options.anchors),
             instance: random::hex::<8>()?,
             _lock: lock,
         };
@@ -115,6 +122,12 @@ impl Store {
     /// Answers whether there was.
     pub async fn write_back(&self) -> Result<bool> {
         self.inner.db.write_back().await
+    }
+
+    /// By whose word signatures with certificates are judged.
+    #[must_use]
+    pub fn anchors(&self) -> &Anchors {
+        &self.inner.anchors
     }
 
     pub(crate) fn db(&self) -> &Db {
@@ -222,7 +235,7 @@ pub(crate) fn lock(path: &Path, exclusive: bool) -> Result<File> {
 async fn has_sealed(db: &Db) -> Result<bool> {
     let row = sqlx::query(
         "SELECT CAST((SELECT COUNT(*) FROM server_keys) + (SELECT COUNT(*) FROM webhooks) + (SELECT COUNT(*) FROM trust_keys) \
-         AS BIGINT) AS sealed",
+         + (SELECT COUNT(*) FROM held_keys) AS BIGINT) AS sealed",
     )
     .fetch_one(db.read())
     .await?;

@@ -3,7 +3,7 @@
 //! matched with the challenge that this server made, which is used up. DESIGN §3 "What counts".
 
 use policy::verb::ManageKeys;
-use policy::{Pattern, Permit, PrincipalId};
+use policy::{Actor, Pattern, Permit, PrincipalId};
 use serde_json::json;
 use sqlx::any::AnyRow;
 use trust::possession::Challenge;
@@ -51,6 +51,19 @@ pub struct Registration {
     pub scope: Vec<Pattern>,
 }
 
+/// A name in certificates to be registered. Nobody can prove to hold one: it is whoever the authorities say that it is.
+#[derive(Debug, Clone)]
+pub struct NewIdentity {
+    /// Whose it is to be.
+    pub principal: PrincipalId,
+    /// The identity; not a key.
+    pub identity: RegisteredKey,
+    /// What people call it.
+    pub name: String,
+    /// The repositories it may sign for.
+    pub scope: Vec<Pattern>,
+}
+
 /// A registered key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRecord {
@@ -70,6 +83,8 @@ pub struct KeyRecord {
     pub revoked_at: Option<i64>,
     /// Of a revoked key, the first instant whose signatures are distrusted; `None` when all are.
     pub revoked_from: Option<i64>,
+    /// Of a key that the server holds, or held, the stage that it signs for.
+    pub held_for: Option<String>,
 }
 
 /// Issues a challenge for a principal and a key; an earlier one for the same two ends.
@@ -120,25 +135,50 @@ pub async fn register(
     now: i64,
 ) -> Result<()> {
     let actor = permit::actor(permit, now)?;
-    check(new)?;
-    let key_id = new.public_key.id();
+    if new.proof.key() != new.public_key.id() {
+        return Err(invalid(
+            &new.name,
+            "the proof was made with another key: sign the challenge with the key to register",
+        ));
+    }
+    let entry = Entry {
+        key: &new.public_key,
+        name: &new.name,
+        scope: &new.scope,
+    };
+    check_labels(&new.name, &new.scope)?;
     write_tx!(store.db(), |tx| {
         directory_changed(tx, true, now).await?;
         let principal = use_up(tx, new.proof.value(), now).await?;
-        require_free(tx, key_id, principal).await?;
-        upsert(tx, new, principal, now).await?;
-        // Evidence of this key may have arrived before it.
-        jobs::enqueue(
-            tx,
-            REVERIFY_EVIDENCE,
-            key_id.as_str(),
-            json!({"key_id": key_id}),
-            now,
-        )
-        .await?;
-        let detail =
-            json!({"key_id": key_id, "principal": principal, "scope": new.scope, "name": new.name});
-        audit::record(tx, &actor, "key.register", key_id.as_str(), detail, now).await
+        entry.write(tx, &actor, principal, now).await
+    })
+}
+
+/// Registers a name in certificates. Doing it again for the same principal changes name and scope.
+///
+/// # Errors
+/// `Invalid` for a key: these need a proof.
+pub async fn register_identity(
+    store: &Store,
+    permit: &Permit<ManageKeys>,
+    new: &NewIdentity,
+    now: i64,
+) -> Result<()> {
+    let actor = permit::actor(permit, now)?;
+    if !new.identity.is_identity() {
+        let why = "a key needs a proof that its private half was at hand: sign a challenge with it";
+        return Err(invalid(&new.name, why));
+    }
+    let entry = Entry {
+        key: &new.identity,
+        name: &new.name,
+        scope: &new.scope,
+    };
+    check_labels(&new.name, &new.scope)?;
+    write_tx!(store.db(), |tx| {
+        directory_changed(tx, true, now).await?;
+        open_principal(tx, new.principal).await?;
+        entry.write(tx, &actor, new.principal, now).await
     })
 }
 
@@ -219,7 +259,8 @@ pub async fn signed_since(
 ) -> Result<Vec<Subject>> {
     let rows = sqlx::query(
         "WITH hit AS (SELECT DISTINCT repository_id, attached_to FROM evidence \
-         WHERE key_id = $1 AND stored_at >= $2 AND verdict = 'verified' AND withdrawn_at IS NULL) \
+         WHERE key_id = $1 AND stored_at >= $2 AND (trusted_at IS NULL OR trusted_at >= $2) \
+         AND verdict = 'verified' AND withdrawn_at IS NULL) \
          SELECT m.repository_id, r.name, m.digest FROM (\
            SELECT repository_id, attached_to AS digest FROM hit UNION \
            SELECT c.repository_id, c.digest FROM hit JOIN manifest_references c \
@@ -251,8 +292,8 @@ pub async fn signed_since(
 /// revoked key counts is the gate's affair.
 pub async fn list(store: &Store) -> Result<Vec<KeyRecord>> {
     let rows = sqlx::query(
-        "SELECT key_id, principal_id, name, public_pem, scope, registered_at, revoked_at, revoked_from FROM signing_keys \
-         ORDER BY registered_at, key_id",
+        "SELECT k.key_id, k.principal_id, k.name, k.public_pem, k.scope, k.registered_at, k.revoked_at, k.revoked_from, h.stage \
+         FROM signing_keys k LEFT JOIN held_keys h ON h.key_id = k.key_id ORDER BY k.registered_at, k.key_id",
     )
     .fetch_all(store.db().read())
     .await?;
@@ -278,10 +319,11 @@ fn record(row: &AnyRow) -> Result<KeyRecord> {
         registered_at: row.int("registered_at")?,
         revoked_at: row.opt_int("revoked_at")?,
         revoked_from: row.opt_int("revoked_from")?,
+        held_for: row.opt_text("stage")?,
     })
 }
 
-async fn open_principal(tx: &mut Tx, principal: PrincipalId) -> Result<String> {
+pub(crate) async fn open_principal(tx: &mut Tx, principal: PrincipalId) -> Result<String> {
     let row = sqlx::query("SELECT name FROM principals WHERE id = $1 AND active = 1")
         .bind(principal.0)
         .fetch_optional(tx.conn())
@@ -337,55 +379,78 @@ async fn require_free(tx: &mut Tx, key_id: &KeyId, principal: PrincipalId) -> Re
     Ok(())
 }
 
-async fn upsert(tx: &mut Tx, new: &Registration, principal: PrincipalId, now: i64) -> Result<()> {
-    let written = sqlx::query(
-        "INSERT INTO signing_keys (key_id, principal_id, name, public_pem, scope, registered_at) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key_id) DO UPDATE SET name = excluded.name, scope = excluded.scope, \
-         public_pem = excluded.public_pem \
-         WHERE signing_keys.principal_id = excluded.principal_id AND signing_keys.revoked_at IS NULL",
-    )
-    .bind(new.public_key.id().as_str())
-    .bind(principal.0)
-    .bind(new.name.as_str())
-    .bind(new.public_key.to_text())
-    .bind(json!(new.scope).to_string())
-    .bind(now)
-    .execute(tx.conn())
-    .await?
-    .rows_affected();
-    if written == 0 {
-        return Err(Error::Conflict {
-            kind: "key",
-            name: new.public_key.id().to_string(),
-            why: "was registered by someone else meanwhile: generate a new one",
-        });
+/// What is to be written for a principal.
+struct Entry<'a> {
+    key: &'a RegisteredKey,
+    name: &'a str,
+    scope: &'a [Pattern],
+}
+
+impl Entry<'_> {
+    async fn write(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        principal: PrincipalId,
+        now: i64,
+    ) -> Result<()> {
+        let key_id = self.key.id();
+        require_free(tx, key_id, principal).await?;
+        self.upsert(tx, principal, now).await?;
+        // Evidence of this key may have arrived before it.
+        let payload = json!({"key_id": key_id});
+        jobs::enqueue(tx, REVERIFY_EVIDENCE, key_id.as_str(), payload, now).await?;
+        let detail = json!({"key_id": key_id, "principal": principal, "scope": self.scope, "name": self.name});
+        audit::record(tx, actor, "key.register", key_id.as_str(), detail, now).await
+    }
+
+    async fn upsert(&self, tx: &mut Tx, principal: PrincipalId, now: i64) -> Result<()> {
+        let written = sqlx::query(
+            "INSERT INTO signing_keys (key_id, principal_id, name, public_pem, scope, registered_at) \
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key_id) DO UPDATE SET name = excluded.name, scope = excluded.scope, \
+             public_pem = excluded.public_pem \
+             WHERE signing_keys.principal_id = excluded.principal_id AND signing_keys.revoked_at IS NULL",
+        )
+        .bind(self.key.id().as_str())
+        .bind(principal.0)
+        .bind(self.name)
+        .bind(self.key.to_text())
+        .bind(json!(self.scope).to_string())
+        .bind(now)
+        .execute(tx.conn())
+        .await?
+        .rows_affected();
+        if written == 0 {
+            return Err(Error::Conflict {
+                kind: "key",
+                name: self.key.id().to_string(),
+                why: "was registered by someone else meanwhile: generate a new one",
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What people call a key, and where it may sign.
+pub(crate) fn check_labels(name: &str, scope: &[Pattern]) -> Result<()> {
+    if name.is_empty()
+        || name.chars().count() > NAME_CHARACTERS_MAX
+        || name.chars().any(char::is_control)
+    {
+        let why = "give it a name of at most 128 printable characters";
+        return Err(invalid(name, why));
+    }
+    if scope.is_empty() || scope.len() > SCOPE_PATTERNS_MAX {
+        let why = "name the repositories it may sign for, with 1 to 100 patterns";
+        return Err(invalid(name, why));
     }
     Ok(())
 }
 
-fn check(new: &Registration) -> Result<()> {
-    let invalid = |why: &str| Error::Invalid {
+fn invalid(name: &str, why: &str) -> Error {
+    Error::Invalid {
         what: "key",
-        value: new.name.chars().take(NAME_CHARACTERS_MAX).collect(),
+        value: name.chars().take(NAME_CHARACTERS_MAX).collect(),
         why: why.to_owned(),
-    };
-    if new.proof.key() != new.public_key.id() {
-        return Err(invalid(
-            "the proof was made with another key: sign the challenge with the key to register",
-        ));
     }
-    if new.name.is_empty()
-        || new.name.chars().count() > NAME_CHARACTERS_MAX
-        || new.name.chars().any(char::is_control)
-    {
-        return Err(invalid(
-            "give it a name of at most 128 printable characters",
-        ));
-    }
-    if new.scope.is_empty() || new.scope.len() > SCOPE_PATTERNS_MAX {
-        return Err(invalid(
-            "name the repositories it may sign for, with 1 to 100 patterns",
-        ));
-    }
-    Ok(())
 }

@@ -6,6 +6,10 @@
 //! A claim that is verified was read from exactly the bytes that the key signed. The hint in a bundle is not signed: it
 //! chooses which key is tried first, and whom to blame when none fits.
 
+mod attested;
+mod certified;
+mod notation;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -13,20 +17,26 @@ use oci::{Digest, ImageReference, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::attestation::AttestationError;
 use crate::bundle::{Bundle, BundleError, Content, Material};
 use crate::cosign::{self, PayloadError, SimpleSigning};
 use crate::dsse::{self, Envelope};
 use crate::encoding::from_base64;
 use crate::excerpt::excerpt;
 use crate::key::{Algorithm, KeyId, PublicKey};
+use crate::notation::Failure;
 use crate::openpgp::KeyFault;
-use crate::sigstore::{
-    self, Artifact, Demands, Expected, ExpectedSigner, Identity, IdentityRule, Layer, Refusal,
-    SignedBy, TrustedRoot, TrustedTime, Verification,
-};
+use crate::sigstore::Refusal;
 use crate::stage::{self, StageError, StageStatement};
 use crate::statement::{Statement, StatementError, Subject};
 use crate::verified::Verified;
+
+pub use attested::{attested_type, read_attestation, verify_attestation};
+pub use certified::{
+    Anchors, CertifiedClaim, Dated, NoClaim, Signers, certified_signature, read_any_bundle,
+    read_any_layer, read_certified_bundle, read_certified_layer,
+};
+pub use notation::read_notation;
 
 /// The longest signed statement or payload that makes a claim, in bytes. Attestations may be longer.
 pub const CLAIM_BYTES_MAX: usize = 64 * 1024;
@@ -43,10 +53,15 @@ pub enum Format {
     CosignSimpleSigning,
     /// A signed message of OpenPGP, as podman and skopeo write it.
     GpgSimpleSigning,
+    /// An envelope of the Notary Project.
+    Notation,
+    /// An in-toto statement that says something else than that a stage is passed.
+    Attestation,
 }
 
 impl Format {
-    /// Its name: `stage`, `cosign-bundle`, `cosign-simple-signing` or `gpg-simple-signing`.
+    /// Its name: `stage`, `cosign-bundle`, `cosign-simple-signing`, `gpg-simple-signing`, `notation` or
+    /// `attestation`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,6 +69,8 @@ impl Format {
             Self::CosignBundle => "cosign-bundle",
             Self::CosignSimpleSigning => "cosign-simple-signing",
             Self::GpgSimpleSigning => "gpg-simple-signing",
+            Self::Notation => "notation",
+            Self::Attestation => "attestation",
         }
     }
 }
@@ -73,6 +90,9 @@ pub struct Claim {
     pub subject: Digest,
     /// The stage it names, if it names one.
     pub stage: Option<String>,
+    /// What kind of statement it is, if it is an attestation; signatures have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicate_type: Option<String>,
     /// The repository it names, without the host, if it names one.
     pub repository: Option<RepositoryName>,
     /// The tag that its signer looked at, if it names one; for people.
@@ -135,6 +155,24 @@ pub enum Untrusted {
         /// What is wrong with it.
         why: KeyFault,
     },
+    /// It holds, and nobody is registered whose certificates are such.
+    #[error("it was signed by {identity}, who is not registered here")]
+    UnknownIdentity {
+        /// Who signed, shortened.
+        identity: String,
+    },
+    /// It was made with a certificate, and there is no root to judge that by.
+    #[error(
+        "it was signed with a certificate, and this server has no trusted root to judge it by: \
+         `sigstore-root` of the configuration"
+    )]
+    NoRoot,
+    /// It was made with a certificate, and does not hold.
+    #[error("its certificate names someone, and it does not hold: {0}")]
+    Sigstore(Box<Refusal>),
+    /// It was made by notation, and does not hold.
+    #[error("it does not hold: {0}")]
+    Notation(Box<Failure>),
 }
 
 /// cosign 3 uses Ed25519ph for Ed25519 keys; cosign 2 and everybody else use Ed25519.
@@ -171,120 +209,6 @@ pub fn read_simple_signing(payload: &[u8], signature_base64: &str, keys: &[Publi
     };
     let signed_by = |key: &PublicKey| key.verify(payload, &signature).is_ok();
     judge(claim, None, keys, signed_by)
-}
-
-/// A claim that someone signed whom an authority of the trusted root vouched for. Says nothing about whether they count:
-/// the caller compares the identity with those that are registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertifiedClaim {
-    claim: Claim,
-    identity: Identity,
-    times: Vec<TrustedTime>,
-}
-
-impl CertifiedClaim {
-    /// What was signed.
-    #[must_use]
-    pub fn claim(&self) -> &Claim {
-        &self.claim
-    }
-
-    /// Who signed.
-    #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// When it was signed at the latest, by each who is trusted to say; earliest first.
-    #[must_use]
-    pub fn times(&self) -> &[TrustedTime] {
-        &self.times
-    }
-
-    fn new(claim: Claim, verification: &Verification) -> Result<Self, Refusal> {
-        match verification.signer() {
-            SignedBy::Identity(identity) => Ok(Self {
-                claim,
-                identity: identity.clone(),
-                times: verification.times().to_vec(),
-            }),
-            SignedBy::Key(_) => Err(Refusal::ExpectsCertificate),
-        }
-    }
-}
-
-/// Why a certificate's signature makes no claim.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoClaim {
-    /// Not a signature over an image in a format that is read; the reason, for people.
-    #[error("{0}")]
-    Unreadable(String),
-    /// It does not hold.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-}
-
-impl From<Unreadable> for NoClaim {
-    fn from(why: Unreadable) -> Self {
-        Self::Unreadable(why.to_string())
-    }
-}
-
-/// Reads a sigstore bundle that was signed with a certificate. `now` is in milliseconds since 1970.
-pub fn read_certified_bundle(
-    bytes: &[u8],
-    root: &TrustedRoot,
-    demands: Demands,
-    now: i64,
-) -> Result<CertifiedClaim, NoClaim> {
-    let bundle = Bundle::parse(bytes).map_err(Unreadable::from)?;
-    let Content::Envelope(envelope) = bundle.content() else {
-        return Err(Unreadable::File.into());
-    };
-    let predicate_type =
-        Statement::parse_predicate_type(&envelope.payload).map_err(Unreadable::from)?;
-    let format = match predicate_type.as_str() {
-        stage::PREDICATE_TYPE => Format::Stage,
-        cosign::SIGN_PREDICATE => Format::CosignBundle,
-        _ => return Err(Unreadable::Predicate(excerpt(&predicate_type)).into()),
-    };
-    let claim = claim_of_envelope(envelope, format)?;
-    let anyone = IdentityRule::new("*", "*");
-    let verification = sigstore::verify_bundle(
-        bytes,
-        Artifact::Digest(&claim.subject),
-        root,
-        certified_by(&anyone, demands),
-        now,
-    )?;
-    Ok(CertifiedClaim::new(claim, &verification)?)
-}
-
-/// Reads cosign's simple signing that was made with a certificate: a layer of a `.sig` manifest. `now` is in milliseconds
-/// since 1970.
-pub fn read_certified_layer(
-    layer: Layer<'_>,
-    root: &TrustedRoot,
-    demands: Demands,
-    now: i64,
-) -> Result<CertifiedClaim, NoClaim> {
-    let claim = claim_of_payload(layer.bytes)?;
-    let anyone = IdentityRule::new("*", "*");
-    let verification = sigstore::verify_signature_layer(
-        layer,
-        Artifact::Digest(&claim.subject),
-        root,
-        certified_by(&anyone, demands),
-        now,
-    )?;
-    Ok(CertifiedClaim::new(claim, &verification)?)
-}
-
-fn certified_by(rule: &IdentityRule, demands: Demands) -> Expected<'_> {
-    Expected {
-        signer: ExpectedSigner::Identity(rule),
-        demands,
-    }
 }
 
 impl Reading {
@@ -375,7 +299,11 @@ fn claim_of_envelope(envelope: &Envelope, format: Format) -> Result<Claim, Unrea
             } = StageStatement::parse(&statement)?;
             (Some(stage), Some(repository), tag)
         }
-        Format::CosignBundle | Format::CosignSimpleSigning | Format::GpgSimpleSigning => (
+        Format::CosignBundle
+        | Format::CosignSimpleSigning
+        | Format::GpgSimpleSigning
+        | Format::Notation
+        | Format::Attestation => (
             stage_annotation(&subject.annotations)?,
             repository_of_name(subject),
             None,
@@ -385,6 +313,7 @@ fn claim_of_envelope(envelope: &Envelope, format: Format) -> Result<Claim, Unrea
         format,
         subject: subject.digest.clone(),
         stage,
+        predicate_type: None,
         repository,
         tag,
         annotations,
@@ -413,6 +342,7 @@ pub(crate) fn claim_of(said: SimpleSigning, format: Format) -> Result<Claim, Unr
         format,
         subject: digest,
         stage,
+        predicate_type: None,
         repository,
         tag,
         annotations,
@@ -464,6 +394,8 @@ pub(crate) enum Unreadable {
     #[error(transparent)]
     Statement(#[from] StatementError),
     #[error(transparent)]
+    Attestation(#[from] AttestationError),
+    #[error(transparent)]
     Stage(#[from] StageError),
     #[error(transparent)]
     Payload(#[from] PayloadError),
@@ -473,6 +405,10 @@ pub(crate) enum Unreadable {
         "it was signed with a certificate: only signatures made with a registered key are read"
     )]
     Certificate,
+    #[error("it is a signature, not an attestation: it belongs into a bundle of its own")]
+    Signature,
+    #[error("none of its subjects can be an image")]
+    NoImage,
     #[error("it attests `{0}`: that is no signature over an image")]
     Predicate(String),
     #[error("its payload is `{0}`, not an in-toto statement")]
@@ -485,6 +421,8 @@ pub(crate) enum Unreadable {
     StageAnnotation,
     #[error("its signature is not canonical base64")]
     SignatureBase64,
+    #[error("it is no signature of notation that can be read: {0}")]
+    Notation(String),
     #[error("it is no openpgp message that can be read: {0}")]
     OpenPgp(String),
     #[error(

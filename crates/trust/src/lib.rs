@@ -73,7 +73,9 @@ pub use pbes2::{Pbes2Error, ROUNDS_MAX};
 pub use pem::{PEM_BYTES_MAX, PemError};
 pub use private::{PrivateKey, PrivateKeyError, SignError, Signer};
 pub use receipt::Receipt;
-pub use registered::{RegisteredKey, RegisteredKeyError};
+pub use registered::{
+    IdentityTextError, NotationIdentity, RegisteredKey, RegisteredKeyError, SigstoreIdentity,
+};
 pub use stage::StageStatement;
 pub use statement::Statement;
 pub use strict::{DEPTH_MAX, JsonError, VALUES_MAX};

@@ -86,6 +86,9 @@ impl Challenge {
         let key = match key {
             RegisteredKey::Plain(key) => return self.verify(signature, key),
             RegisteredKey::OpenPgp(key) => key,
+            RegisteredKey::Sigstore(_) | RegisteredKey::Notation(_) => {
+                return Err(PossessionError::Identity);
+            }
         };
         self.check(key.id())?;
         let verified = key.verify_detached(&self.to_bytes(), signature, now);
@@ -141,6 +144,9 @@ pub fn is_challenge_for(bytes: &[u8], key: &KeyId) -> bool {
 /// Why a proof is not made or does not prove.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PossessionError {
+    /// It is a name in certificates.
+    #[error("an identity in certificates has no private half: it is registered without a proof")]
+    Identity,
     /// The challenge is for another key.
     #[error("the challenge is for the key `{named}`, not for `{given}`: ask for a new one")]
     OtherKey {

@@ -19,7 +19,10 @@ mod timestamp;
 pub use certificate::CertificateFault;
 pub use entry::EntryFault;
 pub use identity::{Identity, IdentityRule, Pattern};
-pub use layer::{Layer, verify_attestation_layer, verify_signature_layer};
+pub use layer::{
+    ANNOTATIONS as LAYER_ANNOTATIONS, CERTIFICATE as CERTIFICATE_ANNOTATION, Layer,
+    SIGNATURE as SIGNATURE_ANNOTATION, verify_attestation_layer, verify_signature_layer,
+};
 pub use log::LogFault;
 pub use refusal::Refusal;
 pub use root::{AUTHORITIES_MAX, ROOT_BYTES_MAX, RootError, TrustedRoot};

@@ -31,11 +31,13 @@ pub struct Challenge {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewKey {
-    /// The challenge that was signed.
+    /// The challenge that was signed; empty for an identity, which has no private half.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub nonce: String,
-    /// The public key: as PEM, or an OpenPGP key in armour.
+    /// The public key: as PEM, or an OpenPGP key in armour; or an identity in certificates, one line of JSON.
     pub public_key_pem: String,
-    /// The signature over the challenge's statement, in base64.
+    /// The signature over the challenge's statement, in base64; empty for an identity.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub signature: String,
     /// What people call the key.
     pub name: String,
@@ -50,13 +52,13 @@ pub struct NewKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
-    /// The hexadecimal SHA-256 of the public key in DER.
+    /// The hexadecimal SHA-256 of the public key in DER, or of the identity's text.
     pub id: String,
     /// What people call it.
     pub name: String,
     /// Whose key it is, for ever.
     pub principal: String,
-    /// The public key: as PEM, or an OpenPGP key in armour.
+    /// The public key: as PEM, or an OpenPGP key in armour; or an identity in certificates, one line of JSON.
     pub public_key_pem: String,
     /// The repositories in which its signatures count.
     pub scope: Vec<String>,
@@ -68,6 +70,49 @@ pub struct Key {
     /// Of a revoked key, since when its signatures are distrusted; absent when all are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_from: Option<i64>,
+    /// Of a key that the server holds, or held, the stage that it signs for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_for: Option<String>,
+}
+
+/// `POST /keys/held`: the server makes a key and keeps it for somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewHeldKey {
+    /// What it is asked for by.
+    pub name: String,
+    /// The stage that it signs for.
+    pub stage: String,
+    /// The repositories in which its signatures count, such as `shop/**`.
+    pub scope: Vec<String>,
+    /// Whose key it is, who alone may use it; the caller's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+}
+
+/// `POST /keys/held/{name}/signatures`: what the server is to sign with a key that it holds for the caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewHeldSignature {
+    /// The repository, without a host.
+    pub repository: String,
+    /// The manifest, which the repository holds.
+    pub digest: Digest,
+    /// The tag that was looked at; for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The stage that the image has passed.
+    pub stage: String,
+}
+
+/// A signature that the server made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldSignature {
+    /// The id of the key.
+    pub key: String,
+    /// A sigstore bundle v0.3, to be attached to the image.
+    pub bundle: String,
 }
 
 /// `POST /keys/{id}/revocation`.

@@ -3,9 +3,14 @@
 
 mod convert;
 pub(crate) mod files;
+mod identity;
+mod hold;
 pub(crate) mod possession;
 mod revoke;
+mod rotate;
 pub(crate) mod signer;
+
+pub(crate) use revoke::instant;
 
 use super::login::{ask_password, from_stdin};
 use crate::context::ServerFlags;
@@ -83,12 +88,19 @@ pub(crate) enum Key {
         /// What `countersign key challenge` printed.
         challenge: PathBuf,
     },
-    /// Register a key for its owner (the third step). It needs the role `security` and your password: tokens cannot register keys.
+    /// Register a key for its owner (the third step), or a name in certificates, which has nothing to prove. It needs the role `security`
+    /// and your password: tokens cannot register keys.
     #[command(
         after_help = "Examples:\n  countersign key register --proof proof.json --name laptop --scope 'shop/**' --user anna\n  \
-        countersign key register --key ci.key --for ci-shop --name ci --scope 'shop/**' --user anna     (all steps in one, where you hold the key)"
+        countersign key register --key ci.key --for ci-shop --name ci --scope 'shop/**' --user anna     (all steps in one, where you hold the key)\n  \
+        countersign key register --sigstore-issuer https://token.example --sigstore-identity maria@shop.example --for maria --name keyless --scope 'shop/**' --user anna\n  \
+        countersign key register --notation-ca ca.pem --notation-subject 'C=US, ST=WA, O=shop, CN=maria' --for maria --name notation --scope 'shop/**' --user anna"
     )]
     Register(Register),
+    /// Have the server make a key and hold it, for one stage and one robot or person. It needs the role `security` and your password.
+    Hold(hold::Hold),
+    /// Put a new key in the place of an old one; what the old one signed stays good.
+    Rotate(rotate::Rotate),
     /// List registered keys.
     List {
         /// How to print it.
@@ -119,12 +131,14 @@ pub(crate) enum Kind {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Register {
     /// A proof made by `countersign key prove`.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "principal"], required_unless_present = "key")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "principal"], required_unless_present_any = ["key", "sigstore_issuer", "notation_ca"])]
     proof: Option<PathBuf>,
     /// The private key's file, or its `pkcs11:` URI, where you hold it yourself.
     #[arg(long, value_name = "FILE|URI")]
     key: Option<PathBuf>,
-    /// With `--key`: whose key it is; yours, unless said otherwise.
+    #[command(flatten)]
+    identity: identity::IdentityFlags,
+    /// Whose key or identity it is, where no proof says it; yours, unless said otherwise.
     #[arg(long = "for", value_name = "NAME")]
     principal: Option<String>,
     /// A name, to tell it from others.
@@ -133,12 +147,36 @@ pub(crate) struct Register {
     /// Repositories that it may sign for, as patterns.
     #[arg(long, required = true, value_name = "PATTERN")]
     scope: Vec<String>,
+    #[command(flatten)]
+    authority: Authority,
+}
+
+/// Who makes keys count, by their password.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Authority {
     /// Who you are (role `security`).
     #[arg(short, long)]
     user: String,
     /// Read your password from standard input.
     #[arg(long)]
     password_stdin: bool,
+}
+
+impl Authority {
+    /// A client that logs in with the password, which is asked for.
+    fn client(&self, server: &ServerFlags) -> Result<Client> {
+        let password = match self.password_stdin {
+            true => from_stdin()?,
+            false => ask_password(&self.user)?,
+        };
+        let options = server.with_authority(ClientOptions::new(&server.address()?)?)?;
+        Ok(Client::new(options.with_credentials(
+            Credentials::Basic {
+                user: self.user.clone(),
+                password,
+            },
+        ))?)
+    }
 }
 
 impl Key {
@@ -160,6 +198,8 @@ impl Key {
                 challenge,
             } => prove(key.as_deref(), &challenge)?,
             Self::Register(register) => register.run(server).await?,
+            Self::Hold(hold) => hold.run(server).await?,
+            Self::Rotate(rotate) => rotate.run(server).await?,
             Self::List { output } => {
                 let row = |key: &Known| {
                     let since = key.revoked_from.map_or_else(String::new, |from| {
@@ -169,18 +209,25 @@ impl Key {
                         || "good".to_owned(),
                         |at| format!("revoked {}{since}", output::instant(at)),
                     );
+                    let name = match key.held_for {
+                        Some(_) => format!("server:{}", key.name),
+                        None => key.name.clone(),
+                    };
                     [
                         short(&key.id).to_owned(),
                         key.principal.clone(),
-                        key.name.clone(),
+                        name,
                         key.scope.join(" "),
                         state,
+                        trust::RegisteredKey::parse(&key.public_key_pem)
+                            .map(|key| key.describe())
+                            .unwrap_or_default(),
                     ]
                 };
                 output::list(
                     output,
                     &server.client()?.keys().await?,
-                    ["id", "of", "name", "scope", "state"],
+                    ["id", "of", "name", "scope", "state", "kind"],
                     row,
                     "no keys yet",
                 )?;
@@ -203,26 +250,20 @@ impl Key {
 impl Register {
     async fn run(self, server: &ServerFlags) -> Result<()> {
         // What is on this machine is read before anybody is asked for a password.
+        if let Some(identity) = self.identity.identity()? {
+            return self.run_identity(server, &identity).await;
+        }
         let sealed = self.key.as_deref().map(signer::open).transpose()?;
         let given: Option<Proof> = self
             .proof
             .as_deref()
             .map(|path| document(path, "a proof made by `countersign key prove`"))
             .transpose()?;
-        let password = if self.password_stdin {
-            from_stdin()?
-        } else {
-            ask_password(&self.user)?
-        };
-        let options = server.with_authority(ClientOptions::new(&server.address()?)?)?;
-        let client = Client::new(options.with_credentials(Credentials::Basic {
-            user: self.user.clone(),
-            password,
-        }))?;
+        let client = self.authority.client(server)?;
         let proof = match (given, sealed) {
             (Some(proof), _) => proof,
             (None, Some(key)) => {
-                let principal = self.principal.as_deref().unwrap_or(&self.user);
+                let principal = self.principal.as_deref().unwrap_or(&self.authority.user);
                 let asked = possession::ask(&client, &key.public_key().to_pem(), principal).await?;
                 possession::prove(key.as_ref(), &asked)?
             }

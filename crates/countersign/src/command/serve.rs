@@ -1,7 +1,7 @@
 //! `countersign serve`: the server, until it is asked to stop.
 
 use crate::configuration::{
-    ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags, WitnessFlags,
+    ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags, TrustTable, WitnessFlags,
     break_glass_max, default_address,
 };
 use crate::exit::Exit;
@@ -13,6 +13,7 @@ use server::limits::raise_open_files;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Connections below which it is said that the system allows few files.
@@ -84,7 +85,10 @@ impl Serve {
     }
 
     fn options(&self, file: &ConfigurationFile) -> Result<(ServiceOptions, TlsChoice)> {
-        let store = self.store.options_with(file)?;
+        let mut store = self.store.options_with(file)?;
+        let of_file = file.trust.as_ref().map(TrustTable::anchors);
+        let anchors = self.trust.anchors.over(of_file.unwrap_or_default());
+        store.anchors = Arc::new(anchors.read()?);
         let listen = match self.listen.or(file.listen) {
             Some(listen) => listen,
             None => default_address()?,

@@ -1,10 +1,12 @@
 //! By which names clients know this server, in the names of trust repositories: those that are given for it, and those that the
 //! configuration gives for other reasons.
 
+use super::anchors::{AnchorFlags, Need};
 use anyhow::{Result, bail};
 use serde::Deserialize;
 use server::Hosts;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// Flags of `serve`.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -18,6 +20,8 @@ pub(crate) struct TrustFlags {
         value_delimiter = ','
     )]
     trust_hosts: Vec<String>,
+    #[command(flatten)]
+    pub(crate) anchors: AnchorFlags,
 }
 
 /// The table `[trust]`.
@@ -25,6 +29,20 @@ pub(crate) struct TrustFlags {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct TrustTable {
     hosts: Option<BTreeSet<String>>,
+    sigstore_root: Option<PathBuf>,
+    sigstore_needs: Option<Vec<Need>>,
+    notation_crls: Option<Vec<PathBuf>>,
+}
+
+impl TrustTable {
+    /// By whose word certificates are judged.
+    pub(crate) fn anchors(&self) -> AnchorFlags {
+        AnchorFlags {
+            sigstore_root: self.sigstore_root.clone(),
+            sigstore_needs: self.sigstore_needs.clone(),
+            notation_crls: self.notation_crls.clone().unwrap_or_default(),
+        }
+    }
 }
 
 impl TrustFlags {
@@ -74,6 +92,7 @@ mod tests {
     fn own(flags: &[&str], table: &str, name: &str) -> bool {
         let flags = TrustFlags {
             trust_hosts: flags.iter().map(|name| (*name).to_owned()).collect(),
+            ..TrustFlags::default()
         };
         let table: TrustTable = toml::from_str(table).unwrap();
         let of_certificate = ["certified.example", "2001:db8::7", "odd name"];
@@ -111,11 +130,15 @@ mod tests {
     fn what_is_no_name_is_said() {
         for wrong in ["https://registry.example", "registry.example/", "a b"] {
             let trust_hosts = vec![wrong.to_owned()];
-            let flags = TrustFlags { trust_hosts };
+            let flags = TrustFlags {
+                trust_hosts,
+                ..TrustFlags::default()
+            };
             let error = flags.hosts(None, &BTreeSet::new(), None).unwrap_err();
             assert!(error.to_string().contains(wrong), "{error}");
             let table = TrustTable {
                 hosts: Some(BTreeSet::from([wrong.to_owned()])),
+                ..TrustTable::default()
             };
             let of_file = TrustFlags::default().hosts(Some(&table), &BTreeSet::new(), None);
             assert!(of_file.is_err(), "{wrong}");

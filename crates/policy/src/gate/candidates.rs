@@ -41,6 +41,9 @@ pub(super) fn judge<'a>(
     name: &str,
     stage: &Stage,
 ) -> Standing<'a> {
+    if !is_of_its_kind(evidence, stage) {
+        return Standing::Elsewhere;
+    }
     let may_be_meant = evidence.stage.as_deref().is_none_or(|named| named == name);
     match unattributable(court, evidence) {
         Ok(key) => attributed(court, evidence, key, name, stage),
@@ -50,6 +53,16 @@ pub(super) fn judge<'a>(
             identity: None,
         },
         Err(_) => Standing::Elsewhere,
+    }
+}
+
+/// Whether the stage counts what the evidence is: attestations of one kind or type, or else signatures. An attestation says what it
+/// says; it never vouches for a stage that wants signatures.
+fn is_of_its_kind(evidence: &Evidence, stage: &Stage) -> bool {
+    match (&stage.attestation, &evidence.predicate_type) {
+        (None, None) => true,
+        (Some(wanted), Some(found)) => wanted.covers(found),
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
 
@@ -154,8 +167,12 @@ fn hint(evidence: &Evidence) -> String {
         .as_ref()
         .map(|key| key.to_string())
         .or_else(|| evidence.key_hint.clone());
-    hint.map(|hint| format!(" (key {})", words::short_key(&hint)))
-        .unwrap_or_default()
+    match hint {
+        // Somebody's name in a certificate, not a key's id.
+        Some(hint) if hint.contains(' ') => format!(" ({})", words::plain(&hint)),
+        Some(hint) => format!(" (key {})", words::short_key(&hint)),
+        None => String::new(),
+    }
 }
 
 /// Evidence whose signer is known.
@@ -202,6 +219,13 @@ fn about_the_stage(
         })
     };
     let not_a_signer = || format!("{who} is not a signer of stage {name}");
+    if evidence.predicate_type.is_some() {
+        // An attestation names no stage: its predicate type says which one it is for.
+        return match is_signer {
+            true => None,
+            false => rejected(Code::NotASigner, not_a_signer()),
+        };
+    }
     match evidence.stage.as_deref() {
         Some(named) if named == name && !is_signer => rejected(Code::NotASigner, not_a_signer()),
         Some(named) if named == name => None,
@@ -331,12 +355,12 @@ fn signs_for(court: &Court<'_>, stage: &Stage, id: PrincipalId) -> bool {
         .any(|party| party.signs_as(court.directory, id))
 }
 
-/// For how many stages of the policy the principal may sign.
+/// For how many stages of the policy the principal may sign; to attest is no signing.
 fn stages_of(court: &Court<'_>, id: PrincipalId) -> usize {
     court
         .policy
         .stages
         .values()
-        .filter(|stage| signs_for(court, stage, id))
+        .filter(|stage| stage.attestation.is_none() && signs_for(court, stage, id))
         .count()
 }

@@ -256,7 +256,11 @@ impl Bench<'_, '_> {
                 .signatures
                 .iter()
                 .map(|counted| format!("{} {}", counted.kind, counted.name));
-            format!("signed by {}", words::listed(who))
+            let verb = match self.stage.attestation {
+                Some(_) => "attested",
+                None => "signed",
+            };
+            format!("{verb} by {}", words::listed(who))
         } else {
             let missing = self.missing(&count);
             reasons.push(missing.clone());
@@ -284,19 +288,28 @@ impl Bench<'_, '_> {
 
     fn missing(&self, count: &Count) -> Reason {
         let (name, threshold, counted) = (self.name, self.stage.threshold, count.signatures.len());
-        let code = if counted == 0 {
-            Code::StageNotSigned
-        } else {
-            Code::ThresholdNotReached
+        let code = match &self.stage.attestation {
+            _ if counted > 0 => Code::ThresholdNotReached,
+            Some(_) => Code::AttestationMissing,
+            None => Code::StageNotSigned,
         };
         let wanted = self.wanted(count);
-        let message = if threshold <= 1 {
-            format!("stage {name} is not signed (needs {wanted})")
-        } else {
-            let more = threshold.saturating_sub(counted);
-            format!(
+        let more = threshold.saturating_sub(counted);
+        let message = match &self.stage.attestation {
+            Some(attested) if threshold <= 1 => {
+                let attested = words::quoted(&attested.to_string());
+                format!("stage {name} has no attestation {attested} (needs {wanted})")
+            }
+            Some(attested) => {
+                let attested = words::quoted(&attested.to_string());
+                format!(
+                    "stage {name} has {counted} of {threshold} attestations {attested} (needs {more} more of {wanted})"
+                )
+            }
+            None if threshold <= 1 => format!("stage {name} is not signed (needs {wanted})"),
+            None => format!(
                 "stage {name} has {counted} of {threshold} signatures (needs {more} more of {wanted})"
-            )
+            ),
         };
         let next = match &self.turn {
             // Before its turn a signature would not count: the step is that of the earlier stage.

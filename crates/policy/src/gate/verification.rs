@@ -111,6 +111,9 @@ pub fn verify_alone(facts: &Facts, directory: &Directory, now: i64) -> Verificat
     let mut rule = plain_rule(Rule::Policy, String::new(), Vec::new());
     let mut rejected = Vec::new();
     for evidence in in_order(&facts.evidence) {
+        if evidence.predicate_type.is_some() {
+            continue;
+        }
         let end = evidence.expires_at;
         match candidates::alone(&court, evidence) {
             Alone::Signs(key) => {
@@ -177,7 +180,8 @@ fn others(court: &mut Court<'_>, rules: &[RuleResult]) -> Vec<Reason> {
     let spoken_of: BTreeSet<i64> = counted.map(|it| it.evidence).chain(refused).collect();
     let mut reasons = Vec::new();
     for evidence in in_order(&court.facts.evidence) {
-        if spoken_of.contains(&evidence.id) {
+        // An attestation that no stage wants is no signature that does not count.
+        if spoken_of.contains(&evidence.id) || evidence.predicate_type.is_some() {
             continue;
         }
         let (code, message) = match candidates::alone(court, evidence) {

@@ -2,7 +2,10 @@
 //! a person who gave their password: a token that was stolen cannot make its thief a signer (DESIGN §3 "What counts"). What revoking
 //! one hits is in `revocation`.
 
+mod held;
 mod revocation;
+
+pub(crate) use self::held::{hold, rotate, sign};
 
 use crate::api::{Answer, Call, Created, DONE, Done, created};
 use crate::asker::Asker;
@@ -14,8 +17,8 @@ use base64::engine::general_purpose::STANDARD;
 use client::api::Page;
 use client::api::keys::{Challenge, Key, KeyRevocation, NewChallenge, NewKey, RevokeKey};
 use policy::verb::{ManageKeys, ReadAudit};
-use policy::{Pattern, PrincipalId};
-use store::signing_keys::{self, KeyRecord, Registration};
+use policy::{Pattern, Permit, PrincipalId};
+use store::signing_keys::{self, KeyRecord, NewIdentity, Registration};
 use trust::{KeyId, RegisteredKey, possession};
 
 /// `GET /keys`: all of them for those who manage or audit, else one's own.
@@ -39,6 +42,10 @@ pub(crate) async fn challenge(mut call: Call) -> Created<Challenge> {
     let new: NewChallenge = call.json().await?;
     let asker = &call.asker;
     let public_key = public_key(&new.public_key_pem)?;
+    if public_key.is_identity() {
+        let message = "an identity in certificates has no private half to prove: register it without";
+        return Err(ApiError::invalid(message));
+    }
     let principal = whose(asker, new.principal.as_deref())?;
     let issued = signing_keys::challenge(
         asker.store(),
@@ -63,23 +70,26 @@ pub(crate) async fn challenge(mut call: Call) -> Created<Challenge> {
 
 /// `POST /keys`
 pub(crate) async fn register(mut call: Call) -> Created<Key> {
-    let permit = call.asker.permit::<ManageKeys>()?;
-    if !call.asker.caller().used_password() {
-        let message = "tokens cannot register keys: log in with your password for this call";
-        return Err(
-            ApiError::new(StatusCode::FORBIDDEN, "password-required", message)
-                .next("countersign key register --user NAME"),
-        );
-    }
+    let permit = by_password(&call.asker, "countersign key register --user NAME")?;
     let new: NewKey = call.json().await?;
     let asker = &call.asker;
     let public_key = public_key(&new.public_key_pem)?;
-    let scope = new
-        .scope
-        .iter()
-        .map(|text| Pattern::parse(text))
-        .collect::<Result<Vec<Pattern>, _>>();
-    let scope = scope.map_err(|error| ApiError::invalid(format!("{error}")))?;
+    let scope = patterns(&new.scope)?;
+    if public_key.is_identity() {
+        if !new.nonce.is_empty() || !new.signature.is_empty() {
+            let message = "an identity in certificates has no private half: leave nonce and signature out";
+            return Err(ApiError::invalid(message));
+        }
+        let id = public_key.id().clone();
+        let identity = NewIdentity {
+            principal: whose(asker, new.principal.as_deref())?,
+            identity: public_key,
+            name: new.name,
+            scope,
+        };
+        signing_keys::register_identity(asker.store(), &permit, &identity, asker.now()).await?;
+        return created(key(asker, of_id(asker, &id).await?));
+    }
     let challenge = possession::Challenge {
         server: server_name(asker).to_owned(),
         nonce: new.nonce,
@@ -135,6 +145,22 @@ pub(crate) async fn revoke_from(mut call: Call) -> Answer<KeyRevocation> {
     }))
 }
 
+/// Who makes a key count gave their password: a stolen token gives nobody a signature.
+fn by_password(asker: &Asker, next: &'static str) -> ApiResult<Permit<ManageKeys>> {
+    let permit = asker.permit::<ManageKeys>()?;
+    if asker.caller().used_password() {
+        return Ok(permit);
+    }
+    let message = "tokens cannot register keys: log in with your password for this call";
+    Err(ApiError::new(StatusCode::FORBIDDEN, "password-required", message).next(next))
+}
+
+fn patterns(scope: &[String]) -> ApiResult<Vec<Pattern>> {
+    let read = scope.iter().map(|text| Pattern::parse(text));
+    let read: Result<Vec<Pattern>, _> = read.collect();
+    read.map_err(|error| ApiError::invalid(format!("{error}")))
+}
+
 /// This server in what a key's owner signs. Not the request's `Host`: a proof may be made at one of the server's names and
 /// handed in at another.
 fn server_name(asker: &Asker) -> &str {
@@ -178,5 +204,6 @@ fn key(asker: &Asker, record: KeyRecord) -> Key {
         registered_at: record.registered_at,
         revoked_at: record.revoked_at,
         revoked_from: record.revoked_from,
+        held_for: record.held_for,
     }
 }

@@ -4,7 +4,11 @@
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use trust::RegisteredKey;
-use trust::evidence::{Claim, Reading, read_bundle, read_simple_signing};
+use trust::evidence::{
+    Anchors, Claim, Reading, Signers, read_any_bundle, read_any_layer, read_attestation, read_bundle,
+    read_notation,
+};
+use trust::notation::Format;
 use trust::openpgp::read_openpgp_document;
 use trust::tuf::managed;
 
@@ -16,12 +20,15 @@ use crate::tuf::{Claimed, Rereader};
 const PAGE_ROWS: i64 = 50;
 
 /// The pieces that are not what they are said to be, one line each.
-pub(super) async fn contradictions(conn: &mut AnyConnection) -> Result<Vec<String>> {
+pub(super) async fn contradictions(
+    conn: &mut AnyConnection,
+    anchors: &Anchors,
+) -> Result<Vec<String>> {
     let (mut lines, mut after) = (Vec::new(), 0_i64);
     let mut files = Rereader::default();
     loop {
         let rows = sqlx::query(
-            "SELECT e.id, e.format, e.attached_to, e.subject, e.stage, e.named_repository, e.key_id, e.raw, e.signature, e.stored_at, \
+            "SELECT e.id, e.format, e.attached_to, e.subject, e.stage, e.predicate_type, e.named_repository, e.key_id, e.raw, e.signature, e.stored_at, \
              COALESCE(k.public_pem, s.public_pem) AS public_pem FROM evidence e \
              LEFT JOIN signing_keys k ON k.key_id = e.key_id LEFT JOIN server_keys s ON s.key_id = e.key_id \
              WHERE e.verdict = 'verified' AND e.withdrawn_at IS NULL AND e.id > $1 ORDER BY e.id LIMIT $2",
@@ -32,7 +39,7 @@ pub(super) async fn contradictions(conn: &mut AnyConnection) -> Result<Vec<Strin
         .await?;
         for row in &rows {
             after = row.int("id")?;
-            if let Some(why) = contradiction(conn, &mut files, row).await? {
+            if let Some(why) = contradiction(conn, &mut files, row, anchors).await? {
                 lines.push(format!(
                     "evidence {after} of `{}` was changed: {why}",
                     row.text("attached_to")?
@@ -49,6 +56,7 @@ async fn contradiction(
     conn: &mut AnyConnection,
     files: &mut Rereader,
     row: &AnyRow,
+    anchors: &Anchors,
 ) -> Result<Option<&'static str>> {
     let key_id = row.opt_text("key_id")?.unwrap_or_default();
     let pem = row.opt_text("public_pem")?.unwrap_or_default();
@@ -57,11 +65,34 @@ async fn contradiction(
         return Ok(Some("the key that verified it is not registered"));
     };
     let raw = row.bytes("raw")?;
+    let at = row.int("stored_at")?;
+    let signature = row.opt_text("signature")?;
     let key = match key {
         RegisteredKey::Plain(key) => key,
+        RegisteredKey::Sigstore(identity) => {
+            if anchors.sigstore.is_none() {
+                return Ok(Some(
+                    "a certificate made it, and no trusted root is named to judge that by: `sigstore-root` of the configuration",
+                ));
+            }
+            let signers = Signers {
+                keys: &[],
+                identities: &[*identity],
+                anchors,
+            };
+            let read = match signature {
+                Some(signature) => read_any_layer(&raw, &signature, signers, at),
+                None => read_any_bundle(&raw, signers, at),
+            };
+            return agreed(row, &read.reading);
+        }
+        RegisteredKey::Notation(identity) => {
+            // What was revoked since was not when it was judged.
+            let read = read_notation(Format::of_bytes(&raw), &raw, &[*identity], None, at);
+            return agreed(row, &read.reading);
+        }
         // Whether it was good is judged at the time at which it came, as it was then.
         RegisteredKey::OpenPgp(key) => {
-            let at = row.int("stored_at")?;
             return agreed(row, &read_openpgp_document(&raw, &[*key], at));
         }
     };
@@ -78,8 +109,17 @@ async fn contradiction(
         return Ok((!is_so).then_some("the file that it stands in does not say so"));
     }
     let keys = [key];
-    let reading = match row.opt_text("signature")? {
-        Some(signature) => read_simple_signing(&raw, &signature, &keys),
+    if row.opt_text("predicate_type")?.is_some() {
+        let about = row.digest("attached_to")?;
+        return agreed(row, &read_attestation(&raw, &keys, &about));
+    }
+    let signers = Signers {
+        keys: &keys,
+        identities: &[],
+        anchors,
+    };
+    let reading = match signature {
+        Some(signature) => read_any_layer(&raw, &signature, signers, at).reading,
         None => read_bundle(&raw, &keys),
     };
     agreed(row, &reading)
@@ -101,6 +141,7 @@ fn says(row: &AnyRow, claim: &Claim) -> Result<bool> {
     Ok(
         row.opt_text("subject")?.as_deref() == Some(claim.subject.as_str())
             && row.opt_text("stage")? == claim.stage
+            && row.opt_text("predicate_type")? == claim.predicate_type
             && row.opt_text("named_repository")?.as_deref()
                 == claim.repository.as_ref().map(|name| name.as_str()),
     )

@@ -9,6 +9,7 @@ use serde::Serialize;
 use sqlx::AnyConnection;
 use trust::PublicKey;
 use trust::checkpoint::Checkpoint;
+use trust::evidence::Anchors;
 use trust::merkle::{Frontier, Hash};
 
 use super::leaf::{COLUMNS, Leaf, read_hash};
@@ -113,7 +114,7 @@ pub async fn verify(options: &Options, checkpoints: Option<&Path>) -> Result<Rep
     let db = connect(&folder, options.database.as_deref()).await?;
     let mut tx = snapshot::begin(&db).await?;
     log(&mut tx, &claims, key.is_some(), &mut report).await?;
-    state(&mut tx, &mut report).await?;
+    state(&mut tx, &options.anchors, &mut report).await?;
     tx.rollback().await?;
     db.close().await;
     Ok(report)
@@ -336,7 +337,11 @@ impl Walk<'_> {
 }
 
 /// What the tables say against what the log accounts for.
-async fn state(conn: &mut AnyConnection, report: &mut Report) -> Result<()> {
+async fn state(
+    conn: &mut AnyConnection,
+    anchors: &Anchors,
+    report: &mut Report,
+) -> Result<()> {
     let mut accounted = State::new();
     let mut after = 0_i64;
     loop {
@@ -367,7 +372,7 @@ async fn state(conn: &mut AnyConnection, report: &mut Report) -> Result<()> {
     for line in tables::contradictions(conn).await? {
         report.add(ProblemKind::StateChanged, None, line);
     }
-    for line in signatures::contradictions(conn).await? {
+    for line in signatures::contradictions(conn, anchors).await? {
         report.add(ProblemKind::StateChanged, None, line);
     }
     for line in trust_repositories::contradictions(conn).await? {

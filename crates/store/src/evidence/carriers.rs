@@ -30,6 +30,28 @@ pub(super) async fn add(
     Ok(())
 }
 
+/// Notes that a manifest carries all that two others carry.
+pub(crate) async fn inherit(
+    tx: &mut Tx,
+    repository_id: i64,
+    from: [&Digest; 2],
+    manifest: &Digest,
+) -> Result<()> {
+    let [one, other] = from;
+    sqlx::query(
+        "INSERT INTO evidence_carriers (evidence_id, manifest) \
+         SELECT DISTINCT c.evidence_id, $4 FROM evidence_carriers c JOIN evidence e ON e.id = c.evidence_id \
+         WHERE e.repository_id = $1 AND c.manifest IN ($2, $3) ON CONFLICT (evidence_id, manifest) DO NOTHING",
+    )
+    .bind(repository_id)
+    .bind(one.as_str())
+    .bind(other.as_str())
+    .bind(manifest.as_str())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Notes that a manifest goes. Evidence that it alone carried is withdrawn: it no longer counts, and stays as what once was
 /// there. Evidence that names it names another of its carriers from now on.
 pub(crate) async fn withdraw(

@@ -6,11 +6,13 @@ use policy::Verdict;
 use serde_json::json;
 use trust::KeyId;
 
-use super::{BAD_SIGNATURE, UNKNOWN_KEY, verdict_name, why};
+use super::{
+    BAD_SIGNATURE, NOT_READ, REVERIFY_EVIDENCE, UNKNOWN_KEY, UNREADABLE, verdict_name, why,
+};
 use crate::db::{RowExt, write_tx};
 use crate::error::{Error, Result};
 use crate::permit::System;
-use crate::{Store, audit, facts};
+use crate::{Store, audit, facts, jobs};
 
 /// The most pieces one call reads.
 pub const UNKNOWN_MAX: u32 = 200;
@@ -22,15 +24,21 @@ pub struct UnknownEvidence {
     pub id: i64,
     /// The format, such as `stage`.
     pub format: String,
+    /// The digest that it is attached to.
+    pub attached_to: Digest,
     /// The bytes it was read from.
     pub raw: Vec<u8>,
     /// The signature, where the format keeps it outside these bytes.
     pub signature: Option<String>,
+    /// When its bytes were first stored, in milliseconds since the epoch.
+    pub stored_at: i64,
 }
 
 /// What reading it again gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reverified {
+    /// The format, such as `stage`.
+    pub format: String,
     /// What the check of its signature gave.
     pub verdict: Verdict,
     /// The digest it says it is about.
@@ -41,18 +49,33 @@ pub struct Reverified {
     pub named_repository: Option<String>,
     /// The key that verified it.
     pub key: Option<KeyId>,
+    /// By when it was there, as somebody trusted says (milliseconds since the epoch).
+    pub trusted_at: Option<i64>,
+    /// The first instant at which it no longer holds, where its signer set one (milliseconds since the epoch).
+    pub ends_at: Option<i64>,
 }
 
-/// Evidence after row `after` that no key verified and that was not withdrawn, in the order of rows.
+/// Has all evidence that nobody stands behind read again: what certificates are judged by may be another than before.
+pub async fn reread(store: &Store, now: i64) -> Result<()> {
+    write_tx!(store.db(), |tx| {
+        jobs::enqueue(tx, REVERIFY_EVIDENCE, "anchors", json!({}), now).await
+    })
+}
+
+/// Evidence after row `after` that no key verified and that was not withdrawn, in the order of rows. What no certificate made readable
+/// is among it, since by whose word these are judged changes too.
 pub async fn unknown(store: &Store, after: i64, limit: u32) -> Result<Vec<UnknownEvidence>> {
     let rows = sqlx::query(
-        "SELECT id, format, raw, signature FROM evidence \
-         WHERE verdict IN ($1, $2) AND withdrawn_at IS NULL AND id > $3 ORDER BY id LIMIT $4",
+        "SELECT id, format, attached_to, raw, signature, stored_at FROM evidence \
+         WHERE (verdict IN ($1, $2) OR (verdict IN ($5, $6) AND format IN ('stage', 'cosign-bundle', 'cosign-simple-signing', 'notation'))) \
+         AND withdrawn_at IS NULL AND id > $3 ORDER BY id LIMIT $4",
     )
     .bind(UNKNOWN_KEY)
     .bind(BAD_SIGNATURE)
     .bind(after)
     .bind(i64::from(limit.min(UNKNOWN_MAX)))
+    .bind(UNREADABLE)
+    .bind(NOT_READ)
     .fetch_all(store.db().read())
     .await?;
     rows.iter()
@@ -60,8 +83,10 @@ pub async fn unknown(store: &Store, after: i64, limit: u32) -> Result<Vec<Unknow
             Ok(UnknownEvidence {
                 id: row.int("id")?,
                 format: row.text("format")?,
+                attached_to: row.digest("attached_to")?,
                 raw: row.bytes("raw")?,
                 signature: row.opt_text("signature")?,
+                stored_at: row.int("stored_at")?,
             })
         })
         .collect()
@@ -76,7 +101,7 @@ pub async fn set_verdict(
     now: i64,
 ) -> Result<bool> {
     write_tx!(store.db(), |tx| {
-        let row = sqlx::query("SELECT repository_id, attached_to, manifest, verdict, key_id FROM evidence WHERE id = $1")
+        let row = sqlx::query("SELECT repository_id, attached_to, manifest, verdict, why, key_id FROM evidence WHERE id = $1")
                 .bind(id)
                 .fetch_optional(tx.conn())
                 .await?
@@ -84,12 +109,13 @@ pub async fn set_verdict(
         let key = found.key.as_ref().map(KeyId::as_str);
         if row.text("verdict")? == verdict_name(&found.verdict)
             && row.opt_text("key_id")?.as_deref() == key
+            && row.opt_text("why")?.as_deref() == why(&found.verdict)
         {
             return Ok(false);
         }
         sqlx::query(
-                "UPDATE evidence SET verdict = $2, why = $3, subject = $4, stage = $5, named_repository = $6, key_id = $7 \
-                 WHERE id = $1",
+                "UPDATE evidence SET verdict = $2, why = $3, subject = $4, stage = $5, named_repository = $6, key_id = $7, \
+                 format = $8, trusted_at = $9, ends_at = $10 WHERE id = $1",
             )
             .bind(id)
             .bind(verdict_name(&found.verdict))
@@ -98,6 +124,9 @@ pub async fn set_verdict(
             .bind(found.stage.as_deref())
             .bind(found.named_repository.as_deref())
             .bind(key)
+            .bind(found.format.as_str())
+            .bind(found.trusted_at)
+            .bind(found.ends_at)
             .execute(tx.conn())
             .await?;
         facts::touch(

@@ -365,12 +365,15 @@ fn said(
             format: FORMAT.to_owned(),
             subject: Some(image),
             stage: vouch.stage().map(str::to_owned),
+            predicate_type: None,
             named_repository: Some(repository.to_string()),
             key: Some(vouch.key.clone()),
             key_hint: None,
             verdict: Verdict::Verified,
             raw,
             signature: None,
+            trusted_at: None,
+            ends_at: None,
         },
     })
 }

@@ -271,11 +271,14 @@ async fn evidence_of_unknown_keys_is_read_again_page_by_page() {
     assert_eq!(raws, [b"a", b"b", b"c"]);
 
     let found = Reverified {
+        format: "stage".to_owned(),
         verdict: Verdict::Verified,
         subject: Some(image.digest.clone()),
         stage: Some("staging".to_owned()),
         named_repository: None,
         key: Some(key.clone()),
+        trusted_at: None,
+        ends_at: None,
     };
     assert!(
         evidence::set_verdict(store, JOB, first[0].id, &found, NOW + 1)
@@ -311,6 +314,7 @@ async fn what_could_not_be_read_is_kept_with_its_reason() {
         subject: None,
         stage: None,
         named_repository: None,
+        format: "unreadable".to_owned(),
         verdict: Verdict::Unreadable("it is not JSON".to_owned()),
         ..unknown(&image, "broken")
     };

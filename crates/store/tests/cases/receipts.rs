@@ -1,15 +1,16 @@
 //! Receipts: one live one of each gate, only while its answer stands, never a fact, and nothing of the one before left.
 
-use oci::Digest;
+use oci::{Digest, Reference};
 use policy::Outcome;
-use store::catalogue::{self, PutManifest};
+use policy::verb::{Delete, DeleteEvidence};
+use store::catalogue::{self, Deleter, PutManifest};
 use store::decisions::GateName;
 use store::receipts::{self, NewReceipt, Record};
-use store::{Writer, blobs};
+use store::{Writer, blobs, jobs};
 use trust::{Algorithm, PrivateKey, Signer};
 
-use super::world::{JOB, World, repository_id};
-use crate::fixture::{Image, NOW, name};
+use super::world::{ADMIN, JOB, World, repository_id};
+use crate::fixture::{Image, NOW, name, permit};
 
 const HOUR: i64 = 60 * 60 * 1_000;
 /// A gate that a signature opens.
@@ -20,6 +21,7 @@ stages:
   ci: {signers: [{robot: ci-shop}]}
 gates:
   production: {holds-for: [{team: hosts}], require: [ci]}
+receipts: {valid-for: 1h}
 ";
 
 /// The shop with an image that is allowed in production.
@@ -192,4 +194,108 @@ async fn those_that_come_to_their_end_are_due() {
         assert_eq!(due.len(), expected);
         assert!(due.iter().all(|due| due.digest == shop.image.digest));
     }
+}
+
+#[tokio::test]
+async fn what_is_owed_is_asked_for_with_the_answer() {
+    let shop = Shop::new().await;
+    let store = shop.world.store();
+    let owed = || async {
+        let backlog = jobs::backlog(store).await.unwrap();
+        let mut kinds = backlog.into_iter();
+        kinds.any(|kind| kind.kind == receipts::SIGN_RECEIPTS)
+    };
+    assert!(owed().await, "the answer of `new` wants a receipt");
+    let kinds = [receipts::SIGN_RECEIPTS];
+    let job = jobs::claim(store, &kinds, NOW + 1, HOUR).await.unwrap();
+    let job = job.unwrap();
+    assert_eq!(job.payload["digest"], shop.image.digest.as_str());
+    jobs::finish(store, &job).await.unwrap();
+    // An answer that is kept asks for nothing.
+    shop.world.decide(&shop.image, "production", NOW + 2).await;
+    assert!(!owed().await);
+    // No receipt says what the next answer wants.
+    shop.world
+        .apply(&SIGNED.replace("valid-for: 1h", "valid-for: 2h"))
+        .await;
+    shop.world.decide(&shop.image, "production", NOW + 3).await;
+    assert!(owed().await);
+}
+
+#[tokio::test]
+async fn a_policy_that_asks_for_none_owes_none() {
+    let shop = Shop::new().await;
+    let store = shop.world.store();
+    let kinds = [receipts::SIGN_RECEIPTS];
+    let job = jobs::claim(store, &kinds, NOW + 1, HOUR).await.unwrap();
+    jobs::finish(store, &job.unwrap()).await.unwrap();
+    shop.world
+        .apply(&SIGNED.replace("receipts: {valid-for: 1h}\n", ""))
+        .await;
+    let decision = shop.world.decide(&shop.image, "production", NOW + 3).await;
+    assert_eq!(decision.outcome, Outcome::Allow);
+    let job = jobs::claim(store, &kinds, NOW + 4, HOUR).await.unwrap();
+    assert_eq!(job, None);
+}
+
+#[tokio::test]
+async fn receipts_go_with_their_image() {
+    let shop = Shop::new().await;
+    let store = shop.world.store();
+    let carrier = shop.put(&shop.receipt(10), NOW + 2).await.unwrap();
+    let delete = permit::<Delete>(ADMIN, "shop/web");
+    let deleter = Deleter::Image(&delete);
+    catalogue::delete_manifest(store, &deleter, &shop.image.digest, NOW + 3)
+        .await
+        .unwrap();
+    assert_eq!(shop.live().await, []);
+    let carrier = Reference::Digest(carrier);
+    let carrier = catalogue::manifest(store, &name("shop/web"), &carrier).await;
+    assert!(carrier.unwrap().is_none());
+    // One that was signed meanwhile comes too late.
+    assert_eq!(shop.put(&shop.receipt(11), NOW + 4).await, None);
+}
+
+#[tokio::test]
+async fn one_that_somebody_deletes_is_due_again_and_deletes_no_other() {
+    let shop = Shop::new().await;
+    let store = shop.world.store();
+    let carrier = shop.put(&shop.receipt(10), NOW + 2).await.unwrap();
+    assert_eq!(receipts::due(store, NOW + 3, 10).await.unwrap(), []);
+    let delete = permit::<DeleteEvidence>(ADMIN, "shop/web");
+    let deleter = Deleter::Evidence(&delete);
+    catalogue::delete_manifest(store, &deleter, &carrier, NOW + 3)
+        .await
+        .unwrap();
+    assert_eq!(shop.attached().await, [] as [Digest; 0]);
+    let due = receipts::due(store, NOW + 4, 10).await.unwrap();
+    assert_eq!(due[0].digest, shop.image.digest);
+    let next = shop.put(&shop.receipt(11), NOW + 5).await.unwrap();
+    assert_eq!(shop.attached().await, [next]);
+    assert_eq!(receipts::due(store, NOW + 6, 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_was_superseded_is_collected_with_its_bytes() {
+    const DAY: i64 = 24 * HOUR;
+    let shop = Shop::new().await;
+    let store = shop.world.store();
+    let carriers = [10, 11].map(|sequence| {
+        let carrier = Image::evidence(&shop.image, &format!("receipt {sequence}"));
+        carrier
+            .blobs
+            .last()
+            .map(|blob| Digest::sha256(blob))
+            .unwrap()
+    });
+    shop.put(&shop.receipt(10), NOW + 2).await.unwrap();
+    shop.put(&shop.receipt(11), NOW + 3).await.unwrap();
+    // The first collection after a long pause waits.
+    for now in [NOW + 3 * DAY, NOW + 3 * DAY + 2 * HOUR, NOW + 4 * DAY] {
+        super::garbage::collect(store, now).await;
+    }
+    let held =
+        carriers.map(|blob| async move { super::garbage::holds(store, "shop/web", &blob).await });
+    let [old, new] = held;
+    assert_eq!((old.await, new.await), (false, true));
 }

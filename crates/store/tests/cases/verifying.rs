@@ -217,12 +217,15 @@ async fn a_signature_that_nothing_reads_is_kept_and_told_of() {
         format: "notation".to_owned(),
         subject: None,
         stage: None,
+        predicate_type: None,
         named_repository: None,
         key: None,
         key_hint: None,
         verdict: Verdict::NotRead,
         raw: b"{}".to_vec(),
         signature: None,
+        trusted_at: None,
+        ends_at: None,
     };
     world.attach(&image, "shop/web", unread, NOW + 1).await;
     let id = repository_id(world.store(), &name("shop/web")).await;

@@ -337,12 +337,15 @@ pub(crate) fn signature(subject: &Digest, stage: &str, key: &KeyId) -> NewEviden
         format: "stage".to_owned(),
         subject: Some(subject.clone()),
         stage: Some(stage.to_owned()),
+        predicate_type: None,
         named_repository: Some("shop/web".to_owned()),
         key: Some(key.clone()),
         key_hint: None,
         verdict: Verdict::Verified,
         raw: format!("{stage} {subject} {key}").into_bytes(),
         signature: None,
+        trusted_at: None,
+        ends_at: None,
     }
 }
 

@@ -82,6 +82,7 @@ fn our_stage_statement() {
             format: Format::Stage,
             subject: image(),
             stage: Some("ci".into()),
+            predicate_type: None,
             repository: Some("shop/web".parse().unwrap()),
             tag: Some("1.4".parse().unwrap()),
             annotations: BTreeMap::new(),

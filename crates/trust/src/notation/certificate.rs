@@ -200,12 +200,12 @@ impl Certificate {
         self.scheme.is_sha1()
     }
 
-    pub(super) fn is_ca(&self) -> bool {
+    pub(crate) fn is_ca(&self) -> bool {
         let constraints = self.extensions.basic_constraints;
         constraints.is_some_and(|constraints| constraints.is_ca)
     }
 
-    pub(super) fn is_self_signed(&self) -> bool {
+    pub(crate) fn is_self_signed(&self) -> bool {
         self.is_issued_by(self)
     }
 

@@ -29,6 +29,15 @@ impl Format {
         }
     }
 
+    /// The format that bytes are in, if they are an envelope at all: one of JSON is an object, the other is not.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        match bytes.trim_ascii_start().first() {
+            Some(b'{') => Self::Jws,
+            _ => Self::Cose,
+        }
+    }
+
     /// The format of a layer of this media type.
     #[must_use]
     pub fn of_media_type(media_type: &str) -> Option<Self> {

@@ -35,7 +35,7 @@ impl Name {
     }
 
     /// Shortened, for messages.
-    pub(super) fn to_excerpt(&self) -> String {
+    pub(crate) fn to_excerpt(&self) -> String {
         excerpt(&self.to_string())
     }
 }
@@ -58,6 +58,21 @@ pub enum TrustedIdentity {
     Everybody,
     /// `x509.subject: …`: subjects with these attributes, whatever else they have.
     Subject(Subject),
+}
+
+/// As [`TrustedIdentity::parse`] reads it, in one spelling: short names in capitals, a comma and a space between.
+impl fmt::Display for TrustedIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Subject(Subject { attributes }) = self else {
+            return f.write_str("*");
+        };
+        f.write_str(PREFIX)?;
+        for (at, (kind, value)) in attributes.iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(f, "{comma} {kind}={value}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Attributes that a subject must have.
@@ -107,6 +122,14 @@ impl TrustedIdentity {
         match self {
             Self::Everybody => true,
             Self::Subject(subject) => subject.matches(name),
+        }
+    }
+
+    /// How many attributes it lists.
+    pub(crate) fn attributes(&self) -> usize {
+        match self {
+            Self::Everybody => 0,
+            Self::Subject(subject) => subject.attributes.len(),
         }
     }
 

@@ -64,6 +64,15 @@ impl StoreName {
         })
     }
 
+    /// The store of a registered identity, of which there is one of each kind.
+    #[must_use]
+    pub fn own(kind: StoreKind) -> Self {
+        Self {
+            kind,
+            name: "registered".to_owned(),
+        }
+    }
+
     /// What it is trusted for.
     #[must_use]
     pub fn kind(&self) -> StoreKind {

@@ -42,6 +42,12 @@ impl Pattern {
         Self(pattern.into())
     }
 
+    /// The pattern as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether the text meets it. Letters are compared as they stand; takes time in proportion to both lengths multiplied at worst.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {

@@ -186,8 +186,13 @@ struct WireTimestamp {
     signed_rfc3161_timestamp: String,
 }
 
-const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
-const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
+/// The annotation with the signature, in base64.
+pub const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+/// The annotation with the signer's certificate, as PEM.
+pub const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 const CHAIN: &str = "dev.sigstore.cosign/chain";
 const BUNDLE: &str = "dev.sigstore.cosign/bundle";
 const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
+
+/// All annotations that a signature is judged by.
+pub const ANNOTATIONS: [&str; 5] = [SIGNATURE, CERTIFICATE, CHAIN, BUNDLE, TIMESTAMP];

@@ -145,6 +145,25 @@ pub(crate) async fn register(
     Ok(client.register_key(&new).await?)
 }
 
+/// Registers a name in certificates, for which there is no proof. The client logs in with a password.
+pub(crate) async fn register_identity(
+    client: &Client,
+    identity: &RegisteredKey,
+    principal: String,
+    name: String,
+    scope: Vec<String>,
+) -> Result<Key> {
+    let new = NewKey {
+        nonce: String::new(),
+        public_key_pem: identity.to_text(),
+        signature: String::new(),
+        name,
+        scope,
+        principal: Some(principal),
+    };
+    Ok(client.register_key(&new).await?)
+}
+
 fn statement(asked: &Asked) -> Result<Vec<u8>> {
     STANDARD
         .decode(&asked.statement)

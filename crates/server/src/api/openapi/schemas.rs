@@ -61,13 +61,22 @@ const SCHEMAS: &[Row] = &[
     ),
     (
         "NewKey",
-        "nonce: string; publicKeyPem: string; signature: string; name: string; scope: [string]; principal?: string",
+        "nonce?: string; publicKeyPem: string; signature?: string; name: string; scope: [string]; principal?: string",
     ),
     (
         "Key",
         "id: string; name: string; principal: string; publicKeyPem: string; scope: [string]; registeredAt: time; \
-         revokedAt?: time; revokedFrom?: time",
+         revokedAt?: time; revokedFrom?: time; heldFor?: string",
     ),
+    (
+        "NewHeldKey",
+        "name: string; stage: string; scope: [string]; principal?: string",
+    ),
+    (
+        "NewHeldSignature",
+        "repository: repository; digest: digest; tag?: string; stage: string",
+    ),
+    ("HeldSignature", "key: string; bundle: string"),
     ("RevokeKey", "from?: time; dryRun?: boolean"),
     (
         "KeyRevocation",
@@ -239,7 +248,7 @@ const SCHEMAS: &[Row] = &[
     (
         "Evidence",
         "id: integer; format: string; manifest: digest; attachedTo: digest; subject?: digest; stage?: string; \
-         repository?: string; key?: string; principal?: string; verdict: string; why?: string; storedAt: time; \
+         predicateType?: string; repository?: string; key?: string; principal?: string; verdict: string; why?: string; storedAt: time; \
          withdrawn: boolean",
     ),
     (
@@ -446,6 +455,9 @@ mod tests {
         agrees::<api::keys::Challenge>("Challenge");
         agrees::<api::keys::NewKey>("NewKey");
         agrees::<api::keys::Key>("Key");
+        agrees::<api::keys::NewHeldKey>("NewHeldKey");
+        agrees::<api::keys::NewHeldSignature>("NewHeldSignature");
+        agrees::<api::keys::HeldSignature>("HeldSignature");
         agrees::<api::keys::RevokeKey>("RevokeKey");
         agrees::<api::keys::KeyRevocation>("KeyRevocation");
     }

@@ -221,12 +221,15 @@ async fn real_signature(world: &World, subject: &Image, stage: &str, key: &Priva
         format: "stage".to_owned(),
         subject: Some(subject.digest.clone()),
         stage: Some(stage.to_owned()),
+        predicate_type: None,
         named_repository: Some("shop/web".to_owned()),
         key: Some(key.public_key().id().clone()),
         key_hint: None,
         verdict: Verdict::Verified,
         raw: bundle.into_bytes(),
         signature: None,
+        trusted_at: None,
+        ends_at: None,
     };
     world.attach(subject, "shop/web", evidence, NOW).await
 }

@@ -1,0 +1,155 @@
+//! Signatures of the Notary Project: what they claim, and whether somebody is registered whose certificates are such. The steps are
+//! `notation`'s, and stricter than its trust policies in nothing but that each of them has an outcome of its own: an expiry becomes
+//! the end of the evidence, so that a gate says that it has ended.
+//!
+//! A signature names a digest and no repository. The stage is the signed annotation that cosign's signatures have too
+//! (`notation sign --user-metadata`). That the type and size that it names are the manifest's is not asked: the digest says both.
+
+use super::certified::Dated;
+use super::{Claim, Format, Reading, Unreadable, Untrusted, check_size};
+use crate::notation::payload;
+use crate::notation::{
+    self, Action, Actions, Envelope, Failure, Level, Name, Outcome, Passed, RevocationLists,
+    Statement, StoreKind, StoreName, Trust, TrustedIdentity, TrustedTime, VerifyTimestamp,
+};
+use crate::registered::NotationIdentity;
+use crate::verified::Verified;
+use crate::{cosign, stage};
+use oci::Descriptor;
+
+/// Reads an envelope of notation. `lists`: the revocation lists that are kept; without any, none is asked for. `at`: as of when its
+/// certificates must be valid if no timestamp says otherwise, in milliseconds since 1970.
+#[must_use]
+pub fn read_notation(
+    format: notation::Format,
+    bytes: &[u8],
+    identities: &[NotationIdentity],
+    lists: Option<&RevocationLists>,
+    at: i64,
+) -> Dated {
+    let (envelope, artifact) = match parts(format, bytes) {
+        Ok(parts) => parts,
+        Err(why) => return Reading::unreadable(why).into(),
+    };
+    let claim = match claim(&artifact) {
+        Ok(claim) => claim,
+        Err(why) => return Reading::unreadable(why).into(),
+    };
+    let unverified = |claim, why| Reading::Unverified { claim, why }.into();
+    let refused = |claim, why| unverified(claim, Untrusted::Notation(Box::new(why)));
+    if let Err(why) = notation::integrity(format, bytes, &artifact) {
+        return refused(claim, why);
+    }
+    let meant = identities
+        .iter()
+        .rev()
+        .filter(|identity| identity.means(&envelope))
+        .max_by_key(|identity| identity.closeness());
+    let Some(identity) = meant else {
+        let subject = envelope.chain().first().map(|leaf| leaf.subject().clone());
+        let identity = subject.as_ref().map(Name::to_excerpt).unwrap_or_default();
+        let identity = format!("the certificate of `{identity}`");
+        return unverified(claim, Untrusted::UnknownIdentity { identity });
+    };
+    match verify(&envelope, bytes, &artifact, identity, lists, at) {
+        Ok(passed) => Dated {
+            reading: Reading::Verified(Verified::new(claim, identity.id().clone())),
+            trusted_at: passed.time.map(TrustedTime::latest),
+            ends_at: envelope.attributes().expiry,
+        },
+        Err(why) => refused(claim, why),
+    }
+}
+
+fn parts(format: notation::Format, bytes: &[u8]) -> Result<(Envelope, Descriptor), Unreadable> {
+    let unreadable = |why: String| Unreadable::Notation(why);
+    let envelope = Envelope::parse(format, bytes).map_err(|error| unreadable(error.to_string()))?;
+    check_size(envelope.payload())?;
+    let artifact =
+        payload::parse(envelope.payload()).map_err(|error| unreadable(error.to_string()))?;
+    Ok((envelope, artifact))
+}
+
+fn claim(artifact: &Descriptor) -> Result<Claim, Unreadable> {
+    let named = artifact.annotations.get(cosign::STAGE_ANNOTATION);
+    if let Some(name) = named {
+        stage::check_name(name)?;
+    }
+    Ok(Claim {
+        format: Format::Notation,
+        subject: artifact.digest.clone(),
+        stage: named.cloned(),
+        predicate_type: None,
+        repository: None,
+        tag: None,
+        annotations: artifact.annotations.clone(),
+    })
+}
+
+fn verify(
+    envelope: &Envelope,
+    bytes: &[u8],
+    artifact: &Descriptor,
+    identity: &NotationIdentity,
+    lists: Option<&RevocationLists>,
+    at: i64,
+) -> Result<Passed, Failure> {
+    let unchecked = RevocationLists::danger_unchecked();
+    let statement = statement(envelope, identity);
+    let trust = Trust {
+        statement: &statement,
+        stores: identity.stores(),
+        lists: lists.unwrap_or(&unchecked),
+    };
+    match notation::verify(envelope.format(), bytes, artifact, trust, at) {
+        Outcome::Passed(passed) if passed.identity.is_some() => Ok(*passed),
+        Outcome::Failed { why, .. } => Err(why),
+        // The level enforces: without an identity nothing passes.
+        Outcome::Passed(_) | Outcome::Skipped => Err(Failure::Signature),
+    }
+}
+
+/// All is enforced but the expiry, which the gate asks about anew each time.
+fn statement(envelope: &Envelope, identity: &NotationIdentity) -> Statement {
+    let own = TrustedIdentity::Everybody;
+    Statement {
+        name: "registered".to_owned(),
+        scopes: vec!["*".to_owned()],
+        level: Level::Verify(Actions {
+            expiry: Action::Skip,
+            ..Actions::STRICT
+        }),
+        stores: [StoreKind::Ca, StoreKind::Tsa]
+            .into_iter()
+            .filter(|kind| *kind == StoreKind::Ca || identity.has_timestamps())
+            .map(StoreName::own)
+            .collect(),
+        identities: vec![identity.subject().cloned().unwrap_or(own)],
+        // One that is there must hold, and says when. Without one, the arrival does.
+        verify_timestamp: match envelope.timestamp() {
+            Some(_) => VerifyTimestamp::Always,
+            None => VerifyTimestamp::AfterCertExpiry,
+        },
+    }
+}
+
+impl NotationIdentity {
+    /// Whether the certificates name this signer; says nothing about whether they hold.
+    fn means(&self, envelope: &Envelope) -> bool {
+        let Some(leaf) = envelope.chain().first() else {
+            return false;
+        };
+        let own = self.stores().certificates(&StoreName::own(StoreKind::Ca));
+        let is_named = match self.subject() {
+            Some(subject) => subject.matches(leaf.subject()),
+            None => own.contains(leaf),
+        };
+        is_named && envelope.chain().iter().any(|one| own.contains(one))
+    }
+
+    /// How closely it is described: one certificate before a subject, and of subjects the longer one.
+    fn closeness(&self) -> (bool, usize) {
+        let length = self.subject().map_or(0, TrustedIdentity::attributes);
+        (self.subject().is_none(), length)
+    }
+}

@@ -1,0 +1,165 @@
+//! Somebody who signs with notation: the authorities that issue their certificates, and the subject that these name; or one certificate
+//! that stands for itself. Deliberately not a trust policy: one signer, and what is enforced is the same for all.
+
+use serde::{Deserialize, Serialize};
+
+use super::IdentityTextError;
+use crate::key::KeyId;
+use crate::notation::store::{self, StoreError};
+use crate::notation::{Certificate, StoreKind, StoreName, TrustStores, TrustedIdentity};
+use crate::{pem, strict};
+
+/// The most certificates of authorities for signers, and as many for timestamps.
+const NOTATION_CERTIFICATES_MAX: usize = 8;
+
+/// Whose certificates are one signer's.
+#[derive(Clone)]
+pub struct NotationIdentity {
+    stores: TrustStores,
+    has_timestamps: bool,
+    /// `None` where one certificate stands for itself.
+    subject: Option<TrustedIdentity>,
+    text: String,
+    id: KeyId,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    r#type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    certificates: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    timestamps: Vec<String>,
+}
+
+impl NotationIdentity {
+    /// A signer of these authorities (certificates in PEM or DER, one or several) whose certificates have this subject, as
+    /// `x509.subject: C=US, ST=WA, O=example, CN=maria`; without a subject, of the one self-signed certificate that is given.
+    /// `timestamps`: the roots of timestamping services, if any.
+    pub fn new(
+        certificates: &[u8],
+        subject: Option<&str>,
+        timestamps: Option<&[u8]>,
+    ) -> Result<Self, IdentityTextError> {
+        let own = read(certificates)?;
+        let timestamps = timestamps.map(read).transpose()?.unwrap_or_default();
+        let subject = subject.map(TrustedIdentity::parse).transpose()?;
+        match (&subject, own.as_slice()) {
+            // An authority without a subject is everybody whom it issues to, which is not one signer.
+            (Some(TrustedIdentity::Everybody), _) => return Err(IdentityTextError::Subject),
+            (Some(TrustedIdentity::Subject(_)), _) => {}
+            (None, [one]) if !one.is_ca() && one.is_self_signed() => {}
+            (None, _) => return Err(IdentityTextError::Subject),
+        }
+        let mut stores = TrustStores::default();
+        for (kind, all) in [(StoreKind::Ca, &own), (StoreKind::Tsa, &timestamps)] {
+            for one in all {
+                stores.add_file(StoreName::own(kind), one.as_der())?;
+            }
+        }
+        let pem = |one: &Certificate| pem::encode(pem::CERTIFICATE, one.as_der());
+        let wire = Wire {
+            r#type: TYPE.to_owned(),
+            subject: subject.as_ref().map(ToString::to_string),
+            certificates: own.iter().map(pem).collect(),
+            timestamps: timestamps.iter().map(pem).collect(),
+        };
+        let text = super::to_line(&wire);
+        Ok(Self {
+            stores,
+            has_timestamps: !timestamps.is_empty(),
+            subject,
+            id: KeyId::of(text.as_bytes()),
+            text,
+        })
+    }
+
+    /// Reads [`NotationIdentity::to_text`] back, and no other spelling of it.
+    pub(super) fn parse(text: &str) -> Result<Self, IdentityTextError> {
+        let wire: Wire = strict::parse(text.as_bytes(), super::IDENTITY_TEXT_BYTES_MAX)?;
+        let timestamps = wire.timestamps.concat();
+        let identity = Self::new(
+            wire.certificates.concat().as_bytes(),
+            wire.subject.as_deref(),
+            (!timestamps.is_empty()).then_some(timestamps.as_bytes()),
+        )?;
+        (identity.text == text)
+            .then_some(identity)
+            .ok_or(IdentityTextError::Spelling)
+    }
+
+    /// Its name everywhere: the SHA-256 of its text.
+    #[must_use]
+    pub fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    /// One line of JSON: `{"type":"notation-identity","subject":"x509.subject: …","certificates":["-----BEGIN…"]}`, with `timestamps`
+    /// like `certificates` where there are any.
+    #[must_use]
+    pub fn to_text(&self) -> &str {
+        &self.text
+    }
+
+    /// The subject that certificates must have; `None` for the one certificate that stands for itself.
+    #[must_use]
+    pub fn subject(&self) -> Option<&TrustedIdentity> {
+        self.subject.as_ref()
+    }
+
+    /// The certificates that chains must lead to, as the store `ca:registered`, and of timestamps as `tsa:registered`.
+    #[must_use]
+    pub fn stores(&self) -> &TrustStores {
+        &self.stores
+    }
+
+    /// Whether roots of timestamping services are registered with it.
+    #[must_use]
+    pub fn has_timestamps(&self) -> bool {
+        self.has_timestamps
+    }
+
+    /// The subject, or that of the one certificate, for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let own = self.stores.certificates(&StoreName::own(StoreKind::Ca));
+        match (&self.subject, own.first()) {
+            (Some(subject), _) => subject.to_string(),
+            (None, Some(own)) => format!("the certificate of {}", own.subject()),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<Certificate>, IdentityTextError> {
+    let mut found: Vec<Certificate> = Vec::new();
+    for one in store::certificates(bytes)? {
+        if !found.contains(&one) {
+            found.push(one);
+        }
+    }
+    if found.len() > NOTATION_CERTIFICATES_MAX {
+        return Err(StoreError::Count.into());
+    }
+    // The order in a file means nothing.
+    found.sort_by(|one, other| one.as_der().cmp(other.as_der()));
+    Ok(found)
+}
+
+impl PartialEq for NotationIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for NotationIdentity {}
+
+impl std::fmt::Debug for NotationIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NotationIdentity({} {})", self.describe(), self.id)
+    }
+}
+
+pub(super) const TYPE: &str = "notation-identity";

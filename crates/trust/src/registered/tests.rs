@@ -1,0 +1,114 @@
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
+
+use super::*;
+
+const ISSUER: &str = "https://issuer.example";
+
+fn certificate(is_authority: bool) -> String {
+    let mut params = CertificateParams::default();
+    for (kind, value) in [
+        (DnType::CountryName, "US"),
+        (DnType::StateOrProvinceName, "WA"),
+        (DnType::OrganizationName, "wabbit"),
+    ] {
+        params.distinguished_name.push(kind, value);
+    }
+    if is_authority {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    } else {
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+    }
+    let key = KeyPair::generate().unwrap();
+    params.self_signed(&key).unwrap().pem()
+}
+
+#[test]
+fn a_sigstore_identity_is_read_back_in_one_spelling() {
+    let identity = SigstoreIdentity::new(ISSUER, "*@shop.example").unwrap();
+    let text = identity.to_text().to_owned();
+    assert_eq!(
+        text,
+        r#"{"type":"sigstore-identity","issuer":"https://issuer.example","subject":"*@shop.example"}"#
+    );
+    let read = RegisteredKey::parse(&format!("{text}\n")).unwrap();
+    assert_eq!(read.id(), identity.id());
+    assert_eq!(read.to_text(), text);
+    assert!(read.is_identity());
+    for other in [
+        text.replace("\",\"issuer", "\", \"issuer"),
+        text.replace("shop", "sh\\u006fp"),
+        text.replace("\"subject\"", "\"subject\":\"a@b.example\",\"subject\""),
+        text.replace('}', ",\"more\":1}"),
+    ] {
+        assert!(RegisteredKey::parse(&other).is_err(), "{other}");
+    }
+}
+
+#[test]
+fn everybody_is_no_signer() {
+    let long = "a".repeat(SIGSTORE_PATTERN_BYTES_MAX + 1);
+    for subject in [
+        "",
+        "*",
+        "**",
+        "* *",
+        "a b",
+        "a\nb",
+        "*-*",
+        &long,
+        &"a*".repeat(9),
+    ] {
+        assert!(SigstoreIdentity::new(ISSUER, subject).is_err(), "{subject}");
+        assert!(
+            SigstoreIdentity::new(subject, "a@b.example").is_err(),
+            "{subject}"
+        );
+    }
+    let authority = certificate(true);
+    for subject in [
+        None,
+        Some("*"),
+        Some("CN=maria"),
+        Some("x509.subject: CN=maria"),
+    ] {
+        let identity = NotationIdentity::new(authority.as_bytes(), subject, None);
+        assert!(identity.is_err(), "{subject:?}");
+    }
+}
+
+#[test]
+fn a_notation_identity_is_read_back_in_one_spelling() {
+    let (one, other) = (certificate(true), certificate(true));
+    let subject = Some("x509.subject:C=US,  st=WA,O=wabbit, CN=maria");
+    let new = |files: String| {
+        NotationIdentity::new(files.as_bytes(), subject, Some(one.as_bytes())).unwrap()
+    };
+    let identity = new(format!("{one}{other}"));
+    // The order of a file means nothing, nor does a certificate that stands there twice.
+    assert_eq!(identity.id(), new(format!("{other}{one}{one}")).id());
+    assert_ne!(identity.id(), new(one.clone()).id());
+    assert_eq!(
+        identity.describe(),
+        "x509.subject: C=US, ST=WA, O=wabbit, CN=maria"
+    );
+    let read = RegisteredKey::parse(identity.to_text()).unwrap();
+    assert_eq!(read.id(), identity.id());
+    assert_eq!(read.to_text(), identity.to_text());
+    let spaced = identity.to_text().replace("C=US, ", "C=US,");
+    assert!(RegisteredKey::parse(&spaced).is_err());
+}
+
+#[test]
+fn one_certificate_stands_for_itself() {
+    let own = certificate(false);
+    let identity = NotationIdentity::new(own.as_bytes(), None, None).unwrap();
+    let read = RegisteredKey::parse(identity.to_text()).unwrap();
+    assert_eq!(read.id(), identity.id());
+    let two = format!("{own}{}", certificate(false));
+    assert!(NotationIdentity::new(two.as_bytes(), None, None).is_err());
+}
