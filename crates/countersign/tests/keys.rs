@@ -1,11 +1,22 @@
-//! `countersign key` on files alone: keys of other programs are taken over and handed on, and stay the same keys.
+//! `countersign key`: keys of other programs are taken over and handed on, and stay the same keys; keys are revoked from a moment on; and
+//! keys that the server holds.
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails where it stands; helpers outside of test functions are tests as well"
 )]
+
+#[path = "keys/held.rs"]
+mod held;
+#[path = "keys/revoking.rs"]
+mod revoking;
+#[path = "keys/shop.rs"]
+mod shop;
+#[path = "world/program.rs"]
+mod world;
 
 use std::path::Path;
 use std::process::{Command, Output};

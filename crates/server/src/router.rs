@@ -86,6 +86,9 @@ fn api_routes() -> Router<App> {
         // Signing keys
         .route("/keys", get(api::keys::list).post(api::keys::register))
         .route("/keys/challenges", post(api::keys::challenge))
+        .route("/keys/held", post(api::keys::hold))
+        .route("/keys/held/{name}/signatures", post(api::keys::sign))
+        .route("/keys/held/{name}/rotation", post(api::keys::rotate))
         .route("/keys/{id}", delete(api::keys::revoke))
         .route("/keys/{id}/revocation", post(api::keys::revoke_from))
         // Policies and gates

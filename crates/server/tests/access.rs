@@ -98,6 +98,18 @@ fn api() -> Vec<Asked> {
             "/api/v1/keys/challenges",
             nobody.clone(),
         ),
+        with("POST", "/keys/held", "/api/v1/keys/held", nobody.clone()),
+        with(
+            "POST",
+            "/keys/held/{name}/signatures",
+            "/api/v1/keys/held/none/signatures",
+            json!({"repository": "shop/web", "digest": DIGEST, "stage": "ci"}),
+        ),
+        asked(
+            "POST",
+            "/keys/held/{name}/rotation",
+            "/api/v1/keys/held/none/rotation",
+        ),
         asked("DELETE", "/keys/{id}", "/api/v1/keys/none"),
         with(
             "POST",
@@ -223,6 +235,17 @@ fn distribution() -> Vec<Asked> {
             "POST",
             "/v2/<name>/blobs/uploads/",
             "/v2/shop/web/blobs/uploads/",
+        ),
+        asked(
+            "GET",
+            "/extensions/v2/<name>/signatures/<digest>",
+            "/extensions/v2/shop/web/signatures/DIGEST",
+        ),
+        with(
+            "PUT",
+            "/extensions/v2/<name>/signatures/<digest>",
+            "/extensions/v2/shop/web/signatures/DIGEST",
+            json!({}),
         ),
     ]
 }
@@ -404,7 +427,7 @@ fn every_other_route_is_in_a_matrix() {
             routed.insert(line.split('"').nth(1).unwrap());
         }
     }
-    let of_distribution = ["/v2", "/v2/", "/v2/{*rest}"];
+    let of_distribution = ["/v2", "/v2/", "/v2/{*rest}", "/extensions/v2/{*rest}"];
     assert!(of_distribution.iter().all(|path| routed.remove(path)));
     assert_eq!(listed, routed);
 }

@@ -38,6 +38,7 @@ pub mod figures;
 pub mod findings;
 mod folder;
 pub mod garbage;
+pub mod held_keys;
 pub mod inventories;
 pub mod jobs;
 pub mod keys;

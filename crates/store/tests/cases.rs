@@ -13,6 +13,7 @@ mod evidence;
 mod feeds;
 mod findings;
 pub(crate) mod garbage;
+mod held_keys;
 mod inventories;
 mod jobs;
 mod opening;

@@ -3,7 +3,10 @@
 use reqwest::Method;
 
 use super::accepted;
-use crate::api::keys::{Challenge, Key, KeyRevocation, NewChallenge, NewKey, RevokeKey};
+use crate::api::keys::{
+    Challenge, HeldSignature, Key, KeyRevocation, NewChallenge, NewHeldKey, NewHeldSignature,
+    NewKey, RevokeKey,
+};
 use crate::limits::{ANSWER_BYTES_MAX, WORK_TIMEOUT};
 use crate::{Client, Error};
 
@@ -41,5 +44,27 @@ impl Client {
             .await?
             .json(ANSWER_BYTES_MAX)
             .await
+    }
+
+    /// Has the server make a key and hold it. The caller logs in with a password, as for registering one.
+    pub async fn hold_key(&self, key: &NewHeldKey) -> Result<Key, Error> {
+        let url = self.api(&["keys", "held"])?;
+        self.write(Method::POST, url, key).await
+    }
+
+    /// Has the server sign with a key that it holds for the caller.
+    pub async fn sign_with_held_key(
+        &self,
+        name: &str,
+        signature: &NewHeldSignature,
+    ) -> Result<HeldSignature, Error> {
+        let url = self.api(&["keys", "held", name, "signatures"])?;
+        self.write(Method::POST, url, signature).await
+    }
+
+    /// Has the server make a new key in the place of one that it holds. The caller logs in with a password.
+    pub async fn rotate_held_key(&self, name: &str) -> Result<Key, Error> {
+        let url = self.api(&["keys", "held", name, "rotation"])?;
+        self.write(Method::POST, url, &()).await
     }
 }

@@ -85,6 +85,7 @@ mod tests {
             registered_at: 0,
             revoked_at: None,
             revoked_from: None,
+            held_for: None,
         };
         let fault = |known: &Known, name: &str| fault(known, &name.parse().unwrap());
         assert_eq!(fault(&known, "shop/web"), None);

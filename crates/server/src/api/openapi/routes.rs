@@ -326,6 +326,27 @@ pub(super) const ROUTES: &[Route] = &[
         "NewChallenge",
         "Challenge",
     ),
+    make(
+        "/keys/held",
+        "Have the server make a key and hold it for somebody; with a password, never with a token.",
+        "NewHeldKey",
+        "Key",
+    ),
+    make(
+        "/keys/held/{name}/signatures",
+        "Have the server sign with a key that it holds for the caller.",
+        "NewHeldSignature",
+        "HeldSignature",
+    ),
+    Route {
+        gives: Some("Key"),
+        creates: true,
+        ..route(
+            "POST",
+            "/keys/held/{name}/rotation",
+            "Put a new key in the place of one that the server holds; with a password, never with a token.",
+        )
+    },
     delete("/keys/{id}", "Revoke a key for ever."),
     Route {
         takes: Some("RevokeKey"),
