@@ -10,6 +10,7 @@
 mod sigstore {
     mod attacks;
     mod claims;
+    mod entries;
     mod index;
     mod layers;
     mod refusals;

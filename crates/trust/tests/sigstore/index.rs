@@ -12,6 +12,8 @@
 //! | swapped bundle contents | `trust/tests/sigstore/attacks.rs` | `an_envelope_whose_payload_was_changed` | `EntryFault::OtherBytes` |
 //! | swapped bundle contents | `trust/tests/sigstore/attacks.rs` | `a_timestamp_of_another_signature` | `TimestampFault::OtherBytes` |
 //! | swapped bundle contents | `trust/tests/sigstore/attacks.rs` | `a_proof_that_leads_elsewhere` | `LogFault::Inclusion` |
+//! | swapped bundle contents | `trust/tests/sigstore/entries.rs` | `each_kind_of_entry_stands_for_its_own_signature_alone` | `EntryFault::OtherSigner` |
+//! | swapped bundle contents | `trust/tests/sigstore/entries.rs` | `an_intoto_entry_of_the_same_payload_under_another_type` | `EntryFault::OtherBytes` |
 //! | swapped bundle contents | `trust/tests/sigstore/layers.rs` | `a_sig_layer_with_anothers_log_entry` | `EntryFault::OtherBytes` |
 //! | swapped bundle contents | `trust/tests/sigstore/refusals.rs` | `a_bundle_that_says_another_hash_than_its_file_has` | `Refusal::OtherSubject` |
 //! | swapped bundle contents | `trust/src/notation/tests/attacks.rs` | `a_swapped_chain_is_refused` | `Failure::Signature` |
@@ -28,6 +30,7 @@
 //! | revoked key | `policy/src/gate/tests/signatures.rs` | `a_revoked_key_does_not_count` | `Code::RevokedKey` |
 //! | revoked key | `policy/src/gate/tests/signatures.rs` | `a_key_revoked_from_a_moment_keeps_what_it_signed_before` | `Code::RevokedKey` |
 //! | alg games | `trust/tests/sigstore/attacks.rs` | `alg_games` | `EntryFault::OtherBytes` |
+//! | alg games | `trust/tests/sigstore/entries.rs` | `an_entry_that_is_not_what_the_bundle_says` | `EntryFault::Unreadable` |
 //! | alg games | `trust/src/notation/tests/attacks.rs` | `an_algorithm_that_the_key_does_not_have_is_refused` | `Failure::Algorithm` |
 //! | alg games | `trust/src/notation/tests/attacks.rs` | `algorithms_that_are_none_of_the_six_are_refused` | `AttributeError::Algorithm` |
 //! | alg games | `trust/src/notation/tests/attacks.rs` | `an_rsa_key_does_not_choose_its_hash` | `Failure::Algorithm` |
@@ -136,7 +139,7 @@ fn variants(file: &str, name: &str) -> Vec<String> {
 /// Read off the sources: whoever adds a refusal adds a test that ends in it.
 #[test]
 fn every_refusal_is_asked_for_by_a_test() {
-    let tests = ["attacks", "claims", "layers", "refusals"]
+    let tests = ["attacks", "claims", "entries", "layers", "refusals"]
         .map(|name| source(&format!("trust/tests/sigstore/{name}.rs")))
         .concat();
     let mut count = 0;

@@ -7,17 +7,18 @@ use oci::Digest;
 use rcgen::{
     ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P521_SHA256, PKCS_RSA_SHA256, PublicKeyData,
 };
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use trust::attestation::AttestationError;
 use trust::cosign::PayloadError;
 use trust::sigstore::{
     Artifact, CertificateFault, EntryFault, Expected, Layer, LogFault, Refusal, Says, SctFault,
-    TimestampFault, TrustedRoot, Verification, verify_bundle, verify_signature_layer,
+    TimeSource, TimestampFault, TrustedRoot, Verification, verify_bundle, verify_signature_layer,
 };
 use trust::statement::StatementError;
 use trust::{Algorithm, PrivateKey, PublicKey, Signer, dsse};
 
-use super::world::{ALICE, NOW, SIGNED, World, alice, b64, pem};
+use super::world::{ALICE, Certified, NOW, SIGNED, World, alice, b64, pem};
 
 fn image() -> Digest {
     Digest::sha256(b"the image")
@@ -80,7 +81,7 @@ fn certificates_with_keys_of_other_kinds() {
             .unwrap()
             .subject_public_key_info();
         let usage = ExtendedKeyUsagePurpose::CodeSigning;
-        let der = world.certificate(&key, &[ALICE], usage, true);
+        let der = world.certificate(&key, &[ALICE], usage, 1);
         assert_eq!(with_certificate(&world, &der), Refusal::KeyKind);
     }
 }
@@ -92,7 +93,7 @@ fn certificates_that_name_several_or_nobody() {
     let names: [&[&str]; 2] = [&[ALICE, "https://forge.example/mallory"], &[]];
     for subjects in names {
         let usage = ExtendedKeyUsagePurpose::CodeSigning;
-        let der = world.certificate(key.public_key().as_der(), subjects, usage, true);
+        let der = world.certificate(key.public_key().as_der(), subjects, usage, 1);
         assert_eq!(with_certificate(&world, &der), Refusal::NoIdentity);
     }
 }
@@ -198,6 +199,92 @@ fn an_entry_with_neither_proof_nor_promise() {
     assert!(judge(&bundle).is_ok(), "{:?}", judge(&bundle));
     bundle["verificationMaterial"]["tlogEntries"][0]["inclusionPromise"] = Value::Null;
     assert_eq!(judge(&bundle), Err(Refusal::Log(LogFault::NoPromise)));
+}
+
+/// Later bundles need the proof, whatever the log promised.
+#[test]
+fn an_entry_without_its_proof() {
+    let world = World::new();
+    let mut bundle = signed(&world);
+    bundle["verificationMaterial"]["tlogEntries"][0]["inclusionProof"] = Value::Null;
+    assert_eq!(
+        refusal(&world.root_json(), &bundle),
+        Refusal::Log(LogFault::NoProof)
+    );
+}
+
+/// One certificate log that says it twice is one.
+#[test]
+fn a_certificate_in_fewer_logs_than_are_asked_for() {
+    let world = World::new();
+    let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+    let usage = ExtendedKeyUsagePurpose::CodeSigning;
+    let spki = key.public_key().as_der();
+    let (rule, image) = (alice(), image());
+    for times in [1, 2] {
+        let der = world.certificate(spki, &[ALICE], usage.clone(), times);
+        let signer = Certified {
+            key: PrivateKey::from_pkcs8_der(key.to_pkcs8_der().unwrap().expose_secret()).unwrap(),
+            der,
+        };
+        let bundle = world.bundle(&signer, &World::statement(image.hex()));
+        let judge = |certificate_logs| {
+            let mut expected = Expected::identity(&rule);
+            expected.demands.certificate_logs = certificate_logs;
+            let (bytes, root) = (bundle.to_string(), world.root());
+            verify_bundle(
+                bytes.as_bytes(),
+                Artifact::Digest(&image),
+                &root,
+                expected,
+                NOW,
+            )
+        };
+        assert!(judge(1).is_ok(), "{:?}", judge(1));
+        assert_eq!(
+            judge(2),
+            Err(Refusal::NotLogged {
+                found: 1,
+                needed: 2
+            })
+        );
+    }
+}
+
+/// Entries that nobody asked for must hold all the same, unless no log is trusted at all: then they count for nothing.
+#[test]
+fn an_entry_that_nobody_asked_for() {
+    let world = World::new();
+    let mut bundle = signed(&world);
+    let (rule, image) = (alice(), image());
+    let judge = |root: &Value, bundle: &Value| {
+        let root = TrustedRoot::parse(root.to_string().as_bytes()).unwrap();
+        let mut expected = Expected::identity(&rule);
+        expected.demands.logs = 0;
+        let bytes = bundle.to_string();
+        verify_bundle(
+            bytes.as_bytes(),
+            Artifact::Digest(&image),
+            &root,
+            expected,
+            NOW,
+        )
+    };
+    let root = world.root_json();
+    assert_eq!(judge(&root, &bundle).unwrap().log_indices(), [1002]);
+    let other = world.bundle(&world.certify(ALICE), &World::statement(&"ab".repeat(32)));
+    bundle["verificationMaterial"]["tlogEntries"] =
+        other["verificationMaterial"]["tlogEntries"].clone();
+    assert_eq!(
+        judge(&root, &bundle),
+        Err(Refusal::Entry(EntryFault::OtherBytes))
+    );
+    let mut without = root;
+    without["tlogs"] = json!([]);
+    let holds = judge(&without, &bundle).unwrap();
+    assert!(holds.log_indices().is_empty());
+    let sources: Vec<TimeSource> = holds.times().iter().map(|time| time.source).collect();
+    assert_eq!(sources, [TimeSource::Authority]);
 }
 
 /// An entry about a file does not stand for an envelope, even where it holds the same signature.

@@ -151,17 +151,22 @@ impl World {
         logged: bool,
     ) -> Certified {
         let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
-        let der = self.certificate(key.public_key().as_der(), &[subject], usage, logged);
+        let der = self.certificate(
+            key.public_key().as_der(),
+            &[subject],
+            usage,
+            usize::from(logged),
+        );
         Certified { key, der }
     }
 
-    /// A certificate for any key, and for as many people as are named.
+    /// A certificate for any key, for as many people as are named, with the certificate log's word in it as often as is said.
     pub(super) fn certificate(
         &self,
         key: &[u8],
         subjects: &[&str],
         usage: ExtendedKeyUsagePurpose,
-        logged: bool,
+        logged: usize,
     ) -> Vec<u8> {
         let mut params = CertificateParams::default();
         params.distinguished_name = named("");
@@ -186,8 +191,8 @@ impl World {
         let public = SubjectPublicKeyInfo::from_der(key).unwrap();
         let issuer = Issuer::from_params(&self.authority.0, &self.authority.1);
         let mut der = params.signed_by(&public, &issuer).unwrap().der().to_vec();
-        if logged {
-            let list = self.logged(&der);
+        if logged > 0 {
+            let list = self.logged(&der, logged);
             params
                 .custom_extensions
                 .push(CustomExtension::from_oid_content(
@@ -200,7 +205,7 @@ impl World {
     }
 
     /// The extension with which the certificate log vouches for a certificate. RFC 6962 section 3.
-    fn logged(&self, der: &[u8]) -> Vec<u8> {
+    fn logged(&self, der: &[u8], times: usize) -> Vec<u8> {
         let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(der).unwrap();
         let (_, own) =
             x509_parser::certificate::X509Certificate::from_der(&self.authority.2).unwrap();
@@ -229,7 +234,8 @@ impl World {
             &signature,
         ]
         .concat();
-        let list = [&two(sct.len() + 2)[..], &two(sct.len()), &sct].concat();
+        let scts = [&two(sct.len())[..], &sct].concat().repeat(times);
+        let list = [&two(scts.len())[..], &scts].concat();
         let length = u8::try_from(list.len()).unwrap();
         let header = if length < 0x80 {
             vec![4, length]
