@@ -40,7 +40,7 @@ pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use error_code::{ErrorCode, UnknownErrorCode};
 pub use manifest::{
     ANNOTATIONS_MAX, DESCRIPTORS_MAX, ImageManifest, IndexManifest, MANIFEST_BYTES_MAX, Manifest,
-    ManifestError, Shape,
+    ManifestError, Shape, Union,
 };
 pub use name::{
     NameError, REPOSITORY_NAME_BYTES_MAX, RepositoryName, TAG_BYTES_MAX, Tag, TagError,

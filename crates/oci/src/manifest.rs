@@ -4,6 +4,7 @@
 
 mod parse;
 mod shape;
+mod union;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 pub use self::parse::{ANNOTATIONS_MAX, DESCRIPTORS_MAX, MANIFEST_BYTES_MAX, ManifestError};
 pub use self::shape::Shape;
+pub use self::union::Union;
 use crate::{Descriptor, media};
 
 /// A manifest: of one image (or artifact), or an index of several.

@@ -13,6 +13,7 @@ use crate::Store;
 use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
 
+mod append;
 mod blobs;
 mod delete;
 mod delete_many;

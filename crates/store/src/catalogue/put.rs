@@ -6,7 +6,7 @@ use oci::{Descriptor, Digest, Hasher, Manifest, RepositoryName, Shape, Tag};
 use policy::Actor;
 use serde_json::{Value, json};
 
-use super::{lock, repository_id, required, shape_name};
+use super::{append, lock, repository_id, required, shape_name};
 use crate::db::{RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::evidence::{self, NewEvidence};
@@ -66,6 +66,9 @@ pub struct TagMove {
     pub tag: String,
     /// What it was on before.
     pub from: Option<Digest>,
+    /// What it is on now, where that is another manifest than the one that was pushed: one that holds both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Digest>,
 }
 
 /// Stores a manifest in the writer's repository.
@@ -119,12 +122,13 @@ async fn write(
         insert_references(tx, id, put).await?;
         required::wait(tx, id, put.digest, &absent_layers).await?;
     }
+    evidence::attach(tx, id, put.digest, put.evidence, pushed_by, now).await?;
     let mut tags_moved = Vec::new();
     for tag in put.tags {
         check_tag(tx, writer, id, tag).await?;
-        tags_moved.extend(set_tag(tx, id, tag, put.digest, now).await?);
+        let target = append::target(tx, id, tag, put, now).await?;
+        tags_moved.extend(set_tag(tx, id, tag, put.digest, &target, now).await?);
     }
-    evidence::attach(tx, id, put.digest, put.evidence, pushed_by, now).await?;
     if let Some(record) = &put.stage_record {
         insert_stage_record(tx, id, record, put.digest, now).await?;
     }
@@ -332,11 +336,12 @@ async fn check_tag(tx: &mut Tx, writer: &Writer<'_>, repository_id: i64, tag: &T
     }
 }
 
-/// Sets a tag; answers the move unless the tag was there already.
+/// Sets a tag that `pushed` came under; answers the move unless the tag was there already.
 async fn set_tag(
     tx: &mut Tx,
     repository_id: i64,
     tag: &Tag,
+    pushed: &Digest,
     digest: &Digest,
     now: i64,
 ) -> Result<Option<TagMove>> {
@@ -362,6 +367,7 @@ async fn set_tag(
     Ok(Some(TagMove {
         tag: tag.to_string(),
         from,
+        to: (digest != pushed).then(|| digest.clone()),
     }))
 }
 
