@@ -2,6 +2,7 @@
 //! What a command does is in its file below `command/`; this file only starts it.
 
 mod arguments;
+mod attach;
 mod bundle;
 mod command;
 mod configuration;

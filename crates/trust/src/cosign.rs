@@ -7,13 +7,18 @@ use oci::{Digest, ImageReference};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::encoding::to_base64;
 use crate::excerpt::excerpt;
+use crate::private::{SignError, Signer};
+use crate::statement::{Statement, Subject};
 use crate::strict::{self, JsonError, Object};
 
 /// The predicate type of the statement in a bundle that `cosign sign` makes.
 pub const SIGN_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// The annotation by which a cosign signature names a stage: `cosign sign -a dev.countersign.stage=ci …`.
 pub const STAGE_ANNOTATION: &str = "dev.countersign.stage";
+/// The annotation that sets an act of signing apart from the next one, where the format has no field for it; says nothing.
+pub const NONCE_ANNOTATION: &str = "dev.countersign.nonce";
 /// The longest payload that is read, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 
@@ -71,6 +76,13 @@ impl SimpleSigning {
         })
     }
 
+    /// The payload and its signature in base64, which stands beside it in a layer's annotation.
+    pub fn sign(&self, signer: &dyn Signer) -> Result<(Vec<u8>, String), SignError> {
+        let payload = self.to_bytes();
+        let signature = signer.sign(&payload)?;
+        Ok((payload, to_base64(&signature)))
+    }
+
     /// The payload, byte for byte as cosign would write it for these values.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -93,6 +105,26 @@ impl SimpleSigning {
             optional: (!optional.is_empty()).then_some(optional),
         };
         serde_json::to_vec(&wire).unwrap_or_default()
+    }
+}
+
+/// The statement of a bundle as `cosign sign` makes it, to be signed: an empty predicate, and what the signer adds as annotations of
+/// the subject. `image` names the repository with its host, as cosign's attestations do.
+#[must_use]
+pub fn statement(
+    digest: &Digest,
+    image: &ImageReference,
+    annotations: BTreeMap<String, Value>,
+) -> Statement {
+    let subject = Subject {
+        name: image.to_string(),
+        digest: digest.clone(),
+        annotations,
+    };
+    Statement {
+        subjects: vec![subject],
+        predicate_type: SIGN_PREDICATE.to_owned(),
+        predicate: Value::Object(Map::new()),
     }
 }
 

@@ -33,7 +33,7 @@ pub use identity::{IDENTITY_BYTES_MAX, IdentityError, Name, Subject, TrustedIden
 pub use manifest::SignatureManifest;
 pub use policy::{Action, Actions, Level, PolicyError, Statement, TrustPolicy, VerifyTimestamp};
 pub use revocation::{Crl, CrlError, RevocationFault, RevocationLists};
-pub use sign::{EnvelopeKey, EnvelopeSignError, EnvelopeSigner, Request, sign};
+pub use sign::{EnvelopeKey, EnvelopeSignError, EnvelopeSigner, KeySigner, Request, sign};
 pub use store::{StoreError, StoreKind, StoreName, TrustStores};
 pub use timestamp::{TimestampFault, TimestampRange};
 pub use verify::{

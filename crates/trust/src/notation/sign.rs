@@ -17,7 +17,10 @@ use super::certificate::Certificate;
 use super::chain::{self, ChainFault, Purpose};
 use super::envelope::{Envelope, Format};
 use super::{cose, jws, payload};
-use crate::private::{PrivateKeyError, SignError};
+use crate::der::{ecdsa_numbers, trimmed};
+use crate::key;
+use crate::pem;
+use crate::private::{PrivateKeyError, SignError, Signer};
 
 /// Something that signs envelopes: a key in memory, in a device or a service.
 pub trait EnvelopeSigner: Send + Sync {
@@ -40,6 +43,12 @@ enum Pair {
 }
 
 impl EnvelopeKey {
+    /// Reads an unencrypted key in PEM (`PRIVATE KEY`), as notation and openssl write it.
+    pub fn from_pem(text: &str) -> Result<Self, PrivateKeyError> {
+        let der = pem::decode(text, &["PRIVATE KEY"]).map_err(|_| PrivateKeyError::Form)?;
+        Self::from_pkcs8_der(&der)
+    }
+
     /// Reads an unencrypted PKCS #8 key (DER): RSA of 2048, 3072 or 4096 bits, EC on P-256, P-384 or P-521.
     pub fn from_pkcs8_der(der: &[u8]) -> Result<Self, PrivateKeyError> {
         for (algorithm, signing) in [
@@ -95,6 +104,56 @@ impl EnvelopeSigner for EnvelopeKey {
 impl fmt::Debug for EnvelopeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "EnvelopeKey({})", self.algorithm)
+    }
+}
+
+/// A signer of other statements that signs envelopes: its hash is the one that its curve dictates here too.
+pub struct KeySigner {
+    signer: Box<dyn Signer>,
+    algorithm: Algorithm,
+    /// How long `r` and `s` are, in bytes.
+    number_bytes: usize,
+}
+
+impl KeySigner {
+    /// `None` for keys on Ed25519, which the Notary Project does not have.
+    #[must_use]
+    pub fn new(signer: Box<dyn Signer>) -> Option<Self> {
+        let (algorithm, number_bytes) = match signer.public_key().algorithm() {
+            key::Algorithm::EcdsaP256 => (Algorithm::Es256, 32),
+            key::Algorithm::EcdsaP384 => (Algorithm::Es384, 48),
+            key::Algorithm::Ed25519 => return None,
+        };
+        Some(Self {
+            signer,
+            algorithm,
+            number_bytes,
+        })
+    }
+}
+
+impl EnvelopeSigner for KeySigner {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let signature = self.signer.sign(message)?;
+        // RFC 7518 section 3.4: each number as long as the curve, with leading zeros.
+        let fixed = |number: &[u8]| {
+            let bare = trimmed(number);
+            let zeros = self.number_bytes.checked_sub(bare.len())?;
+            Some([vec![0; zeros], bare.to_vec()].concat())
+        };
+        ecdsa_numbers(&signature)
+            .and_then(|(r, s)| Some([fixed(r)?, fixed(s)?].concat()))
+            .ok_or_else(|| SignError("the signer: it gave no signature of ecdsa".into()))
+    }
+}
+
+impl fmt::Debug for KeySigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeySigner({})", self.algorithm)
     }
 }
 

@@ -9,6 +9,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use trust::keyfile::Form;
+use trust::notation::EnvelopeKey;
 use trust::tuf::keyfile::{self as docker, KeyFile};
 use trust::tuf::{Gun, RoleName};
 use trust::{
@@ -161,6 +162,12 @@ pub(crate) fn open_as(path: &Path, what: &str) -> Result<PrivateKey> {
     };
     let opened = key.open(&password.secret);
     opened.with_context(|| password.cannot_open(&shown))
+}
+
+/// Reads a private key that nothing seals and that only signs envelopes of notation, such as one of RSA; `None` for any other file.
+pub(crate) fn open_for_envelopes(path: &Path) -> Option<EnvelopeKey> {
+    let text = fs::read_to_string(path).ok()?;
+    EnvelopeKey::from_pem(&text).ok()
 }
 
 /// Reads a public key's file, also one with the signer's name as a header, as docker writes it.

@@ -5,6 +5,7 @@ use crate::pkcs11::{TokenKey, Uri};
 use anyhow::{Context, Result};
 use std::path::Path;
 use trust::Signer;
+use trust::notation::{EnvelopeSigner, KeySigner};
 
 /// Opens the key. A file whose name begins with `pkcs11:` is named by `./pkcs11:…`.
 pub(crate) fn open(key: &Path) -> Result<Box<dyn Signer>> {
@@ -15,4 +16,20 @@ pub(crate) fn open(key: &Path) -> Result<Box<dyn Signer>> {
         }
         None => Ok(Box::new(files::open(key)?)),
     }
+}
+
+/// The name of a key that the server holds, in `server:NAME`. A file of such a name is named by `./server:…`.
+pub(crate) fn held(key: &str) -> Option<&str> {
+    key.strip_prefix("server:").filter(|name| !name.is_empty())
+}
+
+/// The same for notation, which has no Ed25519, and RSA beside: keys of RSA and on P-521 are read as notation and openssl leave them,
+/// without a password.
+pub(crate) fn open_for_envelopes(key: &Path) -> Result<Box<dyn EnvelopeSigner>> {
+    if let Some(key) = files::open_for_envelopes(key) {
+        return Ok(Box::new(key));
+    }
+    let signer = KeySigner::new(open(key)?);
+    let signer = signer.context("notation has no Ed25519: use a key on P-256 or P-384, or of RSA")?;
+    Ok(Box::new(signer))
 }
