@@ -1,8 +1,9 @@
 //! The command line: one list of commands, each described in its own file. Help, usage errors (exit code 2) and completion come from here.
 
 use crate::command::{
-    account, advisories, affected, audit, backup, bundle, check, demo, events, gate, gc, grant,
-    key, login, policy, sbom, scan, serve, sign, stock, team, token, trust, verify, webhook,
+    account, advisories, affected, attest, audit, backup, bundle, check, demo, events, gate, gc, grant,
+    key, login, policy, sbom, scan, serve, sign, stock, team, token, trust, verify,
+    verify_attestation, webhook,
 };
 use crate::context::ServerFlags;
 use crate::output::ColourChoice;
@@ -51,6 +52,10 @@ pub(crate) enum Command {
     Key(key::Key),
     /// Sign an image for a stage.
     Sign(sign::Sign),
+    /// Say something about an image: provenance, an SBOM, a test's result.
+    Attest(attest::Attest),
+    /// Read what is said about an image, by the given keys.
+    VerifyAttestation(verify_attestation::VerifyAttestation),
     /// Say whose signatures stand behind images, and why others do not count.
     Verify(verify::Verify),
     /// Write an image with all that speaks for it into one file, for hosts without a network.

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod advisories;
 pub(crate) mod affected;
+pub(crate) mod attest;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod bundle;
@@ -24,6 +25,7 @@ pub(crate) mod team;
 pub(crate) mod token;
 pub(crate) mod trust;
 pub(crate) mod verify;
+pub(crate) mod verify_attestation;
 pub(crate) mod webhook;
 
 use crate::arguments::{Arguments, Command};
@@ -45,6 +47,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Affected(command) => command.run(server).await,
         Command::Key(command) => command.run(server).await,
         Command::Sign(command) => command.run(server).await,
+        Command::Attest(command) => command.run(server).await,
+        Command::VerifyAttestation(command) => command.run(server).await,
         Command::Verify(command) => command.run(server).await,
         Command::Bundle(command) => command.run(server).await,
         Command::Gate(command) => command.run(server).await,

@@ -3,6 +3,7 @@
 //! It reads no files (text comes in) and looks no names up: [`lint_all`](crate::lint_all) does, with a directory.
 //! DESIGN §6.
 
+mod attested;
 mod content_trust;
 mod exceptions;
 mod gates;
@@ -27,7 +28,7 @@ use crate::pattern::Pattern;
 use crate::principal::{Directory, Kind, Principal, PrincipalId};
 
 pub(crate) use self::order::{AUTHOR_STAGE, closure, required};
-pub use self::receipts::RECEIPT_VALID_MILLISECONDS_DEFAULT;
+pub use self::attested::Attested;
 pub use self::units::{UnitError, parse_duration, parse_until};
 pub use self::validate::{Unvalidated, parse, validate};
 
@@ -52,8 +53,8 @@ pub struct Policy {
     pub gates: BTreeMap<String, Gate>,
     /// The gates that release tags to clients with content trust; without it, those that enforce.
     pub content_trust: Option<Vec<String>>,
-    /// How long a receipt of its gates is valid at most, in milliseconds.
-    pub receipt_valid_milliseconds: i64,
+    /// How long a receipt of its gates is valid at most, in milliseconds; none where it asks for no receipts.
+    pub receipt_valid_milliseconds: Option<i64>,
     /// The exceptions, in the order of the file.
     pub exceptions: Vec<Exception>,
 }
@@ -71,6 +72,8 @@ pub struct Stage {
     pub fresh_milliseconds: Option<i64>,
     /// Whether the author of the image may not sign: who first pushed it, and the signers of `ci`.
     pub except_author: bool,
+    /// What its signers attest, where attestations count for it and signatures do not.
+    pub attestation: Option<Attested>,
     /// The limits of an automatic stage.
     pub limits: Option<Limits>,
     /// Where it is in the file.
@@ -333,7 +336,7 @@ impl Policy {
             stages: BTreeMap::new(),
             gates: BTreeMap::new(),
             content_trust: None,
-            receipt_valid_milliseconds: RECEIPT_VALID_MILLISECONDS_DEFAULT,
+            receipt_valid_milliseconds: None,
             exceptions: Vec::new(),
         }
     }

@@ -167,14 +167,27 @@ impl<'a> Court<'a> {
     /// The next step of a code, filled in for this image.
     fn next(&self, code: Code, stage: &str) -> Option<String> {
         let image = words::image(&self.facts.repository, &self.facts.digest);
+        let wanted = self.policy.stages.get(stage);
+        let attested = wanted.and_then(|stage| stage.attestation.as_ref());
+        let template = match attested {
+            Some(_) => code.next_step().replace(
+                Code::StageNotSigned.next_step(),
+                Code::AttestationMissing.next_step(),
+            ),
+            None => code.next_step().to_owned(),
+        };
         let places = [
+            (
+                "{type}",
+                attested.map_or("TYPE", |attested| attested.predicate_type()),
+            ),
             ("{image}", image.as_str()),
             ("{stage}", stage),
             ("{gate}", self.gate),
             ("{policy}", self.policy.name.as_str()),
             ("{repository}", self.facts.repository.as_str()),
         ];
-        Some(words::fill(code.next_step(), &places))
+        Some(words::fill(&template, &places))
     }
 
     fn into_decision(mut self, mode: Mode, rules: Vec<RuleResult>) -> Decision {

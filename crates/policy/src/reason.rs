@@ -52,8 +52,8 @@ macro_rules! codes {
                 }
             }
 
-            /// What to do next, with the placeholders `{image}`, `{stage}`, `{gate}`, `{policy}`, `{repository}` and
-            /// `{fix}`.
+            /// What to do next, with the placeholders `{image}`, `{stage}`, `{gate}`, `{policy}`, `{repository}`,
+            /// `{type}` and `{fix}`.
             #[must_use]
             pub fn next_step(self) -> &'static str {
                 match self {
@@ -128,6 +128,9 @@ codes! {
     StageNotSigned = "stage-not-signed", Deny,
         "No signature counts for a stage that the gate requires.",
         "countersign sign --stage {stage} {image}";
+    AttestationMissing = "attestation-missing", Deny,
+        "No attestation counts for a stage that the gate requires.",
+        "countersign attest --type {type} --predicate FILE --key FILE {image}";
     ThresholdNotReached = "threshold-not-reached", Deny,
         "Fewer distinct people or machines than the stage asks for have a signature that counts.",
         "ask someone else to run: countersign sign --stage {stage} {image}";

@@ -8,14 +8,84 @@ use std::fmt;
 
 use oci::Digest;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::excerpt::excerpt;
-use crate::statement::{STATEMENT_BYTES_MAX, SUBJECTS_MAX, Statement, StatementError};
+use crate::statement::{STATEMENT_BYTES_MAX, SUBJECTS_MAX, Statement, StatementError, Subject};
 use crate::strict::{self, JsonError, Object};
+use crate::{cosign, stage};
 
 /// The most digests that one subject may have.
 pub const DIGESTS_MAX: usize = 16;
+
+/// The longest predicate that is written, in bytes: its bundle is still read.
+pub const PREDICATE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The longest predicate type that is written, in bytes.
+pub const PREDICATE_TYPE_BYTES_MAX: usize = 256;
+
+/// The predicate type of a short name: those of cosign, and `vsa` and `test-result`.
+#[must_use]
+pub fn predicate_type_of(name: &str) -> Option<&'static str> {
+    let (_, found) = SHORT_NAMES.iter().find(|(short, _)| *short == name)?;
+    Some(found)
+}
+
+/// All short names.
+pub fn short_names() -> impl Iterator<Item = &'static str> {
+    SHORT_NAMES.iter().map(|(short, _)| *short)
+}
+
+/// Whether a text can be a predicate type that is written: a URI with a scheme, of characters that need no quotes anywhere.
+/// in-toto `spec/v1/field_types.md`, TypeURI.
+#[must_use]
+pub fn is_predicate_type(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?#@+,=%".contains(&b);
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return false;
+    };
+    text.len() <= PREDICATE_TYPE_BYTES_MAX
+        && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+        && !rest.is_empty()
+        && text.bytes().all(is_plain)
+}
+
+/// The statement about one digest, to be signed. `name`: the repository with its host, as cosign writes it. The predicate is a JSON
+/// object; a key that stands twice in it is refused, and so is the type of a signature, which says that a stage is passed.
+pub fn build(
+    digest: &Digest,
+    name: &str,
+    predicate_type: &str,
+    predicate: &[u8],
+) -> Result<Statement, AttestationError> {
+    if !is_predicate_type(predicate_type) {
+        return Err(AttestationError::PredicateType(excerpt(predicate_type)));
+    }
+    if is_signature(predicate_type) {
+        return Err(AttestationError::Signature(excerpt(predicate_type)));
+    }
+    let predicate: Map<String, Value> = strict::parse(predicate, PREDICATE_BYTES_MAX)?;
+    let subject = Subject {
+        name: name.to_owned(),
+        digest: digest.clone(),
+        annotations: BTreeMap::new(),
+    };
+    Ok(Statement {
+        subjects: vec![subject],
+        predicate_type: predicate_type.to_owned(),
+        predicate: Value::Object(predicate),
+    })
+}
+
+/// Whether statements of this type are signatures over images, and so no attestations.
+pub(crate) fn is_signature(predicate_type: &str) -> bool {
+    matches!(
+        predicate_type,
+        stage::PREDICATE_TYPE | cosign::SIGN_PREDICATE
+    )
+}
 
 /// What someone says about something. Its signature, if there is one, is the envelope's affair.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +127,28 @@ pub enum PredicateKind {
 }
 
 impl PredicateKind {
+    /// All that have a name of their own.
+    pub const NAMED: [Self; 5] = [
+        Self::Provenance,
+        Self::Sbom,
+        Self::Vulnerabilities,
+        Self::VerificationSummary,
+        Self::TestResult,
+    ];
+
+    /// The predicate type that stands for the kind where one is written; none for `other`.
+    #[must_use]
+    pub fn predicate_type(self) -> Option<&'static str> {
+        match self {
+            Self::Provenance => Some("https://slsa.dev/provenance/v1"),
+            Self::Sbom => Some("https://cyclonedx.org/bom"),
+            Self::Vulnerabilities => Some("https://cosign.sigstore.dev/attestation/vuln/v1"),
+            Self::VerificationSummary => Some("https://slsa.dev/verification_summary/v1"),
+            Self::TestResult => Some("https://in-toto.io/attestation/test-result/v0.1"),
+            Self::Other => None,
+        }
+    }
+
     /// Its name: `provenance`, `sbom`, `vulnerabilities`, `verification-summary`, `test-result` or `other`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -189,9 +281,17 @@ pub enum AttestationError {
     /// Its head is not a statement's.
     #[error(transparent)]
     Statement(#[from] StatementError),
-    /// Not the JSON of a statement, or over a limit.
+    /// Not the JSON of a statement or predicate, or over a limit.
     #[error("the statement cannot be read: {0}")]
     Json(#[from] JsonError),
+    /// Not a URI.
+    #[error(
+        "`{0}` is no predicate type: write a URI such as `https://slsa.dev/provenance/v1`, or a short name"
+    )]
+    PredicateType(String),
+    /// What signatures say.
+    #[error("`{0}` is what signatures say: use `countersign sign`")]
+    Signature(String),
     /// A subject that is nothing, or too many things.
     #[error("the subject `{name}` has {count} digests: it needs 1 to {max}", max = DIGESTS_MAX)]
     Digests {
@@ -230,6 +330,24 @@ const KINDS: [(&str, PredicateKind); 12] = [
     ),
     ("https://spdx.dev/spdx", PredicateKind::Sbom),
     ("https://spdx.org/spdxdocs", PredicateKind::Sbom),
+];
+
+/// cosign `pkg/cosign/attestation` and `specs/`: its names and types; then ours.
+const SHORT_NAMES: [(&str, &str); 11] = [
+    ("slsaprovenance", "https://slsa.dev/provenance/v0.2"),
+    ("slsaprovenance02", "https://slsa.dev/provenance/v0.2"),
+    ("slsaprovenance1", "https://slsa.dev/provenance/v1"),
+    ("link", "https://in-toto.io/Link/v1"),
+    ("spdx", "https://spdx.dev/Document"),
+    ("spdxjson", "https://spdx.dev/Document"),
+    ("cyclonedx", "https://cyclonedx.org/bom"),
+    ("vuln", "https://cosign.sigstore.dev/attestation/vuln/v1"),
+    ("openvex", "https://openvex.dev/ns"),
+    ("vsa", "https://slsa.dev/verification_summary/v1"),
+    (
+        "test-result",
+        "https://in-toto.io/attestation/test-result/v0.1",
+    ),
 ];
 
 #[cfg(test)]

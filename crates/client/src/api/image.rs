@@ -177,6 +177,9 @@ pub struct Evidence {
     /// The stage it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
+    /// What kind of statement it is, a URI, where it is an attestation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicate_type: Option<String>,
     /// The repository it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,

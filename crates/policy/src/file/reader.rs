@@ -17,8 +17,6 @@ const LINTS_MAX: usize = 200;
 
 /// The keys that later versions know: to accept one now would promise what is not kept.
 const LATER_KEYS: &[&str] = &[
-    "attestation",
-    "attestations",
     "base-image",
     "configuration",
     "secrets",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::node::{Key, Value};
 use super::reader::{Fields, Reader, nearest, shown};
-use super::{Limits, Party, PartyKind, Stage, VulnerabilityLimit, order, units};
+use super::{Limits, Party, PartyKind, Stage, VulnerabilityLimit, attested, order, units};
 use crate::lint::{LintCode, Position};
 
 const KEYS: &[&str] = &[
@@ -13,6 +13,7 @@ const KEYS: &[&str] = &[
     "after",
     "except",
     "fresh",
+    "attestation",
     "automatic",
     "limits",
 ];
@@ -109,6 +110,9 @@ fn read_stage(reader: &mut Reader, key: &Key, value: &Value, stages: &Stages) ->
         except_author: fields
             .find("except")
             .is_some_and(|value| read_except(reader, value, &what)),
+        attestation: fields
+            .find("attestation")
+            .and_then(|value| attested::read(reader, value, &what)),
         signers,
         limits: None,
         at: key.at,
@@ -121,7 +125,14 @@ fn read_automatic(
     fields: &Fields<'_>,
     what: &str,
 ) -> Option<Stage> {
-    for name in ["signers", "threshold", "after", "except", "fresh"] {
+    for name in [
+        "signers",
+        "threshold",
+        "after",
+        "except",
+        "fresh",
+        "attestation",
+    ] {
         if let Some((found, _)) = fields.entry(name) {
             let message = format!(
                 "{what} is automatic: it counts while its limits hold, and nobody signs for it; remove `{name}`"
@@ -145,6 +156,7 @@ fn read_automatic(
         after: Vec::new(),
         fresh_milliseconds: None,
         except_author: false,
+        attestation: None,
         limits: Some(limits?),
         at: key.at,
     })

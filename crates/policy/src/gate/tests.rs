@@ -1,5 +1,6 @@
 //! Attack stories and laws of the gate. The world they play in is in `world.rs`.
 
+mod attestations;
 mod break_glass;
 mod ends;
 mod index;

@@ -35,6 +35,7 @@ fn shown(directory: &Directory, evidence: policy::Evidence) -> Evidence {
         subject: Some(evidence.subject)
             .filter(|_| !matches!(evidence.verdict, Verdict::Unreadable(_) | Verdict::NotRead)),
         stage: evidence.stage,
+        predicate_type: evidence.predicate_type,
         repository: evidence.repository,
         key: evidence.key.map(|key| key.to_string()),
         principal,

@@ -84,14 +84,26 @@ fn keys_of_later_versions_are_refused_rather_than_ignored() {
         &[(10, 7, NotEnforced, text)],
     );
     check(
-        "    threshold: 2 ",
-        "    attestation: x",
-        &[(14, 5, NotEnforced, text)],
-    );
-    check(
         "{team: qa}",
         "{workload: ci}",
         &[(13, 16, NotEnforced, text)],
+    );
+}
+
+#[test]
+fn an_attestation_is_of_a_kind_or_a_type_and_of_a_stage_with_signers() {
+    use LintCode::{AutomaticSigners, BadValue};
+    for value in ["x", "other", "slsa.dev/provenance", "\"https://a b\""] {
+        check(
+            "threshold: 2 ",
+            &format!("attestation: {value} "),
+            &[(14, 18, BadValue, "nor a predicate type")],
+        );
+    }
+    check(
+        "    automatic: true",
+        "    automatic: true\n    attestation: sbom",
+        &[(8, 5, AutomaticSigners, "remove `attestation`")],
     );
 }
 
