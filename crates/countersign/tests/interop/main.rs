@@ -30,6 +30,8 @@ mod inventory;
 mod locked;
 mod matrix;
 mod openpgp;
+mod receipts;
+mod signing;
 mod slow;
 mod tls;
 mod token;
