@@ -187,7 +187,8 @@ impl Passage {
             self.refused.push(Refused {
                 receipt: String::new(),
                 code: "no-receipt",
-                message: "there is no receipt: the gate does not allow the image, or has not been asked yet"
+                message: "there is no receipt: the gate does not allow the image or has not been asked yet, or its policy asks for none \
+                          (`receipts: {valid-for: 24h}`)"
                     .to_owned(),
             });
         }

@@ -15,10 +15,11 @@ mod world;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use client::Client;
-use client::api::keys::{NewChallenge, NewKey};
+use client::api::keys::{NewChallenge, NewKey, RevokeKey};
 use client::api::policies::PutPolicy;
+use client::api::receipts::Receipt;
 use client::distribution::Content;
-use oci::{Reference, RepositoryName, media};
+use oci::{Descriptor, Digest, Reference, RepositoryName, media};
 use std::path::PathBuf;
 use std::process::Output;
 use std::time::Duration;
@@ -33,7 +34,9 @@ stages:
   ci: {signers: [{person: admin}]}
 gates:
   production: {holds-for: everyone, except: [{person: admin}], require: [ci]}
+receipts: {valid-for: 1h}
 ";
+const HOUR_MILLISECONDS: i64 = 60 * 60 * 1_000;
 const IMAGE: &str = "shop/web:c1";
 
 struct World {
@@ -42,12 +45,21 @@ struct World {
     runtime: Runtime,
     token: String,
     image: Image,
+    /// What signs for `ci`.
+    key: PrivateKey,
     folder: tempfile::TempDir,
 }
 
 impl World {
     /// A shop whose one image is signed, and allowed in production.
     fn new() -> Self {
+        let world = Self::unsigned();
+        world.sign(IMAGE);
+        world
+    }
+
+    /// The same with nothing signed.
+    fn unsigned() -> Self {
         let server = Server::start(&[]);
         let runtime = Runtime::new().unwrap();
         let token = server.token(&runtime);
@@ -60,6 +72,7 @@ impl World {
             runtime,
             token,
             image,
+            key: PrivateKey::generate(trust::Algorithm::EcdsaP256).unwrap(),
             folder: tempfile::tempdir().unwrap(),
         };
         let policy = PutPolicy {
@@ -67,7 +80,7 @@ impl World {
         };
         let applied = world.client.put_policy("shop", &policy, false);
         assert!(world.runtime.block_on(applied).unwrap().applied);
-        world.sign();
+        world.register();
         let key = world.ask(&["key", "server"]);
         assert!(key.status.success());
         std::fs::write(world.path("server.pub"), key.stdout).unwrap();
@@ -94,20 +107,10 @@ impl World {
         (output.status.code(), String::from_utf8(said).unwrap())
     }
 
-    fn sign(&self) {
+    fn sign(&self, image: &str) {
         let path = self.path("ci.key");
-        let key = PrivateKey::generate(trust::Algorithm::EcdsaP256).unwrap();
-        let password = secrecy::SecretString::from(KEY_PASSWORD);
-        std::fs::write(&path, trust::keyfile::seal(&key, &password).unwrap()).unwrap();
-        self.register(&key);
-        let signed = self.ask(&[
-            "sign",
-            "--stage",
-            "ci",
-            "--key",
-            path.to_str().unwrap(),
-            IMAGE,
-        ]);
+        let path = path.to_str().unwrap();
+        let signed = self.ask(&["sign", "--stage", "ci", "--key", path, image]);
         assert!(
             signed.status.success(),
             "{}",
@@ -115,7 +118,11 @@ impl World {
         );
     }
 
-    fn register(&self, key: &PrivateKey) {
+    fn register(&self) {
+        let key = &self.key;
+        let password = secrecy::SecretString::from(KEY_PASSWORD);
+        let sealed = trust::keyfile::seal(key, &password).unwrap();
+        std::fs::write(self.path("ci.key"), sealed).unwrap();
         let pem = key.public_key().to_pem();
         let asked = NewChallenge {
             public_key_pem: pem.clone(),
@@ -141,17 +148,58 @@ impl World {
             .unwrap();
     }
 
-    /// The receipt, once the monitor has signed it.
-    fn receipt(&self) -> client::api::receipts::Receipt {
+    /// The live receipts of an image.
+    fn receipts(&self, image: &str) -> Vec<Receipt> {
+        self.runtime.block_on(self.client.receipts(image)).unwrap()
+    }
+
+    /// The receipts of an image once there are so many: the server signs them and takes them away by itself.
+    fn receipts_once(&self, image: &str, count: usize) -> Vec<Receipt> {
         for _ in 0..600 {
-            let receipts = self.runtime.block_on(self.client.receipts(IMAGE)).unwrap();
-            if let Some(receipt) = receipts.into_iter().next() {
-                return receipt;
+            let receipts = self.receipts(image);
+            if receipts.len() == count {
+                return receipts;
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        panic!("no receipt comes");
+        panic!("{image} has {:?}, not {count}", self.receipts(image));
     }
+
+    fn receipt(&self) -> Receipt {
+        self.receipts_once(IMAGE, 1).remove(0)
+    }
+
+    /// The manifests beside an image that say that they carry a receipt.
+    fn carriers(&self, image: &Digest) -> Vec<Digest> {
+        let repository: RepositoryName = "shop/web".parse().unwrap();
+        let listed = self.client.referrers(&repository, image, None);
+        let listed = self.runtime.block_on(listed).unwrap();
+        let carries = |found: &&Descriptor| {
+            let kind = found.annotations.get("dev.sigstore.bundle.predicateType");
+            kind.is_some_and(|kind| kind == trust::receipt::PREDICATE_TYPE)
+        };
+        let carriers = listed.iter().filter(carries);
+        carriers.map(|found| found.digest.clone()).collect()
+    }
+
+    /// Writes the bundle of the image.
+    fn bundle(&self) -> PathBuf {
+        let path = self.path("web.tar");
+        let made = self.ask(&["bundle", IMAGE, "-o", path.to_str().unwrap()]);
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        path
+    }
+}
+
+/// An instant as the command line takes it.
+fn instant(milliseconds: i64) -> String {
+    jiff::Timestamp::from_millisecond(milliseconds)
+        .unwrap()
+        .to_string()
 }
 
 async fn push(client: &Client, image: &Image) {
@@ -188,14 +236,8 @@ fn production_without_the_server_decides_as_it_did_with_it() {
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("[receipt-of-other-repository]"), "{said}");
 
-    let file = world.path("web.tar");
+    let file = world.bundle();
     let file = file.to_str().unwrap();
-    let made = world.ask(&["bundle", IMAGE, "-o", file]);
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
     let bundle = world.path("receipt.json");
     std::fs::write(&bundle, &receipt.bundle).unwrap();
 
@@ -223,6 +265,27 @@ fn production_without_the_server_decides_as_it_did_with_it() {
     let (code, said) = world.verify(&[&by_file[..], &[&named]].concat());
     assert_eq!(code, Some(0), "{said}");
 
+    // Until the receipt ends, which is after the time that the policy says.
+    assert_eq!(
+        receipt.valid_until_at - receipt.issued_at,
+        HOUR_MILLISECONDS
+    );
+    for by in [
+        &["--offline", file][..],
+        &[&by_file[..], &[&named]].concat(),
+    ] {
+        let at = |at: i64| world.verify(&[by, &["--at", &instant(at)]].concat());
+        let (code, said) = at(receipt.valid_until_at - 1);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("that this is so now"), "{said}");
+        let (code, said) = at(receipt.valid_until_at);
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains("[receipt-expired]"), "{said}");
+        let (code, said) = at(receipt.issued_at - HOUR_MILLISECONDS);
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains("[receipt-not-yet-valid]"), "{said}");
+    }
+
     // Another policy's text, a stage's key, and another image do not do.
     std::fs::write(world.path("shop.yaml"), format!("{POLICY}# changed\n")).unwrap();
     let (code, said) = world.verify(&["--offline", file, "--policy", policy]);
@@ -243,14 +306,8 @@ fn production_without_the_server_decides_as_it_did_with_it() {
 fn a_changed_byte_in_the_file_is_named_and_other_tools_read_it() {
     let world = World::new();
     world.receipt();
-    let path = world.path("web.tar");
+    let path = world.bundle();
     let file = path.to_str().unwrap();
-    let made = world.ask(&["bundle", IMAGE, "-o", file]);
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
 
     // The layout is one that this program's scanner reads as well.
     let sbom = world.ask(&["sbom", &format!("oci-archive:{file}"), "-o", "json"]);
@@ -277,4 +334,123 @@ fn a_changed_byte_in_the_file_is_named_and_other_tools_read_it() {
     let (_, said) = world.verify(&["--offline", file, "-o", "json"]);
     let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!(answer["verified"], false);
+}
+
+#[test]
+fn after_a_revocation_there_is_no_new_receipt_and_the_old_one_ends() {
+    let world = World::new();
+    let receipt = world.receipt();
+    let file = world.bundle();
+    let file = file.to_str().unwrap();
+    let whole = RevokeKey {
+        from: None,
+        dry_run: false,
+    };
+    let id = world.key.public_key().id().to_string();
+    let by_password = world.server.client();
+    let revoked = by_password.revoke_key_from(&id, &whole);
+    world.runtime.block_on(revoked).unwrap();
+
+    // Who asks the registry sees it at once.
+    world.receipts_once(IMAGE, 0);
+    assert_eq!(world.carriers(&world.image.digest), []);
+    let (code, said) = world.verify(&["--gate", "production", IMAGE]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("[no-receipt]"), "{said}");
+
+    // Who kept the receipt believes it until it ends, is told so, and there is no other.
+    let by = ["--offline", file, "--gate", "production"];
+    let (code, said) = world.verify(&by);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("what was revoked or found since then"),
+        "{said}"
+    );
+    let end = instant(receipt.valid_until_at);
+    let (code, said) = world.verify(&[&by[..], &["--at", &end]].concat());
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("[receipt-expired]"), "{said}");
+    let made = world.bundle();
+    let (code, said) = world.verify(&["--offline", made.to_str().unwrap()]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("[no-receipt]"), "{said}");
+}
+
+#[test]
+fn a_byte_that_changed_anywhere_in_the_file_is_called_by_its_part() {
+    const POSITIONS: usize = 96;
+    let world = World::new();
+    world.receipt();
+    let path = world.bundle();
+    let whole = std::fs::read(&path).unwrap();
+    let parts = parts(&whole);
+    assert!(parts.len() > 8, "{parts:?}");
+    let spread = (0..POSITIONS).map(|number| number * whole.len() / POSITIONS);
+    // The first and the last byte of each part, its content, and some everywhere.
+    let ends = parts
+        .iter()
+        .flat_map(|(begins, ends, _)| [*begins, *begins + 512, *ends - 1]);
+    for at in spread.chain(ends) {
+        let mut changed = whole.clone();
+        changed[at] ^= 0x40;
+        std::fs::write(&path, changed).unwrap();
+        let (code, said) = world.verify(&["--offline", path.to_str().unwrap(), "-o", "json"]);
+        assert_eq!(code, Some(3), "byte {at}: {said}");
+        let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(answer["verified"], false);
+        let (_, _, part) = parts
+            .iter()
+            .find(|(begins, ends, _)| (*begins..*ends).contains(&at))
+            .unwrap();
+        let named = answer["file"].as_str().unwrap();
+        // The list and its checksum are held against each other.
+        let is_named =
+            named == part || (part == "countersign.sha256" && named == "countersign.json");
+        assert!(is_named, "byte {at} of {part}: {answer}");
+    }
+}
+
+/// The parts of a tar archive: where each begins and ends, and its name; of what is behind the last one, what this program calls it.
+fn parts(archive: &[u8]) -> Vec<(usize, usize, String)> {
+    let text = |bytes: &[u8]| {
+        let end = bytes
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(bytes.len());
+        String::from_utf8(bytes[..end].to_vec()).unwrap()
+    };
+    let (mut parts, mut at) = (Vec::new(), 0);
+    while archive[at] != 0 {
+        let size = text(&archive[at + 124..at + 136]);
+        let size = usize::from_str_radix(size.trim(), 8).unwrap();
+        let end = at + 512 + size.next_multiple_of(512);
+        parts.push((at, end, text(&archive[at..at + 100])));
+        at = end;
+    }
+    parts.push((at, archive.len(), "the end of the archive".to_owned()));
+    parts
+}
+
+#[test]
+fn a_server_that_is_killed_signs_what_it_owes_once() {
+    const IMAGES: u64 = 8;
+    let mut world = World::unsigned();
+    let images: Vec<Image> = (2..2 + IMAGES)
+        .map(|number| Image::new(&number.to_string(), &[number]))
+        .collect();
+    for (image, number) in images.iter().zip(0..) {
+        world.runtime.block_on(push(&world.client, image));
+        world.sign(&format!("shop/web:{}", image.tag));
+        // Anywhere between the signature that was acknowledged and the receipt that follows from it.
+        std::thread::sleep(Duration::from_millis(number * 12));
+        world.server.kill();
+        world.server.restart();
+    }
+    for image in &images {
+        let name = format!("shop/web:{}", image.tag);
+        let receipt = world.receipts_once(&name, 1).remove(0);
+        assert_eq!(world.carriers(&image.digest), [receipt.manifest]);
+        let (code, said) = world.verify(&["--gate", "production", &name]);
+        assert_eq!(code, Some(0), "{said}");
+    }
 }

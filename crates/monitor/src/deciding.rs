@@ -3,13 +3,14 @@
 
 use crate::{Context, Result, receipts, stages};
 use oci::Digest;
+use policy::Decision;
 use serde::Deserialize;
 use store::{System, break_glass, decisions};
 
 /// Manifests that are looked at in one piece.
 const PIECE: u32 = 500;
 
-/// Payload of the job: which manifest of which repository.
+/// Payload of the jobs: which manifest of which repository.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Subject {
     repository_id: i64,
@@ -18,7 +19,14 @@ pub(crate) struct Subject {
 
 /// Decides every gate of one manifest again.
 pub(crate) async fn decide_one(context: &Context, subject: &Subject) -> Result<()> {
-    refresh(context, subject.repository_id, &subject.digest).await
+    refresh(context, subject.repository_id, &subject.digest)
+        .await
+        .map(drop)
+}
+
+/// Brings the receipts of one manifest in line with its gates.
+pub(crate) async fn sign_receipts(context: &Context, subject: &Subject) -> Result<()> {
+    receipts::sign(context, subject.repository_id, &subject.digest).await
 }
 
 /// Decides everything in stock again. What cannot be judged keeps nothing else waiting, and is tried again with the job.
@@ -28,7 +36,7 @@ pub(crate) async fn decide_all(context: &Context) -> Result<()> {
         let stock = decisions::stock(&context.store, after.as_ref(), PIECE).await?;
         for subject in &stock {
             let refreshed = refresh(context, subject.repository_id, &subject.digest).await;
-            outcome = outcome.and(refreshed);
+            outcome = outcome.and(refreshed.map(drop));
         }
         match stock.into_iter().next_back() {
             Some(last) => after = Some(last),
@@ -42,7 +50,7 @@ pub(crate) async fn decide_due(context: &Context) -> Result<()> {
     let mut outcome = Ok(());
     for due in decisions::due(&context.store, context.now(), PIECE).await? {
         let refreshed = refresh(context, due.repository_id, &due.digest).await;
-        outcome = outcome.and(refreshed);
+        outcome = outcome.and(refreshed.map(drop));
     }
     outcome
 }
@@ -56,15 +64,19 @@ pub(crate) async fn end_break_glass(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Asks every gate; a stage that is signed now is a new fact, which asks for the same job again. A receipt is none.
-pub(crate) async fn refresh(context: &Context, repository_id: i64, digest: &Digest) -> Result<()> {
+/// Asks every gate, whose answers it gives; none where the manifest is gone. A stage that is signed now is a new fact, which asks
+/// for the same job again. A receipt is none: it has a job of its own, written with the answer.
+pub(crate) async fn refresh(
+    context: &Context,
+    repository_id: i64,
+    digest: &Digest,
+) -> Result<Vec<Decision>> {
     let now = context.now();
     let decided = decisions::refresh(&context.store, repository_id, digest, now).await?;
     if let Some(decided) = &decided {
         stages::sign_automatic(context, repository_id, digest, decided).await?;
     }
-    let decided = decided.unwrap_or_default();
-    receipts::reconcile(context, repository_id, digest, &decided).await
+    Ok(decided.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub enum Job {
     Match,
     /// A changed fact: decide every gate of one manifest again, and sign automatic stages. Asked for by whatever changed it.
     Decide,
+    /// An answer that wants another receipt than there is: sign it, or take the old one away. Asked for by whatever kept the answer.
+    SignReceipts,
     /// A changed policy, team, key or account: decide everything that was decided. Asked for by the change.
     DecideAll,
     /// A new signing key: look again at signatures that no key was known for. Asked for by the registration.
@@ -33,6 +35,7 @@ impl Job {
         Self::IndexImage,
         Self::Match,
         Self::Decide,
+        Self::SignReceipts,
         Self::DecideAll,
         Self::ReverifyEvidence,
         Self::ReleaseTags,
@@ -46,6 +49,7 @@ impl Job {
             Self::IndexImage => "index-image",
             Self::Match => "match",
             Self::Decide => "decide",
+            Self::SignReceipts => store::receipts::SIGN_RECEIPTS,
             Self::DecideAll => "decide-all",
             Self::ReverifyEvidence => "reverify-evidence",
             Self::ReleaseTags => store::tuf::RELEASE_TAGS,
@@ -65,6 +69,7 @@ impl Job {
             Self::IndexImage => indexing::index(context, &self.read(payload)?).await,
             Self::Match => matching::match_keys(context, &self.read(payload)?).await,
             Self::Decide => deciding::decide_one(context, &self.read(payload)?).await,
+            Self::SignReceipts => deciding::sign_receipts(context, &self.read(payload)?).await,
             Self::DecideAll => deciding::decide_all(context).await,
             Self::ReverifyEvidence => {
                 registry::reverify(&context.store, context.now()).await?;

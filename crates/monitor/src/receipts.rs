@@ -1,70 +1,81 @@
-//! Receipts: each gate that lets an image pass has one live receipt beside it, and each that does not has none. Whatever decides
-//! again calls this, and so does the time, long before a receipt ends; what is right already costs one query.
+//! Receipts: each gate that lets an image pass, of policies that ask for receipts, has one live receipt beside it, and each that does
+//! not has none. A job asks for it that is written with the answer, and so does the time, long before a receipt ends; both end here.
 
 use crate::{Context, Error, Result, deciding};
 use oci::{Digest, Reference};
-use policy::{Decision, Policy};
-use serde_json::json;
+use policy::Decision;
 use store::catalogue::{self, StoredManifest};
 use store::decisions::GateName;
 use store::keys::{self, Purpose, ServerKey};
-use store::receipts::{self, NewReceipt, Record};
+use store::receipts::{self, NewReceipt, Record, Wanted};
 use store::{System, policies};
-use trust::receipt::{INPUTS_MAX, POLICIES_MAX, Receipt, WARNING_CHARACTERS_MAX, WARNINGS_MAX};
+use trust::receipt::Receipt;
 use trust::{KeyId, Signer};
 
 const JOB: System = System::job("receipts");
 /// Manifests that are looked at in one round.
 const PIECE: u32 = 200;
 
-/// Makes anew what has come near its end.
+/// Makes anew what has come near its end. What fails stays due, and the next round tries again.
 pub(crate) async fn renew_due(context: &Context) -> Result<()> {
     let mut outcome = Ok(());
     for due in receipts::due(&context.store, context.now(), PIECE).await? {
-        let refreshed = deciding::refresh(context, due.repository_id, &due.digest).await;
-        outcome = outcome.and(refreshed);
+        let signed = sign(context, due.repository_id, &due.digest).await;
+        outcome = outcome.and(signed);
     }
     outcome
 }
 
-/// Brings the receipts of a manifest in line with what its gates have just answered; none where it is gone.
-pub(crate) async fn reconcile(
+/// Asks the gates of a manifest, and brings its receipts in line with what they answer. Doing it twice gives the same state.
+pub(crate) async fn sign(context: &Context, repository_id: i64, digest: &Digest) -> Result<()> {
+    let decided = deciding::refresh(context, repository_id, digest).await?;
+    reconcile(context, repository_id, digest, &decided).await
+}
+
+async fn reconcile(
     context: &Context,
     repository_id: i64,
     digest: &Digest,
     decided: &[Decision],
 ) -> Result<()> {
     let now = context.now();
+    let policies = policies::current(&context.store).await?;
     let live = receipts::of_image(&context.store, repository_id, digest).await?;
-    let passing: Vec<&Decision> = decided
+    let wanted: Vec<(&Decision, Wanted)> = decided
         .iter()
-        .filter(|decision| decision.outcome.passes())
+        .filter_map(|decision| Some((decision, Wanted::of(decision, &policies)?)))
         .collect();
+    // Where another policy is in force by now, its gates are about to be asked.
+    let is_stale = |decision: &Decision| {
+        let mut policies = policies.iter();
+        policies
+            .any(|policy| policy.name == decision.policy && policy.digest != decision.policy_digest)
+    };
     for record in &live {
-        if !passing.iter().any(|decision| is_of(record, decision)) {
+        let is_kept = wanted.iter().any(|(decision, _)| is_of(record, decision));
+        let is_asked = decided
+            .iter()
+            .any(|decision| is_of(record, decision) && is_stale(decision));
+        if !is_kept && !is_asked {
             receipts::withdraw(&context.store, JOB, record, now).await?;
         }
     }
-    let Some(first) = passing.first() else {
+    if wanted.is_empty() {
         return Ok(());
-    };
-    let policies = policies::current(&context.store).await?;
+    }
     let key = keys::signer(&context.store, Purpose::Receipt, now).await?;
     let mut image = None;
-    for decision in &passing {
-        let wanted = Wanted::of(decision, &policies, now);
+    for (decision, wanted) in wanted {
         let before = live.iter().find(|record| is_of(record, decision));
-        let Some(wanted) =
-            wanted.filter(|wanted| wanted.is_due(before, key.public_key().id(), now))
-        else {
+        let Some(due) = Due::of(decision, wanted, before, key.public_key().id(), now) else {
             continue;
         };
         if image.is_none() {
             let reference = Reference::Digest(digest.clone());
-            image = catalogue::manifest(&context.store, &first.repository, &reference).await?;
+            image = catalogue::manifest(&context.store, &decision.repository, &reference).await?;
         }
         if let Some(image) = &image {
-            wanted.put(context, image, &key, before, now).await?;
+            due.put(context, image, &key, before, now).await?;
         }
     }
     Ok(())
@@ -75,75 +86,38 @@ fn is_of(record: &Record, decision: &Decision) -> bool {
     gate.policy == decision.policy && gate.gate == decision.gate
 }
 
-/// What a receipt has to say.
-struct Wanted<'a> {
+/// A receipt that is to be signed.
+struct Due<'a> {
     decision: &'a Decision,
-    policies: Vec<String>,
-    warnings: Vec<String>,
-    inputs: Vec<Digest>,
+    wanted: Wanted,
     valid_until: i64,
     renew_at: i64,
 }
 
-impl<'a> Wanted<'a> {
-    /// Nothing where another policy is in force than the one that answered: it will be asked too.
-    fn of(decision: &'a Decision, policies: &[Policy], now: i64) -> Option<Self> {
-        let of_gate = |policy: &&Policy| {
-            policy.covers(&decision.repository) && policy.gates.contains_key(&decision.gate)
-        };
-        let policy = policies
-            .iter()
-            .filter(of_gate)
-            .find(|policy| policy.name == decision.policy)
-            .filter(|policy| policy.digest == decision.policy_digest)?;
-        let names: Vec<String> = policies
-            .iter()
-            .filter(of_gate)
-            .map(|policy| policy.name.clone())
-            .collect();
-        // More are not told apart by any receipt: then there is none, and hosts ask the server.
-        if names.len() > POLICIES_MAX {
-            return None;
-        }
-        let lasts = policy.receipt_valid_milliseconds;
-        let at_most = now.saturating_add(lasts);
-        let (valid_until, renew_at) = match decision.holds_until {
+impl<'a> Due<'a> {
+    /// Nothing where the live one says the same, was signed with the key in use and is far from its end.
+    fn of(
+        decision: &'a Decision,
+        wanted: Wanted,
+        before: Option<&Record>,
+        key: &KeyId,
+        now: i64,
+    ) -> Option<Self> {
+        let is_good = before.is_some_and(|before| {
+            let before = &before.receipt;
+            before.says == wanted.says() && before.key == *key && before.renew_at > now
+        });
+        let at_most = now.saturating_add(wanted.valid_milliseconds);
+        let (valid_until, renew_at) = match wanted.holds_until {
             // The gate is asked again at that instant; before it another receipt could not say more.
             Some(until) if until <= at_most => (until, until),
-            _ => (at_most, now.saturating_add(lasts / 2)),
+            _ => (at_most, now.saturating_add(wanted.valid_milliseconds / 2)),
         };
-        (valid_until > now).then(|| Self {
+        (!is_good && valid_until > now).then_some(Self {
             decision,
-            policies: names,
-            warnings: warnings(decision),
-            inputs: inputs(decision),
+            wanted,
             valid_until,
             renew_at,
-        })
-    }
-
-    /// What it says, without its times: short, and the same for the same.
-    fn says(&self) -> String {
-        let decision = self.decision;
-        let all = json!([
-            decision.policy_digest,
-            self.policies,
-            self.warnings,
-            self.inputs,
-            decision.holds_until,
-        ]);
-        Digest::sha256(all.to_string().as_bytes()).hex().to_owned()
-    }
-
-    /// Whether the live one says something else, was signed with a key that is no longer used, or comes to its end.
-    fn is_due(&self, before: Option<&Record>, key: &KeyId, now: i64) -> bool {
-        before.is_none_or(|before| {
-            let before = &before.receipt;
-            before.says != self.says()
-                || before.key != *key
-                || before.renew_at <= now
-                // The policy asks for shorter ones now.
-                || before.valid_until > self.valid_until
         })
     }
 
@@ -166,12 +140,12 @@ impl<'a> Wanted<'a> {
             gate: decision.gate.clone(),
             policy: decision.policy.clone(),
             policy_digest: decision.policy_digest.clone(),
-            policies: self.policies.clone(),
+            policies: self.wanted.policies.clone(),
             decided_at: now,
             valid_until: self.valid_until,
             sequence,
-            warnings: self.warnings.clone(),
-            inputs: self.inputs.clone(),
+            warnings: self.wanted.warnings.clone(),
+            inputs: self.wanted.inputs.clone(),
         };
         let bundle = receipt.sign(key).map_err(|error| Error::Receipt {
             gate: decision.gate.clone(),
@@ -183,7 +157,7 @@ impl<'a> Wanted<'a> {
             policy_digest: decision.policy_digest.clone(),
             bundle: Digest::sha256(&bundle),
             key: key.public_key().id().clone(),
-            says: self.says(),
+            says: self.wanted.says(),
             sequence,
             valid_until: self.valid_until,
             renew_at: self.renew_at,
@@ -195,33 +169,6 @@ impl<'a> Wanted<'a> {
             .await?;
         Ok(())
     }
-}
-
-/// What a host should know besides that the image may pass.
-fn warnings(decision: &Decision) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if let Some(used) = &decision.break_glass {
-        warnings.push(format!(
-            "by break-glass {}: asked for by {}, confirmed by {}: {}",
-            used.id, used.asked_by, used.confirmed_by, used.reason
-        ));
-    }
-    if let Some(would_be) = decision.would_be {
-        warnings.push(format!("enforced, it would be {would_be}"));
-    }
-    warnings.extend(decision.warnings.iter().cloned());
-    let cut = |text: String| text.chars().take(WARNING_CHARACTERS_MAX).collect();
-    warnings.into_iter().take(WARNINGS_MAX).map(cut).collect()
-}
-
-/// The manifests of the signatures that count, each once.
-fn inputs(decision: &Decision) -> Vec<Digest> {
-    let counted = decision.rules.iter().flat_map(|rule| &rule.counted);
-    let mut inputs: Vec<Digest> = counted.map(|counted| counted.manifest.clone()).collect();
-    inputs.sort();
-    inputs.dedup();
-    inputs.truncate(INPUTS_MAX);
-    inputs
 }
 
 #[cfg(test)]

@@ -6,3 +6,4 @@ CREATE TABLE receipts (
   issued_at BIGINT NOT NULL, valid_until BIGINT NOT NULL, renew_at BIGINT NOT NULL, PRIMARY KEY (repository_id, digest, policy, gate)
 );
 CREATE INDEX receipts_due ON receipts (renew_at);
+CREATE INDEX receipts_by_manifest ON receipts (repository_id, manifest);

@@ -166,7 +166,10 @@ async fn decide_anew(
                     .any(|policy| has_gate(policy, decision, repository))
             })
             .collect();
-        if record::record(store, &kept, repository, digest, &keepable, now).await? {
+        let recorded = record::record(
+            store, &kept, repository, digest, &keepable, &policies, now,
+        );
+        if recorded.await? {
             break;
         }
     }

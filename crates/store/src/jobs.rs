@@ -192,6 +192,16 @@ pub async fn renew(store: &Store, job: &mut Job, until: i64) -> Result<bool> {
     Ok(kept)
 }
 
+/// Ends every lease, where nobody can hold one: what a process that was killed was at work on need not wait for the lease's end.
+pub(crate) async fn end_leases(db: &Db) -> Result<()> {
+    write_tx!(db, |tx| {
+        sqlx::query("UPDATE jobs SET locked_until = 0 WHERE locked_until <> 0")
+            .execute(tx.conn())
+            .await?;
+        Ok(())
+    })
+}
+
 /// Changes whenever this process commits work, so that workers need not poll for their own process's.
 pub fn signal(store: &Store) -> watch::Receiver<u64> {
     store.db().job_signal()

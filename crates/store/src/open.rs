@@ -16,6 +16,7 @@ use crate::db::{Backend, Db, RowExt};
 use crate::error::{Error, Result};
 use crate::folder::{Folder, sync_folder};
 use crate::garbage::GRACE;
+use crate::jobs;
 use crate::keys::Signers;
 use crate::master::MasterKey;
 use crate::migrations;
@@ -88,6 +89,8 @@ impl Store {
         if db.backend() == Backend::Sqlite {
             // The database's own name; SQLite syncs those of its journals.
             folder.database().parent().map_or(Ok(()), sync_folder)?;
+            // Nobody else has it open: whoever was at work on something was killed.
+            jobs::end_leases(&db).await?;
         }
         let master = MasterKey::load(&folder.master_key(), !has_sealed(&db).await?)?;
         let objects = claim::objects(&db, &folder, options.blobs.as_ref()).await?;

@@ -2,6 +2,9 @@
 //! before are one transaction, and only while the gate's answer stands. Deliberately no evidence: a receipt raises no
 //! facts revision, and no gate ever sees one. What it says is `trust::receipt`'s, when one is due `monitor`'s.
 
+mod owed;
+mod wanted;
+
 use oci::{Digest, RepositoryName};
 use serde_json::json;
 use sqlx::any::AnyRow;
@@ -12,6 +15,10 @@ use crate::db::{RowExt, Tx, write_tx};
 use crate::decisions::{self, GateName, Subject};
 use crate::error::Result;
 use crate::{Store, System, audit};
+
+pub use self::owed::SIGN_RECEIPTS;
+pub(crate) use self::owed::{ask, enqueue, forget};
+pub use self::wanted::Wanted;
 
 /// The most that one call lists.
 const DUE_MAX: u32 = 1_000;

@@ -5,6 +5,7 @@
 mod receipt;
 
 use super::gate::{local_reference, tinted};
+use super::key::instant;
 use crate::context::ServerFlags;
 use crate::exit::Exit;
 use crate::output::{self, Format};
@@ -18,7 +19,8 @@ use std::path::PathBuf;
     after_help = "Examples:\n  countersign verify registry.example:5000/shop/web:1\n  \
                   countersign verify shop/web:1 shop/api:1 --stage staging\n  \
                   countersign verify --gate production --receipt-key server.pub registry.example:5000/shop/web:1\n  \
-                  countersign verify --offline web.tar --gate production --receipt-key server.pub"
+                  countersign verify --offline web.tar --gate production --receipt-key server.pub\n  \
+                  countersign verify --offline web.tar --receipt-key server.pub --at 2026-12-01     (will it still be good then?)"
 )]
 pub(crate) struct Verify {
     /// The images, with or without the registry's host.
@@ -47,6 +49,10 @@ pub(crate) struct Verify {
     /// The repository that the receipts have to be for, where the image has another name here.
     #[arg(long, value_name = "NAME", requires = "receipt_keys")]
     repository: Option<RepositoryName>,
+    /// Judge receipts as of this time, not of this machine's clock: a day (its beginning in UTC), or an instant as
+    /// 2026-11-24T08:30:00Z.
+    #[arg(long, value_name = "TIME", requires = "receipt_keys", value_parser = instant)]
+    at: Option<i64>,
     /// A file made by `countersign bundle`: nothing is asked over the network.
     #[arg(long, value_name = "FILE", requires = "receipt_keys")]
     offline: Option<PathBuf>,

@@ -7,19 +7,23 @@ use oci::{Descriptor, ImageManifest, Manifest, RepositoryName, media};
 use policy::access::{Ceiling, access};
 use policy::verb::{BreakGlass, ManageAccounts, ManagePolicy, Push};
 use policy::{
-    Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Verb, Who,
+    Directory, Grant, Grantee, Kind, Outcome, Pattern, Permit, Principal, PrincipalId, Role, Verb,
+    Who,
 };
 use registry::Registry;
 use scanner::Limits;
 use store::accounts::{self, NewGrant, NewPrincipal};
 use store::break_glass::{self, Asked};
 use store::catalogue::{PutManifest, put_manifest};
+use store::decisions::GateName;
+use store::jobs as queue;
 use store::{Options, Store, Writer, blobs};
 use tempfile::TempDir;
 use trust::PublicKey;
 use trust::receipt::{Expected, verify};
 
 use super::*;
+use crate::Monitor;
 use crate::jobs::Round;
 
 const NOW: i64 = 1_800_000_000_000;
@@ -38,7 +42,7 @@ receipts: {valid-for: 2h}
 struct World {
     context: Context,
     now: Arc<AtomicI64>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A permit of principal 1, whose roles nobody looks up.
@@ -85,7 +89,7 @@ impl World {
         let world = Self {
             context,
             now,
-            _folder: folder,
+            folder,
         };
         world.guard("anna").await;
         world.apply("shop", POLICY).await;
@@ -185,8 +189,31 @@ impl World {
             .unwrap();
     }
 
+    /// All that is due is done.
     async fn decide(&self) {
         deciding::decide_all(&self.context).await.unwrap();
+        self.drain().await.unwrap();
+    }
+
+    async fn drain(&self) -> Result<()> {
+        Monitor::new(self.context.clone()).drain().await
+    }
+
+    /// How many receipts are asked for and not signed yet.
+    async fn owed(&self) -> u64 {
+        let backlog = queue::backlog(self.store()).await.unwrap();
+        let mut receipts = backlog
+            .iter()
+            .filter(|kind| kind.kind == receipts::SIGN_RECEIPTS);
+        receipts.next().map_or(0, |kind| kind.jobs)
+    }
+
+    /// Asks a gate as a pull does, which waits for no job.
+    async fn pull(&self, image: &StoredManifest, gate: &str) -> Outcome {
+        let (gate, now) = (GateName::new("shop", gate), self.context.now());
+        let here = repository();
+        let asked = store::decisions::decide(self.store(), &here, &image.digest, &gate, now);
+        asked.await.unwrap().outcome
     }
 
     async fn pass(&self, milliseconds: i64) {
@@ -284,11 +311,7 @@ async fn deciding_again_makes_no_new_receipt_and_no_new_fact() {
     let facts = store::decisions::gather(world.store(), &repository(), &image.digest, "shop")
         .await
         .unwrap();
-    assert_eq!(
-        facts.evidence.len(),
-        0,
-        "a receipt is no evidence"
-    );
+    assert_eq!(facts.evidence.len(), 0, "a receipt is no evidence");
 }
 
 #[tokio::test]
@@ -370,4 +393,151 @@ async fn a_receipt_whose_answer_has_changed_meanwhile_is_not_stored() {
         .await
         .unwrap();
     assert_eq!(world.live(&image).await, before);
+}
+
+#[tokio::test]
+async fn where_no_policy_asks_for_receipts_nothing_is_signed_or_stored() {
+    let world = World::new().await;
+    let silent = POLICY.replace("receipts: {valid-for: 2h}\n", "");
+    world.apply("shop", &silent).await;
+    let image = world.push().await;
+    world.decide().await;
+    assert_eq!(world.pull(&image, "everybody").await, Outcome::Warn);
+    world.pass(HOUR).await;
+    assert_eq!(world.live(&image).await, []);
+    assert_eq!(world.referrers(&image).await, [] as [Digest; 0]);
+    assert_eq!(world.owed().await, 0);
+    assert_eq!(world.keys().await, [], "nor is a key made for it");
+    // Asked for, and no longer.
+    world.apply("shop", POLICY).await;
+    world.decide().await;
+    assert_eq!(world.live(&image).await.len(), 1);
+    world.apply("shop", &silent).await;
+    world.decide().await;
+    assert_eq!(world.live(&image).await, []);
+    assert_eq!(world.referrers(&image).await, [] as [Digest; 0]);
+}
+
+#[tokio::test]
+async fn where_one_policy_asks_for_receipts_of_a_gate_the_others_with_it_sign_too() {
+    let world = World::new().await;
+    let silent = POLICY.replace("receipts: {valid-for: 2h}\n", "");
+    world.apply("base", &silent).await;
+    let image = world.push().await;
+    world.decide().await;
+    let live = world.live(&image).await;
+    let of: Vec<&str> = live
+        .iter()
+        .map(|record| record.receipt.gate.policy.as_str())
+        .collect();
+    assert_eq!(of, ["base", "shop"]);
+    assert!(
+        live.iter()
+            .all(|record| record.receipt.valid_until == NOW + 2 * HOUR)
+    );
+}
+
+#[tokio::test]
+async fn what_a_pull_decided_first_has_its_receipt_signed_and_taken_away_all_the_same() {
+    let world = World::new().await;
+    let image = world.push().await;
+    world.drain().await.unwrap();
+    world.break_open(&image.digest, HOUR / 2).await;
+    // The server ends here, before anything of its own has looked: what is owed is written with the answer.
+    assert_eq!(world.pull(&image, "production").await, Outcome::Allow);
+    assert!(world.owed().await > 0);
+    world.drain().await.unwrap();
+    assert_eq!(world.live(&image).await.len(), 2);
+    world.now.fetch_add(HOUR / 2, Ordering::SeqCst);
+    assert_eq!(world.pull(&image, "production").await, Outcome::Deny);
+    assert_eq!(world.live(&image).await.len(), 2, "nobody has looked yet");
+    world.drain().await.unwrap();
+    let live = world.live(&image).await;
+    assert_eq!(live.len(), 1, "{live:?}");
+    assert_eq!(world.referrers(&image).await, [live[0].manifest.clone()]);
+}
+
+#[tokio::test]
+async fn a_receipt_that_could_not_be_written_is_written_later_and_once() {
+    let world = World::new().await;
+    let image = world.push().await;
+    world.drain().await.unwrap();
+    let before = world.referrers(&image).await;
+    // The disk that holds blobs is away.
+    let (blobs, away) = (
+        world.folder.path().join("blobs"),
+        world.folder.path().join("away"),
+    );
+    std::fs::rename(&blobs, &away).unwrap();
+    std::fs::write(&blobs, "").unwrap();
+    let wider = POLICY.replace(
+        "require: [review]}\n  every",
+        "require: [review], mode: warn}\n  every",
+    );
+    world.apply("shop", &wider).await;
+    for _ in 0..3 {
+        world.drain().await.unwrap_err();
+        world.now.fetch_add(HOUR / 60, Ordering::SeqCst);
+    }
+    assert_eq!(world.referrers(&image).await, before, "the old one stays");
+    assert_eq!(world.owed().await, 1);
+    std::fs::remove_file(&blobs).unwrap();
+    std::fs::rename(&away, &blobs).unwrap();
+    world.now.fetch_add(HOUR / 60, Ordering::SeqCst);
+    world.drain().await.unwrap();
+    let live = world.live(&image).await;
+    let of: Vec<&str> = live
+        .iter()
+        .map(|record| record.receipt.gate.gate.as_str())
+        .collect();
+    assert_eq!(of, ["everybody", "production"]);
+    let mut carriers: Vec<Digest> = live.into_iter().map(|record| record.manifest).collect();
+    let mut attached = world.referrers(&image).await;
+    carriers.sort();
+    attached.sort();
+    assert_eq!(attached, carriers);
+    assert_eq!(world.owed().await, 0);
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_stays_due() {
+    let world = World::new().await;
+    let image = world.push().await;
+    world.drain().await.unwrap();
+    let first = world.live(&image).await.remove(0);
+    let (blobs, away) = (
+        world.folder.path().join("blobs"),
+        world.folder.path().join("away"),
+    );
+    std::fs::rename(&blobs, &away).unwrap();
+    std::fs::write(&blobs, "").unwrap();
+    world.now.fetch_add(HOUR, Ordering::SeqCst);
+    Round::RenewReceipts.run(&world.context).await.unwrap_err();
+    assert_eq!(world.live(&image).await, [first.clone()]);
+    std::fs::remove_file(&blobs).unwrap();
+    std::fs::rename(&away, &blobs).unwrap();
+    world.pass(0).await;
+    let second = world.live(&image).await.remove(0);
+    assert!(second.receipt.sequence > first.receipt.sequence);
+    assert_eq!(world.referrers(&image).await, [second.manifest]);
+}
+
+#[tokio::test]
+async fn signing_receipts_asks_for_nothing_more() {
+    let world = World::new().await;
+    let image = world.push().await;
+    world.decide().await;
+    let backlog = queue::backlog(world.store()).await.unwrap();
+    assert!(
+        backlog
+            .iter()
+            .all(|kind| kind.oldest_at > world.context.now()),
+        "{backlog:?}"
+    );
+    let here = repository();
+    let seen = || store::decisions::gather(world.store(), &here, &image.digest, "shop");
+    let before = seen().await.unwrap();
+    world.pass(HOUR).await;
+    assert_eq!(world.owed().await, 0, "a renewal is no new answer");
+    assert_eq!(seen().await.unwrap(), before);
 }

@@ -1,14 +1,10 @@
-//! The `receipts` of a policy file: how long a signed answer of its gates is worth something without the server. A
-//! revocation reaches whoever decides by receipts when they end, and not before.
+//! The `receipts` of a policy file: whether the answers of its gates are signed, and how long they are worth something without the
+//! server. A revocation reaches whoever decides by receipts when they end, and not before: that is why there is no default.
 
 use super::node::{Node, Value};
 use super::reader::Reader;
 use super::units;
 use crate::lint::LintCode;
-
-/// How long a receipt is valid where the policy does not say, in milliseconds: a day, so that a server that is down
-/// over a night stops nobody, and what is revoked today does not run tomorrow.
-pub const RECEIPT_VALID_MILLISECONDS_DEFAULT: i64 = DAY_MILLISECONDS;
 
 const KEYS: &[&str] = &["valid-for"];
 const WHAT: &str = "`receipts`";

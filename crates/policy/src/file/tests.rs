@@ -172,7 +172,7 @@ fn a_stage_that_a_required_one_comes_after_is_required() {
 }
 
 #[test]
-fn receipts_are_valid_for_a_day_unless_the_file_says_otherwise() {
+fn receipts_are_signed_where_the_file_asks_for_them_and_as_long_as_it_says() {
     const HOUR: i64 = 3_600_000;
     let of = |rest: &str| {
         let policy = load(&format!("{DESIGN}{rest}"), "shop");
@@ -180,7 +180,7 @@ fn receipts_are_valid_for_a_day_unless_the_file_says_otherwise() {
             .unwrap_or_else(|lints| panic!("{lints:?}"))
             .receipt_valid_milliseconds
     };
-    assert_eq!(of(""), 24 * HOUR);
+    assert_eq!(of(""), None);
     for (text, milliseconds) in [
         ("5m", HOUR / 12),
         ("1h", HOUR),
@@ -189,7 +189,7 @@ fn receipts_are_valid_for_a_day_unless_the_file_says_otherwise() {
     ] {
         assert_eq!(
             of(&format!("receipts: {{valid-for: {text}}}\n")),
-            milliseconds
+            Some(milliseconds)
         );
     }
 }

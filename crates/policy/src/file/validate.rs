@@ -92,8 +92,7 @@ fn read_policy(reader: &mut Reader, unvalidated: &Unvalidated, name: &str) -> Op
         .map(|value| content_trust::read(reader, value, &gates));
     let receipt_valid_milliseconds = fields
         .find("receipts")
-        .and_then(|value| receipts::read(reader, value))
-        .unwrap_or(receipts::RECEIPT_VALID_MILLISECONDS_DEFAULT);
+        .and_then(|value| receipts::read(reader, value));
     let exceptions = fields
         .find("exceptions")
         .map(|value| exceptions::read(reader, value, &repositories));

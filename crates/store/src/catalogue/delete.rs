@@ -11,7 +11,7 @@ use crate::db::{RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::outbox::{self, NewEvent};
 use crate::permit::{self, System};
-use crate::{Store, audit, evidence, facts, tuf};
+use crate::{Store, audit, evidence, facts, receipts, tuf};
 
 /// Who deletes.
 #[derive(Debug, Clone, Copy)]
@@ -197,6 +197,7 @@ impl By<'_> {
         // Asked before the references go: those above and below see less from now on.
         facts::touch_relatives(tx, repository_id, digest, now).await?;
         evidence::withdraw(tx, repository_id, digest, now).await?;
+        receipts::forget(tx, repository_id, digest, shape == Shape::Evidence).await?;
         let tags = remove(tx, repository_id, digest).await?;
         if !tags.is_empty() {
             tuf::ask(tx, repository_id, now).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use oci::{Digest, RepositoryName};
 use policy::decision::Counted;
-use policy::{Decision, Rule};
+use policy::{Decision, Policy, Rule};
 use serde_json::json;
 
 use super::kept::{self, Kept};
@@ -13,7 +13,7 @@ use crate::db::{Backend, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::outbox::{self, NewEvent};
 use crate::permit::System;
-use crate::{Store, audit, tuf};
+use crate::{Store, audit, receipts, tuf};
 
 /// Who decides.
 const DECIDER: System = System::job("decide");
@@ -25,6 +25,7 @@ pub(super) async fn record(
     repository: &RepositoryName,
     digest: &Digest,
     decisions: &[&Decision],
+    policies: &[Policy],
     now: i64,
 ) -> Result<bool> {
     if decisions.is_empty() {
@@ -52,6 +53,7 @@ pub(super) async fn record(
             upsert(tx, &before, decision, now).await?;
             tell(tx, &before, decision, &mut told, now).await?;
         }
+        receipts::ask(tx, before.repository_id, digest, decisions, policies, now).await?;
         Ok(true)
     })
 }

@@ -12,7 +12,7 @@ use super::{GateName, decide_each, gather};
 use crate::db::{RowExt, write_tx};
 use crate::error::Result;
 use crate::permit::System;
-use crate::{Store, audit, facts, policies};
+use crate::{Store, audit, facts, policies, receipts};
 
 /// The most manifests that one call lists.
 const SUBJECTS_MAX: u32 = 1_000;
@@ -90,7 +90,7 @@ pub async fn refresh(
                 .map(|gate| GateName::new(&policy.name, gate))
         })
         .collect();
-    forget_others(store, repository_id, digest, &gates).await?;
+    forget_others(store, repository_id, digest, &gates, now).await?;
     if gates.is_empty() {
         return Ok(Some(Vec::new()));
     }
@@ -155,15 +155,17 @@ pub struct GateStage<'a> {
     pub stage: &'a str,
 }
 
-/// Deletes the answers of gates that no longer look at the repository.
+/// Deletes the answers of gates that no longer look at the repository, and has their receipts taken away.
 async fn forget_others(
     store: &Store,
     repository_id: i64,
     digest: &Digest,
     gates: &[GateName],
+    now: i64,
 ) -> Result<()> {
     let rows =
-        sqlx::query("SELECT policy, gate FROM decisions WHERE repository_id = $1 AND digest = $2")
+        sqlx::query("SELECT policy, gate FROM decisions WHERE repository_id = $1 AND digest = $2 \
+                     UNION SELECT policy, gate FROM receipts WHERE repository_id = $1 AND digest = $2")
             .bind(repository_id)
             .bind(digest.as_str())
             .fetch_all(store.db().read())
@@ -191,7 +193,7 @@ async fn forget_others(
                 .execute(tx.conn())
                 .await?;
         }
-        Ok(())
+        receipts::enqueue(tx, repository_id, digest, now).await
     })
 }
 

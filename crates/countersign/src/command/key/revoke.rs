@@ -106,7 +106,7 @@ fn rows(hit: &KeyHit) -> Vec<(Option<Tone>, [String; 6])> {
 }
 
 /// Milliseconds since the epoch, of `now`, a day or an instant.
-fn instant(text: &str) -> Result<i64> {
+pub(crate) fn instant(text: &str) -> Result<i64> {
     if text == "now" {
         return Ok(jiff::Timestamp::now().as_millisecond());
     }

@@ -46,7 +46,9 @@ impl Verify {
             .iter()
             .map(|path| policy_digest(path))
             .collect::<Result<Vec<String>>>()?;
-        let now = jiff::Timestamp::now().as_millisecond();
+        let now = self
+            .at
+            .unwrap_or_else(|| jiff::Timestamp::now().as_millisecond());
         let trusted = Trusted {
             keys,
             policies,
@@ -82,9 +84,20 @@ impl Verify {
             examine(&mut bundle, &question)
         });
         match examined {
-            Ok(report) => self.say_report(&report),
+            Ok(mut report) => {
+                report.not_proved.extend(self.not_now());
+                self.say_report(&report)
+            }
             Err(fault) => self.say_fault(path, &fault),
         }
+    }
+
+    /// Said where no clock was asked.
+    fn not_now(&self) -> Option<String> {
+        self.at.map(|at| {
+            let at = output::instant(at);
+            format!("that this is so now: it is what holds at {at}, as was asked")
+        })
     }
 
     fn say_report(&self, report: &Report) -> Result<Exit> {
@@ -133,7 +146,11 @@ impl Verify {
             let passages = receipts::judge(&found, &asked);
             let verified = receipts::verified(&passages);
             all &= verified;
-            let not_proved: Vec<String> = passages.iter().flat_map(Passage::not_proved).collect();
+            let not_proved: Vec<String> = passages
+                .iter()
+                .flat_map(Passage::not_proved)
+                .chain(self.not_now())
+                .collect();
             if self.output == Format::Table {
                 say_passages(repository, &digest, &passages);
                 say_not_proved(&not_proved);
