@@ -64,9 +64,10 @@ mod tests {
 
     fn layer(signature: &str) -> Descriptor {
         let mut layer = Descriptor::of(media::COSIGN_SIMPLE_SIGNING, b"one payload");
-        layer
-            .annotations
-            .insert("dev.cosignproject.cosign/signature".into(), signature.into());
+        layer.annotations.insert(
+            "dev.cosignproject.cosign/signature".into(),
+            signature.into(),
+        );
         layer
     }
 
