@@ -219,3 +219,103 @@ fn a_claimed_time_is_not_looked_at(cosign: &Cosign<'_>) {
     shop.sign("quentin", "quentin", "staging", &image);
     shop.gate(&image).is("allow");
 }
+
+#[test]
+fn key_files_of_each_are_read_by_the_other_and_openssls_by_both() {
+    let folder = crate::harness::temporary();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        text.trim().to_owned()
+    };
+    let cosign = |password: &str, arguments: &[&str]| {
+        let program = Program::new(client_program("cosign"));
+        let program = program
+            .env("HOME", folder.path())
+            .env("COSIGN_PASSWORD", password);
+        program.args(arguments).dir(folder.path())
+    };
+    let countersign = |arguments: &[&str]| {
+        Program::new(env!("CARGO_BIN_EXE_countersign"))
+            .without_env("COSIGN_PASSWORD")
+            .env("COUNTERSIGN_KEY_PASSWORD", PASSWORD)
+            .env("COUNTERSIGN_NEW_KEY_PASSWORD", "another password")
+            .args(arguments)
+            .dir(folder.path())
+            .ok()
+    };
+    let public = |password: &str, file: &str| {
+        let shown = cosign(password, &["public-key", "--key", file]).ok();
+        shown.trim().to_owned()
+    };
+
+    // Ours.
+    for algorithm in ["p256", "ed25519"] {
+        countersign(&["key", "generate", algorithm, "--algorithm", algorithm]);
+        let file = at(&format!("{algorithm}.key"));
+        assert_eq!(public(PASSWORD, &file), read(&format!("{algorithm}.pub")));
+        cosign("a wrong password", &["public-key", "--key", &file]).fails();
+    }
+    // cosign's, and written again by us.
+    cosign(
+        PASSWORD,
+        &["generate-key-pair", "--output-key-prefix", "theirs"],
+    )
+    .ok();
+    let shown = countersign(&["key", "public", &at("theirs.key")]);
+    assert_eq!(shown.trim(), read("theirs.pub"));
+    countersign(&["key", "import", "theirs.key", "taken"]);
+    assert_eq!(
+        public("another password", &at("taken.key")),
+        read("theirs.pub")
+    );
+
+    // openssl's, sealed with PBKDF2: taken over for cosign; and cosign's, handed on to openssl.
+    let openssl = |arguments: &[&str]| {
+        let program = Program::new("openssl").args(arguments);
+        program.dir(folder.path()).ok()
+    };
+    let pass = format!("pass:{PASSWORD}");
+    let curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    let make = [
+        "genpkey",
+        "-out",
+        "openssl.pem",
+        "-aes-256-cbc",
+        "-pass",
+        &pass,
+    ];
+    openssl(&[&make[..], &curve].concat());
+    openssl(&[
+        "pkey",
+        "-in",
+        "openssl.pem",
+        "-passin",
+        &pass,
+        "-pubout",
+        "-out",
+        "openssl.pub",
+    ]);
+    countersign(&["key", "import", "openssl.pem", "cosigns"]);
+    assert_eq!(
+        public("another password", &at("cosigns.key")),
+        read("openssl.pub")
+    );
+    countersign(&[
+        "key",
+        "export",
+        "theirs.key",
+        "theirs.pem",
+        "--format",
+        "pkcs8",
+    ]);
+    let next = [
+        "-passin",
+        "pass:another password",
+        "-pubout",
+        "-out",
+        "back.pub",
+    ];
+    openssl(&[&["pkey", "-in", "theirs.pem"], &next[..]].concat());
+    assert_eq!(read("back.pub"), read("theirs.pub"));
+}

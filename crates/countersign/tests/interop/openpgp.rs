@@ -1,7 +1,9 @@
 //! Signatures by GPG: skopeo signs while it copies to the server, with no setting but the key; they count once the key is registered with a
 //! proof by gpg, skopeo itself finds them there under a `policy.json`, and a key that its owner revokes loses them in neither.
 
-use crate::harness::{ImageParts, Program, Shop, push_tagged, small_layer};
+use crate::harness::{ImageParts, Place, Program, Shop, curl, push_tagged, small_layer};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::path::{Path, PathBuf};
 
 struct Gpg {
@@ -53,6 +55,42 @@ fn skopeo(shop: &Shop, gpg: &Gpg, who: &str, arguments: &[&str]) -> Program {
         .args(arguments)
 }
 
+/// Registers a key that gpg holds for the robot, with a proof by gpg.
+fn register(shop: &Shop, gpg: &Gpg, fingerprint: &str) {
+    let (admin, robot) = (shop.actor("admin"), shop.actor("ci-shop"));
+    let key = shop.folder().join("ci.asc");
+    std::fs::write(&key, gpg.run(&["--armor", "--export", fingerprint])).unwrap();
+    let challenge = admin.does([
+        "key",
+        "challenge",
+        "--public",
+        key.to_str().unwrap(),
+        "--for",
+        "ci-shop",
+    ]);
+    let challenge = shop.file("gpg.challenge", &challenge);
+    let proof = robot
+        .cli(["key", "prove", "--gpg", challenge.to_str().unwrap()])
+        .env("GNUPGHOME", &gpg.home)
+        .ok();
+    let proof = shop.file("gpg.proof", &proof);
+    let register = [
+        "key",
+        "register",
+        "--proof",
+        proof.to_str().unwrap(),
+        "--name",
+        "gpg",
+        "--scope",
+        "shop/**",
+    ];
+    admin
+        .cli(register)
+        .args(["--user", "admin", "--password-stdin"])
+        .stdin(admin.secret.as_str())
+        .ok();
+}
+
 #[test]
 fn what_skopeo_signs_by_gpg_counts_and_skopeo_finds_it_again() {
     let shop = Shop::open(&[]);
@@ -60,7 +98,7 @@ fn what_skopeo_signs_by_gpg_counts_and_skopeo_finds_it_again() {
     std::fs::create_dir_all(&folder).unwrap();
     let gpg = Gpg::new(&folder);
     let fingerprint = gpg.generate("ci@shop.example");
-    let (admin, robot) = (shop.actor("admin"), shop.actor("ci-shop"));
+    let robot = shop.actor("ci-shop");
 
     // An image that is there; skopeo copies it onto itself and signs on the way.
     let image = "shop/by-gpg:1";
@@ -94,37 +132,7 @@ fn what_skopeo_signs_by_gpg_counts_and_skopeo_finds_it_again() {
         verdict.answer["tree"]
     );
 
-    let key = folder.join("ci.asc");
-    std::fs::write(&key, gpg.run(&["--armor", "--export", &fingerprint])).unwrap();
-    let challenge = admin.does([
-        "key",
-        "challenge",
-        "--public",
-        key.to_str().unwrap(),
-        "--for",
-        "ci-shop",
-    ]);
-    let challenge = shop.file("gpg.challenge", &challenge);
-    let proof = robot
-        .cli(["key", "prove", "--gpg", challenge.to_str().unwrap()])
-        .env("GNUPGHOME", &gpg.home)
-        .ok();
-    let proof = shop.file("gpg.proof", &proof);
-    let register = [
-        "key",
-        "register",
-        "--proof",
-        proof.to_str().unwrap(),
-        "--name",
-        "gpg",
-        "--scope",
-        "shop/**",
-    ];
-    admin
-        .cli(register)
-        .args(["--user", "admin", "--password-stdin"])
-        .stdin(admin.secret.as_str())
-        .ok();
+    register(&shop, &gpg, &fingerprint);
     crate::harness::within(30, "the signature is read again", || {
         shop.gate(image).is_met("ci").then_some(())
     });
@@ -174,4 +182,132 @@ fn what_skopeo_signs_by_gpg_counts_and_skopeo_finds_it_again() {
             }
         }
     }
+}
+
+/// Whether skopeo of a place takes an image under a policy that wants a signature by the key in this file.
+fn is_taken(shop: &Shop, gpg: &Gpg, place: Place, key: &Path, image: &str) -> bool {
+    let folder = crate::harness::temporary();
+    let required = serde_json::json!({
+        "default": [{"type": "signedBy", "keyType": "GPGKeys", "keyPath": key}],
+    });
+    let policy = folder.path().join("policy.json");
+    std::fs::write(&policy, required.to_string()).unwrap();
+    let done = place
+        .program("skopeo")
+        .env("GNUPGHOME", &gpg.home)
+        .env("HOME", folder.path())
+        .arg("--policy")
+        .arg(&policy)
+        .args(["copy", "--src-tls-verify=false", "--remove-signatures"])
+        .args(["--src-creds", &shop.actor("ci-shop").credentials()])
+        .arg(format!("docker://{}/{image}", shop.server.host()))
+        .arg(format!("dir:{}", folder.path().join("copy").display()))
+        .run();
+    done.code == Some(0)
+}
+
+#[test]
+fn podmans_signature_and_one_that_was_made_apart_count_and_are_found() {
+    let shop = Shop::open(&[]);
+    // Debian 13 shares `/tmp`.
+    let folder = crate::harness::temporary();
+    let gpg = Gpg::new(folder.path());
+    let fingerprint = gpg.generate("ci@shop.example");
+    register(&shop, &gpg, &fingerprint);
+    let robot = shop.actor("ci-shop");
+    let key = folder.path().join("ci.gpg");
+    gpg.run(&["--output", key.to_str().unwrap(), "--export", &fingerprint]);
+
+    let pushed = |name: &str| {
+        let image = format!("shop/{name}:1");
+        let parts = ImageParts::of([small_layer(name)]).build();
+        let digest = push_tagged(shop.actor("dora"), &shop.server, &image, &parts);
+        shop.wait_for_scan(&format!("shop/{name}"), digest.as_str());
+        (image, digest)
+    };
+    let counts = |image: &str| {
+        crate::harness::within(30, "the signature counts", || {
+            shop.gate(image).is_met("ci").then_some(())
+        });
+        assert_eq!(
+            shop.gate(image).counted("ci"),
+            ["ci-shop".to_owned()].into()
+        );
+        for place in [Place::Here, Place::Debian13] {
+            assert!(
+                is_taken(&shop, &gpg, place, &key, image),
+                "{place:?}: {image}"
+            );
+        }
+    };
+
+    // podman signs what it pushes.
+    let (image, _) = pushed("by-podman");
+    assert!(
+        !is_taken(&shop, &gpg, Place::Here, &key, &image),
+        "nobody signed it yet"
+    );
+    let podman = |arguments: &[&str]| {
+        Program::new("podman")
+            .env("GNUPGHOME", &gpg.home)
+            .env("HOME", robot.home())
+            .arg("--root")
+            .arg(folder.path().join("root"))
+            .arg("--runroot")
+            .arg(folder.path().join("run"))
+            .args(["--storage-driver", "vfs"])
+            .args(arguments)
+            .ok()
+    };
+    let (at, credentials) = (
+        format!("{}/{image}", shop.server.host()),
+        robot.credentials(),
+    );
+    let access = ["--tls-verify=false", "--creds", &credentials];
+    podman(&[&["pull"], &access[..], &[&at]].concat());
+    podman(&[&["push"], &access[..], &["--sign-by", &fingerprint, &at]].concat());
+    // What it pushes may be packed anew, and is then another image under this tag.
+    counts(&image);
+
+    // A signature that skopeo made apart, handed in as podman does.
+    let (image, digest) = pushed("apart");
+    let at = format!("{}/{image}", shop.server.host());
+    let raw = [
+        "inspect",
+        "--raw",
+        "--tls-verify=false",
+        "--creds",
+        &credentials,
+    ];
+    let from = format!("docker://{at}");
+    let manifest = skopeo(&shop, &gpg, "ci-shop", &raw).arg(&from).run();
+    assert_eq!(manifest.code, Some(0), "{}", manifest.err);
+    let [manifest_file, signature] = ["manifest", "signature"].map(|name| folder.path().join(name));
+    std::fs::write(&manifest_file, manifest.out).unwrap();
+    let paths = [&manifest_file, &signature].map(|path| path.to_str().unwrap());
+    let sign = [
+        "standalone-sign",
+        "--output",
+        paths[1],
+        paths[0],
+        &at,
+        &fingerprint,
+    ];
+    skopeo(&shop, &gpg, "ci-shop", &sign).ok();
+    let handed_in = serde_json::json!({
+        "schemaVersion": 2, "type": "atomic", "name": format!("{digest}@{}", "ab".repeat(16)),
+        "content": STANDARD.encode(std::fs::read(&signature).unwrap()),
+    });
+    let file = shop.file("signature.json", &handed_in.to_string());
+    let url = format!(
+        "{}/extensions/v2/shop/apart/signatures/{digest}",
+        shop.server.url()
+    );
+    let answer = curl(&url)
+        .user(robot)
+        .method("PUT")
+        .body(&file, "application/json")
+        .ask();
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    counts(&image);
 }
