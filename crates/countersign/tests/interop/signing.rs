@@ -21,7 +21,7 @@ fn pushed(shop: &Shop, name: &str) -> Pushed {
     let image = format!("shop/{name}:1");
     let parts = ImageParts::of([small_layer(name)]).build();
     let digest = push_tagged(shop.actor("dora"), &shop.server, &image, &parts);
-    shop.wait_for_scan(&format!("shop/{name}"), digest.as_str());
+    shop.wait_for_inventory(&image);
     Pushed {
         image,
         at: format!("{}/shop/{name}@{digest}", shop.server.host()),

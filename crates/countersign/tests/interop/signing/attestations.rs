@@ -1,11 +1,17 @@
 //! Attestations: ours under cosign, cosign's under ours, and a stage of a policy that wants one.
 
-use super::cosign::log_in;
+use super::cosign::{log_in, no_root};
 use super::{ours, pushed, run, text};
 use crate::harness::{Actor, Program, Shop, client_program};
 use std::path::Path;
 
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
+
+/// Whole: cosign attests no less.
+const PREDICATE: &str = r#"{
+  "buildDefinition": {"buildType": "https://shop.example/x", "externalParameters": {"source": "shop/web"}},
+  "runDetails": {"builder": {"id": "https://shop.example/builder"}}
+}"#;
 
 /// A stage for which the robot says how the image was built.
 const POLICY: &str = r#"version: 1
@@ -27,12 +33,13 @@ fn attestations_are_read_by_both_and_count_where_a_policy_wants_them() {
     shop.apply_policy(POLICY);
     let robot = shop.actor("ci-shop");
     let key = shop.key("ci-shop");
-    let predicate = shop.file(
-        "provenance.json",
-        r#"{"buildDefinition": {"buildType": "https://shop.example/x"}}"#,
-    );
+    let predicate = shop.file("provenance.json", PREDICATE);
     let (two, three) = (client_program("cosign"), client_program("cosign3"));
-    [&two, &three].map(|program| log_in(&shop, program, robot));
+    for program in [&two, &three] {
+        log_in(&shop, program, robot);
+    }
+
+    let root = no_root(&shop);
 
     // Ours, under both, and for a type that is none of theirs.
     let image = pushed(&shop, "attested");
@@ -65,7 +72,13 @@ fn attestations_are_read_by_both_and_count_where_a_policy_wants_them() {
     );
     attest("slsaprovenance1");
     shop.gate(&image.image).is("allow");
-    for (program, flags) in [(&two, &["--new-bundle-format"][..]), (&three, &[][..])] {
+    for (program, flags) in [
+        (
+            &two,
+            &["--new-bundle-format", "--trusted-root", text(&root)][..],
+        ),
+        (&three, &[][..]),
+    ] {
         for kind in [
             "slsaprovenance1",
             "cyclonedx",

@@ -1,8 +1,9 @@
 //! Our signatures in cosign's two formats, under cosign; and one `.sig` tag that we and cosign append to in turn.
 
 use super::{PASSWORD, ours, pushed, run, text};
-use crate::harness::{Actor, Shop, client_program};
-use std::path::Path;
+use crate::harness::{Actor, Place, Shop, client_program};
+use std::path::{Path, PathBuf};
+use trust::cosign::SIGN_PREDICATE;
 
 /// Logs a cosign in.
 pub(super) fn log_in(shop: &Shop, program: &Path, who: &Actor) {
@@ -28,6 +29,7 @@ fn cosign_verifies_what_we_sign_in_its_formats() {
         shop.key("ci-shop").with_extension("pub"),
     );
     let stranger = shop.key("maria").with_extension("pub");
+    let root = no_root(&shop);
     for (format, program, flags) in [
         ("cosign-sig", "cosign", &[][..]),
         ("cosign-sig", "cosign3", &["--new-bundle-format=false"][..]),
@@ -55,20 +57,75 @@ fn cosign_verifies_what_we_sign_in_its_formats() {
         let verdict = shop.gate(&image.image);
         assert!(verdict.is_met("ci"), "{name}: {}", verdict.answer["tree"]);
         assert_eq!(verdict.counted("ci"), ["ci-shop".to_owned()].into());
-        // cosign asks for annotations in both of its formats, but cosign 2 not in bundles.
-        let verify = |key: &Path, annotation: &str| {
-            let verify = run(&shop, &program, robot).args(["verify", "--key", text(key)]);
-            let verify = match (format, flags) {
-                ("cosign", ["--new-bundle-format"]) => verify,
-                _ => verify.args(["-a", annotation]),
-            };
-            let verify = verify.args(["--insecure-ignore-tlog=true", "--allow-http-registry"]);
-            verify.args(flags).arg(&image.at)
+        // cosign 2 finds a signature in a bundle as the attestation that it is.
+        let command: &[&str] = match flags {
+            ["--new-bundle-format"] => &[
+                "verify-attestation",
+                "--trusted-root",
+                text(&root),
+                "--type",
+                SIGN_PREDICATE,
+            ],
+            _ => &["verify", "-a", "dev.countersign.stage=ci"],
         };
-        let done = verify(&public, "dev.countersign.stage=ci").run();
+        let verify = |key: &Path| {
+            run(&shop, &program, robot)
+                .args(command)
+                .args(["--insecure-ignore-tlog=true", "--allow-http-registry"])
+                .args(flags)
+                .args(["--key", text(key), &image.at])
+        };
+        let done = verify(&public).run();
         assert_eq!(done.code, Some(0), "{name}: {}", done.all());
-        verify(&stranger, "dev.countersign.stage=ci").fails();
+        verify(&stranger).fails();
+        if format == "cosign-sig" {
+            skopeo_takes(&shop, &image.at, &public, true);
+            skopeo_takes(&shop, &image.at, &stranger, false);
+        }
         println!("{name}: verified by {}", program.display());
+    }
+}
+
+/// A trusted root that trusts nobody: cosign 2 looks for the public one otherwise, also where a key is all that is asked for.
+pub(super) fn no_root(shop: &Shop) -> PathBuf {
+    let media_type = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
+    let root =
+        serde_json::json!({"mediaType": media_type, "tlogs": [], "certificateAuthorities": []});
+    shop.file("no-root.json", &root.to_string())
+}
+
+/// Debian 13's skopeo under a `policy.json` that wants a signature by this key.
+fn skopeo_takes(shop: &Shop, at: &str, key: &Path, is_taken: bool) {
+    let robot = shop.actor("ci-shop");
+    let folder = super::home(shop, robot).join("skopeo");
+    std::fs::create_dir_all(folder.join("registries.d")).unwrap();
+    let lookaside = "default-docker:\n  use-sigstore-attachments: true\n";
+    std::fs::write(folder.join("registries.d/default.yaml"), lookaside).unwrap();
+    let wanted = serde_json::json!({"default": [{
+        "type": "sigstoreSigned",
+        "keyPath": key,
+        "signedIdentity": {"type": "matchRepository"},
+    }]});
+    let policy = folder.join("policy.json");
+    std::fs::write(&policy, wanted.to_string()).unwrap();
+    let layout = tempfile::tempdir_in(&folder).unwrap();
+    let pull = Place::Debian13
+        .program("skopeo")
+        .env("HOME", &folder)
+        .args(["--policy", text(&policy), "--registries.d"])
+        .arg(folder.join("registries.d"))
+        .args([
+            "copy",
+            "--src-tls-verify=false",
+            "--remove-signatures",
+            "--src-creds",
+        ])
+        .arg(robot.credentials())
+        .arg(format!("docker://{at}"))
+        .arg(format!("oci:{}", layout.path().display()));
+    match is_taken {
+        true => drop(pull.ok()),
+        false => drop(pull.fails()),
     }
 }
 
