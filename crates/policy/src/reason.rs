@@ -82,7 +82,7 @@ codes! {
         "The signature names a registered key, but that key did not make it.",
         "countersign sign --stage {stage} {image}";
     Unreadable = "unreadable", Candidate,
-        "The evidence could not be read.",
+        "The evidence could not be read, or what must vouch for its certificate does not.",
         "countersign sign --stage {stage} {image}";
     FormatNotRead = "format-not-read", Candidate,
         "The signature is in a format that this version keeps and does not check.",

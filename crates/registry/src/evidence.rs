@@ -17,9 +17,7 @@ use trust::evidence::{
 use trust::notation::{self, Envelope, Failure};
 use trust::openpgp::read_openpgp_document;
 use trust::sigstore::Refusal;
-use trust::{
-    KeyId, NotationIdentity, OpenPgpKey, PublicKey, RegisteredKey, SigstoreIdentity,
-};
+use trust::{KeyId, NotationIdentity, OpenPgpKey, PublicKey, RegisteredKey, SigstoreIdentity};
 
 /// Bytes of one signature document.
 const SIGNATURE_BYTES_MAX: u64 = 1 << 20;
@@ -265,7 +263,11 @@ impl Format {
         Some(Found {
             raw,
             signature,
-            unreadable: if is_notation { Self::NOTATION_NAME } else { UNREADABLE },
+            unreadable: if is_notation {
+                Self::NOTATION_NAME
+            } else {
+                UNREADABLE
+            },
             read,
         })
     }

@@ -6,8 +6,13 @@
     reason = "a test fails where it stands"
 )]
 
+#[path = "answers/identities.rs"]
+mod identities;
 #[path = "answers/revoking.rs"]
 mod revoking;
+#[path = "../../trust/tests/sigstore/world.rs"]
+#[allow(dead_code, reason = "the stories of crate trust need more of it")]
+mod sigstore;
 #[path = "answers/verifying.rs"]
 mod verifying;
 #[path = "world/world.rs"]

@@ -17,9 +17,7 @@ use sqlx::any::AnyRow;
 use trust::KeyId;
 
 pub(crate) use self::carriers::{inherit, withdraw, withdraw_these};
-pub use self::reverify::{
-    Reverified, UNKNOWN_MAX, UnknownEvidence, reread, set_verdict, unknown,
-};
+pub use self::reverify::{Reverified, UNKNOWN_MAX, UnknownEvidence, reread, set_verdict, unknown};
 use crate::Store;
 use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
@@ -150,7 +148,9 @@ pub(crate) async fn of_children(
     rows.iter().map(read).collect()
 }
 
-/// Keeps what was read from a manifest. Evidence that is there already keeps its first time and is no longer withdrawn.
+/// Keeps what was read from a manifest. Evidence that is there already keeps its first time and is no longer withdrawn. Where it comes
+/// with more that vouches for it than the first time, that is kept: nobody spoils a signature by sending it first without its
+/// certificate or timestamp.
 pub(crate) async fn attach(
     tx: &mut Tx,
     repository_id: i64,
@@ -165,11 +165,14 @@ pub(crate) async fn attach(
              named_repository, key_id, key_hint, verdict, why, raw, signature, pushed_by, stored_at, trusted_at, ends_at, predicate_type) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
              ON CONFLICT (repository_id, attached_to, fingerprint) DO UPDATE SET withdrawn_at = NULL, \
+             format = excluded.format, raw = excluded.raw, signature = excluded.signature, \
              manifest = excluded.manifest, subject = excluded.subject, stage = excluded.stage, \
              named_repository = excluded.named_repository, key_id = excluded.key_id, key_hint = excluded.key_hint, \
              verdict = excluded.verdict, why = excluded.why, trusted_at = excluded.trusted_at, ends_at = excluded.ends_at, \
              predicate_type = excluded.predicate_type \
-             WHERE evidence.withdrawn_at IS NOT NULL",
+             WHERE evidence.withdrawn_at IS NOT NULL \
+             OR (evidence.verdict <> 'verified' AND excluded.verdict = 'verified') \
+             OR (evidence.verdict NOT IN ('verified', 'unknown-key') AND excluded.verdict = 'unknown-key')",
         )
         .bind(repository_id)
         .bind(new.attached_to.as_str())

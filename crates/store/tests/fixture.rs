@@ -109,6 +109,34 @@ impl Fixture {
             .unwrap()
     }
 
+    /// Takes away what the files since number 9 made, as if they had never run.
+    pub(crate) async fn take_back_since_trust(&self) {
+        for text in [
+            "DROP INDEX evidence_by_key",
+            "ALTER TABLE signing_keys DROP COLUMN revoked_from",
+            "ALTER TABLE evidence DROP COLUMN predicate_type",
+            "ALTER TABLE evidence DROP COLUMN ends_at",
+            "ALTER TABLE evidence DROP COLUMN trusted_at",
+            "DROP TABLE trust_messages",
+            "DROP TABLE trust_vouches",
+            "DROP TABLE break_glass",
+            "DROP TABLE held_keys",
+            "DROP TABLE receipts",
+            "DROP TABLE trust_files",
+            "DROP TABLE trust_roles",
+            "DROP TABLE trust_keys",
+            "DROP TABLE trust_changes",
+            "DROP TABLE trust_repositories",
+            "DROP TABLE audit_nodes",
+            "DROP TABLE audit_checkpoints",
+            "DROP TABLE audit_cosignatures",
+            "DROP TABLE witnessed_logs",
+            "DELETE FROM revisions WHERE name IN ('trust', 'witness')",
+        ] {
+            self.edit(text).await;
+        }
+    }
+
     /// Runs one statement by hand; answers how many rows it changed.
     pub(crate) async fn edit(&self, text: &str) -> u64 {
         let mut raw = self.raw().await;
@@ -324,18 +352,23 @@ impl Image {
 
     /// A signature bundle attached to a subject.
     pub(crate) fn evidence(subject: &Image, seed: &str) -> Image {
-        let blobs = vec![
-            b"{}".to_vec(),
-            format!(r#"{{"bundle":"{seed}"}}"#).into_bytes(),
-        ];
+        Self::evidences(subject, &[seed])
+    }
+
+    /// Several in one manifest, in this order.
+    pub(crate) fn evidences(subject: &Image, seeds: &[&str]) -> Image {
+        let bundles = seeds.iter().map(|seed| format!(r#"{{"bundle":"{seed}"}}"#));
+        let blobs: Vec<Vec<u8>> = std::iter::once("{}".to_owned())
+            .chain(bundles)
+            .map(String::into_bytes)
+            .collect();
+        let seed = seeds.concat();
         let config = Descriptor::of(media::OCI_EMPTY, &blobs[0]);
-        let layer = Descriptor::of(media::SIGSTORE_BUNDLE_V03, &blobs[1]);
-        let mut manifest = ImageManifest::new(config, vec![layer]);
+        let bundle = |blob: &Vec<u8>| Descriptor::of(media::SIGSTORE_BUNDLE_V03, blob);
+        let mut manifest = ImageManifest::new(config, blobs[1..].iter().map(bundle).collect());
         manifest.artifact_type = Some(media::SIGSTORE_BUNDLE_V03.to_owned());
         manifest.subject = Some(subject.descriptor());
-        manifest
-            .annotations
-            .insert("seed".to_owned(), seed.to_owned());
+        manifest.annotations.insert("seed".to_owned(), seed);
         Image::of(blobs, Manifest::Image(manifest))
     }
 

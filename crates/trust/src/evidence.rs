@@ -163,15 +163,14 @@ pub enum Untrusted {
     },
     /// It was made with a certificate, and there is no root to judge that by.
     #[error(
-        "it was signed with a certificate, and this server has no trusted root to judge it by: \
-         `sigstore-root` of the configuration"
+        "it was signed with a certificate, and no trusted root is configured (`sigstore-root`)"
     )]
     NoRoot,
     /// It was made with a certificate, and does not hold.
-    #[error("its certificate names someone, and it does not hold: {0}")]
+    #[error("{0}")]
     Sigstore(Box<Refusal>),
     /// It was made by notation, and does not hold.
-    #[error("it does not hold: {0}")]
+    #[error("{0}")]
     Notation(Box<Failure>),
 }
 

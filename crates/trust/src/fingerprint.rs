@@ -2,11 +2,15 @@
 //! signature again must not make it a newer one, neither by other white space around it nor by the other form that ECDSA allows:
 //! with (r, s) a signature, (r, n − s) is one too (SEC 1, 4.1.4). Deliberately no check of the signature.
 
+use std::collections::BTreeMap;
+
 use oci::{Algorithm, Digest, Hasher};
 
 use crate::bundle::Bundle;
 use crate::der::{self, trimmed};
 use crate::encoding::from_base64;
+use crate::notation::{Algorithm as Notation, Envelope, Format};
+use crate::sigstore::SIGNATURE_ANNOTATION;
 
 /// The order of P-256's group (FIPS 186-5 / SP 800-186, 3.2.1.3).
 const P256_ORDER: [u8; 32] = [
@@ -21,17 +25,49 @@ const P384_ORDER: [u8; 48] = [
     0x58, 0x1a, 0x0d, 0xb2, 0x48, 0xb0, 0xa7, 0x7a, 0xec, 0xec, 0x19, 0x6a, 0xcc, 0xc5, 0x29, 0x73,
 ];
 
-/// What makes a signature the same when it comes again. `raw` is a bundle, or with `signature_base64` the payload of a simple signature.
+/// What makes a signature the same when it comes again. `raw` is a bundle or an envelope of notation, or with `signature` the payload of a
+/// simple signature, whose base64 that is, or what [`certified_signature`](crate::evidence::certified_signature) made of it. What
+/// stands beside a signature and is not signed, such as certificates and timestamps, makes it no other one.
 #[must_use]
-pub fn fingerprint(raw: &[u8], signature_base64: Option<&str>) -> Digest {
-    match signature_base64 {
+pub fn fingerprint(raw: &[u8], signature: Option<&str>) -> Digest {
+    match signature {
         Some(text) => {
+            let kept = kept_signature(text);
+            let text = kept.as_deref().unwrap_or(text);
             let signature = from_base64(text.trim_ascii())
                 .unwrap_or_else(|| text.trim_ascii().as_bytes().to_vec());
             of(raw, &signature)
         }
-        None => of_bundle(raw).unwrap_or_else(|| of(raw, &[])),
+        None => of_bundle(raw)
+            .or_else(|| of_envelope(raw))
+            .unwrap_or_else(|| of(raw, &[])),
     }
+}
+
+/// Of notation's ECDSA, which is `r` and `s` side by side, `r` alone: whoever signs draws it anew, and (r, n − s) has the same.
+fn of_envelope(raw: &[u8]) -> Option<Digest> {
+    let envelope = Envelope::parse(Format::of_bytes(raw), raw).ok()?;
+    let signature = envelope.signature();
+    let own = match envelope.attributes().algorithm {
+        Notation::Es256 | Notation::Es384 | Notation::Es512 => {
+            signature.get(..signature.len() / 2)?
+        }
+        Notation::Ps256 | Notation::Ps384 | Notation::Ps512 => signature,
+    };
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(Digest::sha256(envelope.payload()).as_str().as_bytes());
+    hasher.update(b"notation");
+    hasher.update(own);
+    Some(hasher.finish())
+}
+
+/// The base64 among the annotations that belong to a certificate.
+fn kept_signature(text: &str) -> Option<String> {
+    if !text.starts_with('{') {
+        return None;
+    }
+    let mut annotations: BTreeMap<String, String> = serde_json::from_str(text).ok()?;
+    annotations.remove(SIGNATURE_ANNOTATION)
 }
 
 fn of_bundle(raw: &[u8]) -> Option<Digest> {
@@ -171,5 +207,18 @@ mod tests {
             fingerprint(b"p", Some("AQID")),
             fingerprint(b"p", Some(" AQID\n"))
         );
+    }
+
+    /// What is beside a signature makes it no other one: else whoever adds a letter to an old one would have a new one.
+    #[test]
+    fn what_is_not_signed_makes_no_other_signature() {
+        let kept = |more: &str| {
+            let text = format!(r#"{{"dev.cosignproject.cosign/signature":"c2ln"{more}}}"#);
+            fingerprint(b"payload", Some(&text))
+        };
+        let bare = fingerprint(b"payload", Some("c2ln"));
+        assert_eq!(kept(""), bare);
+        assert_eq!(kept(r#","dev.sigstore.cosign/certificate":"x""#), bare);
+        assert_ne!(fingerprint(b"other", Some("c2ln")), bare);
     }
 }

@@ -14,8 +14,8 @@ use crate::openpgp::{OpenPgpKey, OpenPgpKeyError};
 use crate::strict::JsonError;
 
 pub use notation::NotationIdentity;
-use sigstore::{SIGSTORE_PATTERN_BYTES_MAX, SIGSTORE_WILDCARDS_MAX};
 pub use sigstore::SigstoreIdentity;
+use sigstore::{SIGSTORE_PATTERN_BYTES_MAX, SIGSTORE_WILDCARDS_MAX};
 
 /// The longest text of an identity, in bytes.
 const IDENTITY_TEXT_BYTES_MAX: usize = 256 * 1024;

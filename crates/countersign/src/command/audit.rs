@@ -68,8 +68,11 @@ impl Verify {
     }
 
     async fn of_folder(self) -> Result<Exit> {
-        let report =
-            store::audit::verify(&self.data.options_with_anchors()?, self.checkpoint.as_deref()).await?;
+        let report = store::audit::verify(
+            &self.data.options_with_anchors()?,
+            self.checkpoint.as_deref(),
+        )
+        .await?;
         if self.output == Format::Json {
             output::json(&report)?;
         } else {

@@ -3,8 +3,8 @@
 
 mod convert;
 pub(crate) mod files;
-mod identity;
 mod hold;
+mod identity;
 pub(crate) mod possession;
 mod revoke;
 mod rotate;
@@ -170,12 +170,10 @@ impl Authority {
             false => ask_password(&self.user)?,
         };
         let options = server.with_authority(ClientOptions::new(&server.address()?)?)?;
-        Ok(Client::new(options.with_credentials(
-            Credentials::Basic {
-                user: self.user.clone(),
-                password,
-            },
-        ))?)
+        Ok(Client::new(options.with_credentials(Credentials::Basic {
+            user: self.user.clone(),
+            password,
+        }))?)
     }
 }
 

@@ -1,8 +1,8 @@
 //! `countersign serve`: the server, until it is asked to stop.
 
 use crate::configuration::{
-    ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags, TrustTable, WitnessFlags,
-    break_glass_max, default_address,
+    ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags, TrustTable,
+    WitnessFlags, break_glass_max, default_address,
 };
 use crate::exit::Exit;
 use crate::service::{Service, ServiceOptions};

@@ -119,8 +119,8 @@ fn unattributable<'a>(
             return Err((
                 Code::Unreadable,
                 format!(
-                    "evidence of format {format} cannot be read: {}",
-                    words::quoted(why)
+                    "evidence of format {format} cannot be read or believed: {}",
+                    words::plain(why)
                 ),
             ));
         }

@@ -43,7 +43,8 @@ pub(crate) async fn challenge(mut call: Call) -> Created<Challenge> {
     let asker = &call.asker;
     let public_key = public_key(&new.public_key_pem)?;
     if public_key.is_identity() {
-        let message = "an identity in certificates has no private half to prove: register it without";
+        let message =
+            "an identity in certificates has no private half to prove: register it without";
         return Err(ApiError::invalid(message));
     }
     let principal = whose(asker, new.principal.as_deref())?;
@@ -77,7 +78,8 @@ pub(crate) async fn register(mut call: Call) -> Created<Key> {
     let scope = patterns(&new.scope)?;
     if public_key.is_identity() {
         if !new.nonce.is_empty() || !new.signature.is_empty() {
-            let message = "an identity in certificates has no private half: leave nonce and signature out";
+            let message =
+                "an identity in certificates has no private half: leave nonce and signature out";
             return Err(ApiError::invalid(message));
         }
         let id = public_key.id().clone();

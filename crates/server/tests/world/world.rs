@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicI64;
 use store::{Options, Store};
 use tempfile::TempDir;
 use tower::ServiceExt;
+use trust::evidence::Anchors;
 
 /// Everybody's password.
 const PASSWORD: &str = "correct horse battery staple";
@@ -31,10 +32,17 @@ pub(crate) struct World {
 impl World {
     /// A server on which only `admin` is, with every role.
     pub(crate) async fn new() -> Self {
+        Self::with_anchors(Anchors::default()).await
+    }
+
+    /// The same, by whose word certificates are judged.
+    pub(crate) async fn with_anchors(anchors: Anchors) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&Options::embedded(folder.path()))
-            .await
-            .unwrap();
+        let options = Options {
+            anchors: Arc::new(anchors),
+            ..Options::embedded(folder.path())
+        };
+        let store = Store::open(&options).await.unwrap();
         let identity = Identity::new(store.clone(), identity::Options::default()).unwrap();
         identity
             .bootstrap_admin(Some(SecretString::from(PASSWORD)), NOW)
@@ -66,6 +74,25 @@ impl World {
         let (status, answer) = self.ask(Some(user), method, path, Some(&body)).await;
         assert!(status.is_success(), "{method} {path}: {status} {answer}");
         answer
+    }
+
+    /// Sends bytes as somebody.
+    #[allow(dead_code, reason = "not all tests that share this file send bytes")]
+    pub(crate) async fn send(
+        &self,
+        user: &str,
+        method: &str,
+        path: &str,
+        bytes: Vec<u8>,
+    ) -> StatusCode {
+        let basic = STANDARD.encode(format!("{user}:{PASSWORD}"));
+        let request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).unwrap())
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Basic {basic}"))
+            .body(Body::from(bytes))
+            .unwrap();
+        self.router.clone().oneshot(request).await.unwrap().status()
     }
 
     /// Asks as somebody, or as nobody. The body's type is what it says itself, or else JSON.

@@ -5,8 +5,8 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use trust::RegisteredKey;
 use trust::evidence::{
-    Anchors, Claim, Reading, Signers, read_any_bundle, read_any_layer, read_attestation, read_bundle,
-    read_notation,
+    Anchors, Claim, Reading, Signers, read_any_bundle, read_any_layer, read_attestation,
+    read_bundle, read_notation,
 };
 use trust::notation::Format;
 use trust::openpgp::read_openpgp_document;

@@ -337,11 +337,7 @@ impl Walk<'_> {
 }
 
 /// What the tables say against what the log accounts for.
-async fn state(
-    conn: &mut AnyConnection,
-    anchors: &Anchors,
-    report: &mut Report,
-) -> Result<()> {
+async fn state(conn: &mut AnyConnection, anchors: &Anchors, report: &mut Report) -> Result<()> {
     let mut accounted = State::new();
     let mut after = 0_i64;
     loop {

@@ -1,7 +1,8 @@
 //! Evidence: kept with its first time, seen by the digest and by what its index lists, in its repository only.
 
+use oci::{Manifest, Reference};
 use policy::Verdict;
-use store::catalogue::{Deleter, delete_manifest};
+use store::catalogue::{self, Deleter, delete_manifest};
 use store::evidence::{self, NewEvidence, Reverified};
 
 use super::world::{ADMIN, JOB, World, repository_id, signature};
@@ -118,7 +119,7 @@ async fn signed_twice(world: &World) -> (Image, Image, Image) {
         by(&world.key(world.jonas).await),
     );
     let older = Image::evidence(&image, "older");
-    let newer = Image::evidence(&image, "newer");
+    let newer = Image::evidences(&image, &["older", "newer"]);
     let tags = [tag];
     world
         .carry(&older, "shop/web", &tags, &[maria.clone()], NOW + 1)
@@ -181,6 +182,57 @@ async fn a_signature_goes_with_the_last_manifest_that_carries_it() {
 }
 
 #[tokio::test]
+async fn two_that_have_not_seen_each_other_both_stay_under_the_tag() {
+    let world = World::new().await;
+    let image = Image::new("web");
+    let tag = tag(&format!("sha256-{}.sig", image.digest.hex()));
+    world.fixture.push("shop/web", &["1"], &image).await;
+    let mut carriers = Vec::new();
+    for (person, seed, now) in [(world.maria, "a", NOW + 1), (world.jonas, "b", NOW + 2)] {
+        let said = signature(&image.digest, "ci", &world.key(person).await);
+        let carrier = Image::evidence(&image, seed);
+        let tags = [tag.clone()];
+        world.carry(&carrier, "shop/web", &tags, &[said], now).await;
+        carriers.push(carrier);
+    }
+    let (web, tagged) = (name("shop/web"), Reference::Tag(tag.clone()));
+    let held = catalogue::manifest(world.store(), &web, &tagged);
+    let held = held.await.unwrap().unwrap();
+    let expect = Image::evidences(&image, &["a", "b"]);
+    let layers = |manifest: &Manifest| manifest.descriptors().cloned().collect::<Vec<_>>();
+    let both = Manifest::parse(&held.content, None).unwrap();
+    assert_eq!(layers(&both), layers(&expect.manifest));
+    // Who had the first of them sends it again: nothing is taken away.
+    let (said, tags) = (
+        [signature(
+            &image.digest,
+            "ci",
+            &world.key(world.maria).await,
+        )],
+        [tag],
+    );
+    let again = world.carry(&carriers[0], "shop/web", &tags, &said, NOW + 3);
+    again.await;
+    let still = catalogue::manifest(world.store(), &web, &tagged);
+    assert_eq!(still.await.unwrap().unwrap().digest, held.digest);
+    // What carries them is deleted one by one, and with the last they are withdrawn.
+    let withdrawn = async || {
+        let kept = kept(&world, &image).await;
+        kept.iter().filter(|(_, _, withdrawn)| *withdrawn).count()
+    };
+    for carrier in &carriers {
+        delete(&world, carrier, NOW + 4).await;
+        assert_eq!(withdrawn().await, 0);
+    }
+    let evidence = permit(ADMIN, "shop/web");
+    let deleter = Deleter::Evidence(&evidence);
+    delete_manifest(world.store(), &deleter, &held.digest, NOW + 5)
+        .await
+        .unwrap();
+    assert_eq!(withdrawn().await, 2);
+}
+
+#[tokio::test]
 async fn a_manifest_elsewhere_does_not_keep_a_signature() {
     let world = World::new().await;
     let key = world.key(world.maria).await;
@@ -220,22 +272,11 @@ async fn a_store_from_before_carriers_were_noted_knows_those_it_had() {
         "DROP TABLE broken_blobs",
         "DROP TABLE backups",
         "DELETE FROM revisions WHERE name = 'garbage'",
-        "DROP INDEX evidence_by_key",
-        "ALTER TABLE signing_keys DROP COLUMN revoked_from",
-        "DROP TABLE trust_messages",
-        "DROP TABLE trust_vouches",
-        "DROP TABLE break_glass",
-        "DROP TABLE receipts",
-        "DROP TABLE trust_files",
-        "DROP TABLE trust_roles",
-        "DROP TABLE trust_keys",
-        "DROP TABLE trust_changes",
-        "DROP TABLE trust_repositories",
-        "DELETE FROM revisions WHERE name = 'trust'",
         "DELETE FROM schema_migrations WHERE version >= 2",
     ] {
         world.fixture.edit(text).await;
     }
+    world.fixture.take_back_since_trust().await;
     let world = World {
         fixture: world.fixture.restart().await,
         ..world

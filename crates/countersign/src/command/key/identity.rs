@@ -86,10 +86,9 @@ impl Register {
     ) -> Result<()> {
         let client = self.authority.client(server)?;
         let principal = self.principal.unwrap_or(self.authority.user);
-        let known = possession::register_identity(
-            &client, identity, principal, self.name, self.scope,
-        )
-        .await?;
+        let known =
+            possession::register_identity(&client, identity, principal, self.name, self.scope)
+                .await?;
         output::line(format!(
             "Signatures of {} are {}'s, for {}: key {}.",
             identity.describe(),
