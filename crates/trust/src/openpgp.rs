@@ -50,10 +50,12 @@ impl OpenPgpKey {
         if armoured {
             check_one_block(bytes)?;
         }
-        let mut certificates = armoured
-            .then(|| SignedPublicKey::from_armor_many(bytes).map(|(keys, _)| keys))
-            .unwrap_or_else(|| SignedPublicKey::from_bytes_many(BufReader::new(bytes)))
-            .map_err(|error| OpenPgpKeyError::Form(error.to_string()))?;
+        let certificates = match armoured {
+            true => SignedPublicKey::from_armor_many(bytes).map(|(keys, _)| keys),
+            false => SignedPublicKey::from_bytes_many(BufReader::new(bytes)),
+        };
+        let mut certificates =
+            certificates.map_err(|error| OpenPgpKeyError::Form(error.to_string()))?;
         let certificate = certificates
             .next()
             .ok_or(OpenPgpKeyError::None)?

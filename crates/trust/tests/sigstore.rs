@@ -1,6 +1,5 @@
 //! Sigstore's signatures, seen from outside: an instance of its own in memory, and every attack on it as a story.
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

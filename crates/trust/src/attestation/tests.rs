@@ -1,3 +1,5 @@
+//! Statements of any predicate: whom they are about, what kind of thing they say, and which are refused.
+
 use serde_json::json;
 
 use super::*;

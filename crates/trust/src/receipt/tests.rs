@@ -273,7 +273,12 @@ fn attack_an_old_receipt_again() {
             policy_digest: None,
             sequence: Some(seen),
         };
-        let outcome = verify(&bundle, &[host.key.clone()], &expected, NOON + HOUR);
+        let outcome = verify(
+            &bundle,
+            std::slice::from_ref(&host.key),
+            &expected,
+            NOON + HOUR,
+        );
         assert_eq!(outcome.is_ok(), expect);
         if let Err(error) = outcome {
             assert_eq!(error.code(), "receipt-rolled-back");

@@ -1,3 +1,5 @@
+//! Identities that are registered as keys are: what is taken, what is not, and that it is written as it was read.
+
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,

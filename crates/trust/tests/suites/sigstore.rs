@@ -9,7 +9,7 @@ use trust::sigstore::{
     Artifact, Demands, Expected, IdentityRule, Refusal, Says, SignedBy, TimeSource, TrustedRoot,
     Verification, verify_bundle,
 };
-use trust::{KeyError, PublicKey};
+use trust::{KeyError, PemError, PublicKey};
 
 use crate::{entries, suite};
 
@@ -76,7 +76,10 @@ fn every_bundle_is_accepted_or_refused_as_it_must_be() {
         let by_digest = judge(&case, false);
         let word = |result: &Result<Verification, Fault>| match result {
             Ok(_) => "holds".to_owned(),
-            Err(Fault::Key(_)) => "key-unreadable".to_owned(),
+            Err(Fault::Key(error)) => {
+                assert_eq!(error, &KeyError::Pem(PemError::Body), "{name}");
+                "key-unreadable".to_owned()
+            }
             Err(Fault::Bundle(refusal)) => refusal.code().to_owned(),
         };
         assert_eq!(
@@ -85,7 +88,8 @@ fn every_bundle_is_accepted_or_refused_as_it_must_be() {
             "{name}: {by_bytes:?}"
         );
         assert_eq!(word(&by_bytes), word(&by_digest), "{name}: {by_digest:?}");
-        found.insert(name, word(&by_bytes));
+        let ended = word(&by_bytes);
+        found.insert(name, ended);
     }
     let wanted: BTreeMap<String, String> = CASES
         .iter()

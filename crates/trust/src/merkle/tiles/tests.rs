@@ -51,7 +51,7 @@ fn inclusion_proofs_are_those_of_the_naive_tree() {
                 inclusion_proof(leaves, index).unwrap(),
                 "{index} of {size}"
             );
-            let leaf = &leaves[index as usize];
+            let leaf = &leaves[usize::try_from(index).unwrap()];
             assert_eq!(verify_inclusion(leaf, index, size, &proof, &root), Ok(()));
         }
     }
@@ -71,7 +71,7 @@ fn consistency_proofs_are_those_of_the_naive_tree() {
                 consistency_proof(leaves, old).unwrap(),
                 "{old} to {new}"
             );
-            let old_root = root(&leaves[..old as usize]);
+            let old_root = root(&leaves[..usize::try_from(old).unwrap()]);
             assert_eq!(
                 verify_consistency((old, &old_root), (new, &new_root), &proof),
                 Ok(())
