@@ -26,8 +26,11 @@ fn sign(shop: &Shop, key: &Path, image: &str) {
     ]);
 }
 
-/// What a revocation would hit, or hit: the images with the gates that turn.
-fn hits(shop: &Shop, arguments: &[&str]) -> (Value, Vec<(String, Vec<(Value, Value)>)>) {
+/// An image by its repository, with what its gates that turn answered before and answer after.
+type Hit = (String, Vec<(Value, Value)>);
+
+/// Whether it is revoked, and the images that it hits or would hit.
+fn hits(shop: &Shop, arguments: &[&str]) -> (Value, Vec<Hit>) {
     let revoke = ["key", "revoke"];
     let said = shop.admin(&[&revoke[..], arguments, &["-o", "json"]].concat());
     let said: Value = serde_json::from_str(&said).unwrap();
