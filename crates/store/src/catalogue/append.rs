@@ -32,18 +32,16 @@ pub(super) async fn target(
         Manifest::Image(_) => Vec::new(),
         Manifest::Index(_) => absent(tx, repository_id, &older).await?,
     };
-    match put
+    let target = match put
         .manifest
         .union(&older, |descriptor| !gone.contains(&descriptor.digest))
     {
-        None | Some(Union::Newer) => Ok(pushed),
-        Some(Union::Older) => Ok(older_digest),
-        Some(Union::Both(both)) => {
-            let digest = store(tx, repository_id, tag, put, &both, now).await?;
-            evidence::inherit(tx, repository_id, [&older_digest, &pushed], &digest).await?;
-            Ok(digest)
-        }
-    }
+        None | Some(Union::Newer) => return Ok(pushed),
+        Some(Union::Older) => older_digest.clone(),
+        Some(Union::Both(both)) => store(tx, repository_id, tag, put, &both, now).await?,
+    };
+    evidence::inherit(tx, repository_id, [&older_digest, &pushed], &target).await?;
+    Ok(target)
 }
 
 /// The shape of what is appended under a tag: evidence under cosign's `sha256-….sig` and `.att`, and indexes under the tag that stands in for

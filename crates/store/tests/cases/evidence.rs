@@ -187,12 +187,15 @@ async fn two_that_have_not_seen_each_other_both_stay_under_the_tag() {
     let image = Image::new("web");
     let tag = tag(&format!("sha256-{}.sig", image.digest.hex()));
     world.fixture.push("shop/web", &["1"], &image).await;
-    let mut carriers = Vec::new();
+    let (mut carriers, mut said) = (Vec::new(), Vec::new());
     for (person, seed, now) in [(world.maria, "a", NOW + 1), (world.jonas, "b", NOW + 2)] {
-        let said = signature(&image.digest, "ci", &world.key(person).await);
+        let signed = signature(&image.digest, "ci", &world.key(person).await);
+        said.push(signed.clone());
         let carrier = Image::evidence(&image, seed);
         let tags = [tag.clone()];
-        world.carry(&carrier, "shop/web", &tags, &[said], now).await;
+        world
+            .carry(&carrier, "shop/web", &tags, &[signed], now)
+            .await;
         carriers.push(carrier);
     }
     let (web, tagged) = (name("shop/web"), Reference::Tag(tag.clone()));
@@ -203,14 +206,7 @@ async fn two_that_have_not_seen_each_other_both_stay_under_the_tag() {
     let both = Manifest::parse(&held.content, None).unwrap();
     assert_eq!(layers(&both), layers(&expect.manifest));
     // Who had the first of them sends it again: nothing is taken away.
-    let (said, tags) = (
-        [signature(
-            &image.digest,
-            "ci",
-            &world.key(world.maria).await,
-        )],
-        [tag],
-    );
+    let (said, tags) = ([said.remove(0)], [tag]);
     let again = world.carry(&carriers[0], "shop/web", &tags, &said, NOW + 3);
     again.await;
     let still = catalogue::manifest(world.store(), &web, &tagged);
