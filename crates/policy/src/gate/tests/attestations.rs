@@ -7,6 +7,9 @@ use crate::reason::Code;
 
 const TYPE: &str = "https://slsa.dev/provenance/v1";
 
+/// What makes an attestation one that does not count.
+type Spoil = fn(&mut Evidence);
+
 fn wanting(attestation: &str) -> World {
     World::unsigned().with_policy(&format!(
         "version: 1\nrepositories: [\"shop/**\"]\nstages:\n  ci:\n    signers: [{{robot: ci-shop}}]\n  built:\n    \
@@ -92,7 +95,7 @@ fn a_signature_is_no_attestation_and_an_attestation_no_signature() {
 
 #[test]
 fn what_does_not_count_says_why() {
-    let spoil: [(Code, fn(&mut Evidence)); 6] = [
+    let spoil: [(Code, Spoil); 6] = [
         (Code::UnknownKey, |evidence| {
             evidence.verdict = Verdict::UnknownKey
         }),
