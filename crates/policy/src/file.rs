@@ -27,8 +27,8 @@ use crate::lint::{Lint, Position};
 use crate::pattern::Pattern;
 use crate::principal::{Directory, Kind, Principal, PrincipalId};
 
-pub(crate) use self::order::{AUTHOR_STAGE, closure, required};
 pub use self::attested::Attested;
+pub(crate) use self::order::{AUTHOR_STAGE, closure, required};
 pub use self::units::{UnitError, parse_duration, parse_until};
 pub use self::validate::{Unvalidated, parse, validate};
 

@@ -513,7 +513,7 @@ async fn a_renewal_that_fails_stays_due() {
     std::fs::write(&blobs, "").unwrap();
     world.now.fetch_add(HOUR, Ordering::SeqCst);
     Round::RenewReceipts.run(&world.context).await.unwrap_err();
-    assert_eq!(world.live(&image).await, [first.clone()]);
+    assert_eq!(world.live(&image).await, std::slice::from_ref(&first));
     std::fs::remove_file(&blobs).unwrap();
     std::fs::rename(&away, &blobs).unwrap();
     world.pass(0).await;
