@@ -1,8 +1,8 @@
 //! The command line: one list of commands, each described in its own file. Help, usage errors (exit code 2) and completion come from here.
 
 use crate::command::{
-    account, advisories, affected, attest, audit, backup, bundle, check, demo, events, gate, gc, grant,
-    key, login, policy, sbom, scan, serve, sign, stock, team, token, trust, verify,
+    account, advisories, affected, attest, audit, backup, bundle, check, demo, events, gate, gc,
+    grant, key, login, policy, sbom, scan, serve, sign, stock, team, token, trust, verify,
     verify_attestation, webhook,
 };
 use crate::context::ServerFlags;

@@ -166,9 +166,7 @@ async fn decide_anew(
                     .any(|policy| has_gate(policy, decision, repository))
             })
             .collect();
-        let recorded = record::record(
-            store, &kept, repository, digest, &keepable, &policies, now,
-        );
+        let recorded = record::record(store, &kept, repository, digest, &keepable, &policies, now);
         if recorded.await? {
             break;
         }

@@ -16,7 +16,7 @@ use trust::checkpoint::VerifierKey;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
     /// Check every row, every checkpoint, and what the log says of policies, keys, teams and grants. Exit code 3: something was changed.
-    Verify(Verify),
+    Verify(Box<Verify>),
     /// Write a file that proves, without a server, that an entry is in the log, or that the log grew from a checkpoint.
     Prove(remote::Prove),
 }

@@ -153,7 +153,7 @@ mod tests {
         );
         assert!(flags(&[], &[]).witnesses(None, None).unwrap().is_empty());
         assert_eq!(
-            flags(&[], &[log.clone()]).logs(None).unwrap()[0].to_string(),
+            flags(&[], std::slice::from_ref(&log)).logs(None).unwrap()[0].to_string(),
             log
         );
     }
@@ -168,7 +168,9 @@ mod tests {
             "https://other.example/witness none".to_owned(),
         ] {
             assert!(
-                flags(&[wrong.clone()], &[]).witnesses(None, None).is_err(),
+                flags(std::slice::from_ref(&wrong), &[])
+                    .witnesses(None, None)
+                    .is_err(),
                 "{wrong}"
             );
         }

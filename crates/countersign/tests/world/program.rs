@@ -213,7 +213,7 @@ impl Server {
 
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
-        let mut child = self.child.take().expect("the server runs");
+        let mut child = self.child.take().unwrap();
         assert!(
             child.try_wait().unwrap().is_none(),
             "the server ended: {}",
@@ -225,7 +225,7 @@ impl Server {
 
     /// SIGTERM, and to its end.
     pub(crate) fn stop(&mut self) {
-        let mut child = self.child.take().expect("the server runs");
+        let mut child = self.child.take().unwrap();
         let asked = Command::new("kill")
             .arg(child.id().to_string())
             .status()

@@ -16,12 +16,7 @@ const NAME_BYTES_MAX: usize = 64;
 const LINTS_MAX: usize = 200;
 
 /// The keys that later versions know: to accept one now would promise what is not kept.
-const LATER_KEYS: &[&str] = &[
-    "base-image",
-    "configuration",
-    "secrets",
-    "workload",
-];
+const LATER_KEYS: &[&str] = &["base-image", "configuration", "secrets", "workload"];
 
 /// Collects lints while values are read.
 #[derive(Debug, Default)]

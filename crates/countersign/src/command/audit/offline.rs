@@ -74,10 +74,10 @@ fn growth(text: &str, log: &VerifierKey, options: &Verify, findings: &mut Findin
     };
     findings.size = new.size;
     let kept = store::audit::notes(kept)?;
-    let believed = kept
+    let mut believed = kept
         .iter()
         .filter_map(|note| store::audit::believe(note, log.key()).ok());
-    let Some(old) = believed.filter(|old| old.size == proof.old_size).last() else {
+    let Some(old) = believed.rfind(|old| old.size == proof.old_size) else {
         findings.fails(format!(
             "no checkpoint that was kept is of {} entries and of this log",
             proof.old_size

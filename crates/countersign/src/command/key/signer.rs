@@ -30,6 +30,7 @@ pub(crate) fn open_for_envelopes(key: &Path) -> Result<Box<dyn EnvelopeSigner>> 
         return Ok(Box::new(key));
     }
     let signer = KeySigner::new(open(key)?);
-    let signer = signer.context("notation has no Ed25519: use a key on P-256 or P-384, or of RSA")?;
+    let signer =
+        signer.context("notation has no Ed25519: use a key on P-256 or P-384, or of RSA")?;
     Ok(Box::new(signer))
 }
