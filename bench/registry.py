@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from measure import Failed, comparison, durability, gate, program, report, tags, trust
+from measure import Failed, comparison, durability, gate, program, report, tags, trust, verify
 from measure.servers import NotaryServer
 from measure.steps import QUICK, Scale
 
-COMMANDS = ("compare", "tags", "gate", "trust", "durability", "report")
+COMMANDS = ("compare", "tags", "gate", "trust", "verify", "durability", "report")
 PEERS = "docker-registry,docker-registry-gogc400"
 
 
@@ -22,7 +22,7 @@ def main() -> int:
     given = parser().parse_args(arguments)
     if given.command == "report":
         return show(given)
-    peers = {"compare": PEERS, "trust": NotaryServer.name}.get(given.command, program.DOCKER_REGISTRY)
+    peers = {"compare": PEERS, "trust": NotaryServer.name, "verify": "none"}.get(given.command, program.DOCKER_REGISTRY)
     return program.run(given, sys.argv, MEASURE[given.command], peers)
 
 
@@ -39,6 +39,8 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument("--tags", type=int, default=100_000, help="how many (default: %(default)s)")
     commands.add_parser("gate", parents=[program.options(), timed], help="a pull through a gate beside one that no gate holds")
     commands.add_parser("trust", parents=[program.options(), timed], help="trust metadata beside Debian's notary-server")
+    verifying = commands.add_parser("verify", parents=[program.options()], help="`countersign verify` beside `cosign verify`, as processes")
+    verifying.add_argument("--runs", type=int, default=50, help="of each (default: %(default)s)")
     commands.add_parser("durability", parents=[program.options()], help="the system calls of one upload, as strace sees them")
     shown = commands.add_parser("report", help="the Markdown tables of results")
     shown.add_argument("files", metavar="FILE", nargs="+", type=Path, help="what --json wrote")
@@ -55,6 +57,7 @@ MEASURE = {
     "tags": lambda given, subject, peers, command: tags.run(subject, peers, 2_000 if given.quick else given.tags, given.quick, command),
     "gate": lambda given, subject, _, command: gate.run(subject, scale(given), command),
     "trust": lambda given, subject, peers, command: trust.run(subject, peers, scale(given), command),
+    "verify": lambda given, subject, peers, command: verify.run(subject, peers, 5 if given.quick else given.runs, given.quick, command),
     "durability": lambda given, subject, peers, command: durability.run(subject, peers, command),
 }
 

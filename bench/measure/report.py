@@ -18,6 +18,7 @@ def render(result: dict) -> str:
         "tags": tags,
         "gate": gate,
         "trust": trust,
+        "verify": verify,
         "durability": durability,
         "load": load,
     }
@@ -211,6 +212,23 @@ def trust(result: dict) -> str:
     peaks = ", ".join(f"{label} {number(result['peak'][name] / MB)} MB" for name, label in (subject, peer))
     about = f"A repository of {result['tags']} tags, published to both by notary's client and believed by it. {median_of(result['scale'])}"
     return f"{about}\n\n" + table(head, rows) + f"\n\nMemory at its peak: {peaks}."
+
+
+def verify(result: dict) -> str:
+    rows = [
+        [label, *[number(of[what]) for what in ("p50_ms", "p99_ms", "cpu_ms")], number(of["peak"] / MIB), number(result["server_cpu_ms_each"][name])]
+        for name, label in result["programs"].items()
+        if (of := result["found"][name])
+    ]
+    ratio, quick = result["ratio"], result["scale"]["quick"]
+    rows.append(["cosign / Countersign", *[times(ratio[what]) for what in ("p50_ms", "p99_ms", "cpu_ms", "peak")], "–"])
+    if not quick:
+        # As fast as cosign is not enough.
+        met = ["> 1×: met" if ratio[what] > 1 else "> 1×: **not met**" for what in ("p50_ms", "p99_ms", "peak")]
+        rows.append(["target", met[0], met[1], "–", met[2], "–"])
+    about = SMOKE if quick else f"{result['scale']['runs']} runs of each program, taking turns."
+    accepted = "Both accept the same signature by cosign, and refuse an image without one and one that another key signed."
+    return f"{about} {accepted}\n\n" + table(["", "p50 ms", "p99 ms", "CPU ms", "peak, MiB", "the server's CPU ms"], rows)
 
 
 def durability(result: dict) -> str:
