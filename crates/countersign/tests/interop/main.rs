@@ -29,6 +29,7 @@ mod hostile;
 mod inventory;
 mod locked;
 mod matrix;
+mod one_gate;
 mod openpgp;
 mod receipts;
 mod signing;

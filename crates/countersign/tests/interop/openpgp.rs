@@ -6,12 +6,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::path::{Path, PathBuf};
 
-struct Gpg {
+/// A gpg with a folder of its own for keys.
+pub(crate) struct Gpg {
     home: PathBuf,
 }
 
 impl Gpg {
-    fn new(folder: &Path) -> Self {
+    /// Its folder is made below this one.
+    pub(crate) fn new(folder: &Path) -> Self {
         use std::os::unix::fs::PermissionsExt;
         let home = folder.join("gnupg");
         std::fs::create_dir_all(&home).unwrap();
@@ -36,7 +38,7 @@ impl Gpg {
     }
 
     /// Makes a key, and answers its fingerprint.
-    fn generate(&self, name: &str) -> String {
+    pub(crate) fn generate(&self, name: &str) -> String {
         self.run(&["--quick-gen-key", name, "rsa3072", "sign", "never"]);
         let listed = self.run(&["--list-keys", "--with-colons", name]);
         let line = listed
@@ -55,9 +57,35 @@ fn skopeo(shop: &Shop, gpg: &Gpg, who: &str, arguments: &[&str]) -> Program {
         .args(arguments)
 }
 
-/// Registers a key that gpg holds for the robot, with a proof by gpg.
-fn register(shop: &Shop, gpg: &Gpg, fingerprint: &str) {
-    let (admin, robot) = (shop.actor("admin"), shop.actor("ci-shop"));
+/// skopeo copies an image onto itself, and signs on the way.
+pub(crate) fn sign_while_copying(
+    shop: &Shop,
+    gpg: &Gpg,
+    who: &str,
+    fingerprint: &str,
+    image: &str,
+) {
+    let at = format!("docker://{}/{image}", shop.server.host());
+    let credentials = shop.actor(who).credentials();
+    let copy = [
+        "copy",
+        "--src-tls-verify=false",
+        "--dest-tls-verify=false",
+        "--src-creds",
+        &credentials,
+        "--dest-creds",
+        &credentials,
+        "--sign-by",
+        fingerprint,
+        &at,
+        &at,
+    ];
+    skopeo(shop, gpg, who, &copy).ok();
+}
+
+/// Registers a key that gpg holds for somebody, with a proof by gpg.
+pub(crate) fn register(shop: &Shop, gpg: &Gpg, fingerprint: &str, who: &str) {
+    let (admin, owner) = (shop.actor("admin"), shop.actor(who));
     let key = shop.folder().join("ci.asc");
     std::fs::write(&key, gpg.run(&["--armor", "--export", fingerprint])).unwrap();
     let challenge = admin.does([
@@ -66,10 +94,10 @@ fn register(shop: &Shop, gpg: &Gpg, fingerprint: &str) {
         "--public",
         key.to_str().unwrap(),
         "--for",
-        "ci-shop",
+        who,
     ]);
     let challenge = shop.file("gpg.challenge", &challenge);
-    let proof = robot
+    let proof = owner
         .cli(["key", "prove", "--gpg", challenge.to_str().unwrap()])
         .env("GNUPGHOME", &gpg.home)
         .ok();
@@ -110,21 +138,8 @@ fn what_skopeo_signs_by_gpg_counts_and_skopeo_finds_it_again() {
     );
     shop.wait_for_scan("shop/by-gpg", digest.as_str());
     let at = format!("docker://{}/{image}", shop.server.host());
-    let (reader, writer) = (robot.credentials(), robot.credentials());
-    let copy = [
-        "copy",
-        "--src-tls-verify=false",
-        "--dest-tls-verify=false",
-        "--src-creds",
-        &reader,
-        "--dest-creds",
-        &writer,
-        "--sign-by",
-        &fingerprint,
-        &at,
-        &at,
-    ];
-    skopeo(&shop, &gpg, "ci-shop", &copy).ok();
+    let reader = robot.credentials();
+    sign_while_copying(&shop, &gpg, "ci-shop", &fingerprint, image);
     let verdict = shop.gate(image);
     assert!(
         verdict.codes("ci").contains("unknown-key"),
@@ -132,7 +147,7 @@ fn what_skopeo_signs_by_gpg_counts_and_skopeo_finds_it_again() {
         verdict.answer["tree"]
     );
 
-    register(&shop, &gpg, &fingerprint);
+    register(&shop, &gpg, &fingerprint, "ci-shop");
     crate::harness::within(30, "the signature is read again", || {
         shop.gate(image).is_met("ci").then_some(())
     });
@@ -213,7 +228,7 @@ fn podmans_signature_and_one_that_was_made_apart_count_and_are_found() {
     let folder = crate::harness::temporary();
     let gpg = Gpg::new(folder.path());
     let fingerprint = gpg.generate("ci@shop.example");
-    register(&shop, &gpg, &fingerprint);
+    register(&shop, &gpg, &fingerprint, "ci-shop");
     let robot = shop.actor("ci-shop");
     let key = folder.path().join("ci.gpg");
     gpg.run(&["--output", key.to_str().unwrap(), "--export", &fingerprint]);

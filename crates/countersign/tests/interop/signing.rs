@@ -2,8 +2,8 @@
 //! notation with both of its envelopes. A signature that is tampered with or of another key is refused on either side.
 
 mod attestations;
-mod cosign;
-mod notation;
+pub(crate) mod cosign;
+pub(crate) mod notation;
 
 use crate::harness::{Actor, ImageParts, Program, Shop, push_tagged, small_layer};
 use std::path::{Path, PathBuf};
@@ -12,12 +12,15 @@ use std::path::{Path, PathBuf};
 const PASSWORD: &str = crate::harness::KEY_PASSWORD;
 
 /// An image that was taken apart: by its tag, and by its digest with the registry's host.
-struct Pushed {
-    image: String,
-    at: String,
+pub(crate) struct Pushed {
+    /// `repository:tag`.
+    pub(crate) image: String,
+    /// `host/repository@digest`.
+    pub(crate) at: String,
 }
 
-fn pushed(shop: &Shop, name: &str) -> Pushed {
+/// Pushes a small image as dora, and waits until it was taken apart.
+pub(crate) fn pushed(shop: &Shop, name: &str) -> Pushed {
     let image = format!("shop/{name}:1");
     let parts = ImageParts::of([small_layer(name)]).build();
     let digest = push_tagged(shop.actor("dora"), &shop.server, &image, &parts);
@@ -29,7 +32,7 @@ fn pushed(shop: &Shop, name: &str) -> Pushed {
 }
 
 /// A program as somebody, in a home of their own.
-fn run(shop: &Shop, program: &Path, who: &Actor) -> Program {
+pub(crate) fn run(shop: &Shop, program: &Path, who: &Actor) -> Program {
     let home = home(shop, who);
     Program::new(program)
         .env("HOME", &home)
@@ -52,6 +55,7 @@ fn ours(shop: &Shop, arguments: &[&str], at: &str) -> Program {
     shop.actor("ci-shop").cli(arguments).arg(at)
 }
 
-fn text(path: &Path) -> &str {
+/// A path as an argument.
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use trust::cosign::SIGN_PREDICATE;
 
 /// Logs a cosign in.
-pub(super) fn log_in(shop: &Shop, program: &Path, who: &Actor) {
+pub(crate) fn log_in(shop: &Shop, program: &Path, who: &Actor) {
     let login = [
         "login",
         &shop.server.host(),

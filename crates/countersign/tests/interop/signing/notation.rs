@@ -6,8 +6,9 @@ use crate::harness::{ADMIN_PASSWORD, Actor, Program, Shop, client_program};
 use std::path::{Path, PathBuf};
 
 /// A key with its certificates, leaf first.
-struct Signer {
-    name: &'static str,
+pub(crate) struct Signer {
+    /// How notation calls it.
+    pub(crate) name: &'static str,
     key: PathBuf,
     chain: PathBuf,
 }
@@ -82,7 +83,8 @@ fn a_certificate_of_another_key_signs_nothing(shop: &Shop, one: &Signer, other: 
     assert!(!shop.gate(&image.image).is_met("ci"));
 }
 
-fn notation(shop: &Shop, who: &Actor) -> Program {
+/// notation, as somebody.
+pub(crate) fn notation(shop: &Shop, who: &Actor) -> Program {
     run(shop, &client_program("notation"), who)
 }
 
@@ -90,19 +92,20 @@ fn folder(shop: &Shop, who: &Actor) -> PathBuf {
     home(shop, who).join("config/notation")
 }
 
-/// A key of RSA and a certificate that signs itself, which notation makes and trusts.
-fn generated(shop: &Shop, robot: &Actor) -> Signer {
+/// A key of RSA and a certificate that signs itself, which notation makes and trusts; registered for its owner.
+pub(crate) fn generated(shop: &Shop, owner: &Actor) -> Signer {
     let name = "own";
-    notation(shop, robot)
+    notation(shop, owner)
         .args(["cert", "generate-test", name])
         .ok();
-    let keys = folder(shop, robot).join("localkeys");
+    let keys = folder(shop, owner).join("localkeys");
     let signer = Signer {
         name,
         key: keys.join("own.key"),
         chain: keys.join("own.crt"),
     };
-    register(shop, &["--notation-ca", text(&signer.chain)], name);
+    let identity = ["--notation-ca", text(&signer.chain)];
+    register(shop, owner, &identity, name);
     signer
 }
 
@@ -154,15 +157,16 @@ fn certified(shop: &Shop, robot: &Actor) -> Signer {
     let subject = "C=US, ST=WA, O=shop, CN=ci";
     register(
         shop,
+        robot,
         &["--notation-ca", text(&ca), "--notation-subject", subject],
         signer.name,
     );
     signer
 }
 
-fn register(shop: &Shop, identity: &[&str], name: &str) {
+fn register(shop: &Shop, owner: &Actor, identity: &[&str], name: &str) {
     let admin = shop.actor("admin");
-    let rest = ["--for", "ci-shop", "--name", name, "--scope", "shop/**"];
+    let rest = ["--for", &owner.name, "--name", name, "--scope", "shop/**"];
     admin
         .cli(["key", "register"])
         .args(identity.iter().chain(&rest))
