@@ -52,11 +52,14 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether this writer may store a manifest of this shape under these tags. Whoever may only attach must not be able to
-    /// put evidence where an image is expected.
+    /// put evidence where an image is expected. What an index lists is for [`Writer::attaches_list`] to ask about.
     pub(crate) fn check_manifest(&self, shape: Shape, tags: &[Tag]) -> Result<()> {
         let Writer::Attach(_) = self else {
             return Ok(());
         };
+        if self.attaches_list(shape, tags) {
+            return Ok(());
+        }
         if shape != Shape::Evidence {
             let why = "only evidence may be attached: pushing an image needs the role `writer`"
                 .to_owned();
@@ -75,6 +78,20 @@ impl<'a> Writer<'a> {
             }),
         }
     }
+
+    /// Whether whoever may only attach brings the list of a digest's referrers, as tools do for registries that keep none themselves: an
+    /// index under the tag `sha256-…` and no other. It may list nothing but evidence.
+    pub(crate) fn attaches_list(&self, shape: Shape, tags: &[Tag]) -> bool {
+        matches!(self, Writer::Attach(_))
+            && shape == Shape::Index
+            && !tags.is_empty()
+            && tags.iter().all(is_list_tag)
+    }
+}
+
+/// The tag that stands in for the list of referrers (distribution-spec, "Referrers Tag Schema").
+fn is_list_tag(tag: &Tag) -> bool {
+    is_evidence_tag(tag) && !tag.as_str().contains('.')
 }
 
 /// The tags that tools attach evidence by: `sha256-` and 64 digits, alone or with `.sig`, `.att` or `.sbom`.

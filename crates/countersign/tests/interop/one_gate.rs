@@ -93,10 +93,10 @@ impl Signed<'_> {
             .ok();
     }
 
-    /// Without its list of referrers under a tag: that is an index, and rita may not push one.
+    /// With its list of referrers under a tag, which the role `signer` is enough for.
     fn with_notation(&self) {
         notation::notation(self.shop, self.shop.actor("rita"))
-            .args(["sign", "--insecure-registry", "--force-referrers-tag=false"])
+            .args(["sign", "--insecure-registry"])
             .args(["--user-metadata", "dev.countersign.stage=staging"])
             .args(["--key", self.notation, &self.image.at])
             .ok();

@@ -115,6 +115,9 @@ async fn write(
 ) -> Result<Put> {
     repository_id(tx, repository, now).await?;
     let id = lock(tx, repository).await?;
+    if writer.attaches_list(put.shape, put.tags) {
+        required::only_evidence(tx, id, put.manifest).await?;
+    }
     let absent_layers = required::check(tx, id, put.manifest, put.shape).await?;
     let pushed_by = writer.principal();
     let created = insert(tx, id, put, pushed_by.map(|id| id.0), now).await?;
@@ -125,7 +128,7 @@ async fn write(
     evidence::attach(tx, id, put.digest, put.evidence, pushed_by, now).await?;
     let mut tags_moved = Vec::new();
     for tag in put.tags {
-        check_tag(tx, writer, id, tag).await?;
+        check_tag(tx, writer, id, tag, put).await?;
         let target = append::target(tx, id, tag, put, now).await?;
         tags_moved.extend(set_tag(tx, id, tag, put.digest, &target, now).await?);
     }
@@ -312,13 +315,24 @@ async fn insert_references(tx: &mut Tx, repository_id: i64, put: &PutManifest<'_
     Ok(())
 }
 
-/// Whoever may only attach evidence cannot take a tag away from something else.
-async fn check_tag(tx: &mut Tx, writer: &Writer<'_>, repository_id: i64, tag: &Tag) -> Result<()> {
+/// Whoever may only attach evidence cannot take a tag away from something else. A list of evidence is added to.
+async fn check_tag(
+    tx: &mut Tx,
+    writer: &Writer<'_>,
+    repository_id: i64,
+    tag: &Tag,
+    put: &PutManifest<'_>,
+) -> Result<()> {
     let Writer::Attach(_) = writer else {
         return Ok(());
     };
+    let adds_to_lists = writer.attaches_list(put.shape, put.tags);
     let row = sqlx::query(
-        "SELECT m.shape FROM tags t JOIN manifests m ON m.repository_id = t.repository_id AND m.digest = t.digest \
+        "SELECT CASE WHEN m.shape = 'index' AND NOT EXISTS (\
+           SELECT 1 FROM manifest_references r JOIN manifests c ON c.repository_id = r.repository_id AND c.digest = r.digest \
+           WHERE r.repository_id = m.repository_id AND r.manifest = m.digest AND r.kind = 'child' AND c.shape <> 'evidence') \
+         THEN 'list' ELSE m.shape END AS shape \
+         FROM tags t JOIN manifests m ON m.repository_id = t.repository_id AND m.digest = t.digest \
          WHERE t.repository_id = $1 AND t.name = $2",
     )
     .bind(repository_id)
@@ -326,12 +340,15 @@ async fn check_tag(tx: &mut Tx, writer: &Writer<'_>, repository_id: i64, tag: &T
     .fetch_optional(tx.conn())
     .await?;
     match row.map(|row| row.text("shape")).transpose()? {
-        Some(shape) if shape != shape_name(Shape::Evidence) => Err(Error::Refused {
-            what: "attach",
-            why: format!(
-                "tag `{tag}` is on something that is not evidence: moving it needs the role `writer`"
-            ),
-        }),
+        Some(shape) if adds_to_lists && shape == "list" => Ok(()),
+        Some(shape) if adds_to_lists || shape != shape_name(Shape::Evidence) => {
+            Err(Error::Refused {
+                what: "attach",
+                why: format!(
+                    "tag `{tag}` is on something that is not evidence: moving it needs the role `writer`"
+                ),
+            })
+        }
         _ => Ok(()),
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use oci::{Descriptor, Digest, Manifest, Shape, media};
 use sqlx::AnyConnection;
 
+use super::delete::shape_of;
 use crate::blobs::held;
 use crate::db::{Backend, RowExt, Tx};
 use crate::error::{Error, Result};
@@ -49,6 +50,22 @@ pub(super) async fn check(
         .execute(tx.conn())
         .await?;
     absent(tx, repository_id, &late).await
+}
+
+/// Fails with the first manifest of an index that the repository holds and that is no evidence. What is not there may be listed, as in any
+/// index: a signature that was deleted stays in the lists of those who saw it.
+pub(super) async fn only_evidence(tx: &mut Tx, repository_id: i64, index: &Manifest) -> Result<()> {
+    for descriptor in index.descriptors() {
+        let digest = &descriptor.digest;
+        let shape = shape_of(tx, repository_id, digest).await?;
+        if shape.is_some_and(|shape| shape != Shape::Evidence) {
+            return Err(Error::Refused {
+                what: "attach",
+                why: format!("only evidence and lists of it may be attached: `{digest}` is none"),
+            });
+        }
+    }
+    Ok(())
 }
 
 async fn require(tx: &mut Tx, repository_id: i64, descriptor: &Descriptor) -> Result<()> {

@@ -197,6 +197,82 @@ async fn whoever_may_only_attach_stores_evidence_and_takes_no_tag_away() {
 }
 
 #[tokio::test]
+async fn whoever_may_only_attach_adds_to_a_list_of_evidence_and_to_no_other_index() {
+    let fixture = Fixture::new().await;
+    let image = Image::new("a");
+    fixture.push("shop/web", &["1"], &image).await;
+    let permit = permit::<Attach>(2, "shop/web");
+    let writer = Writer::Attach(&permit);
+    let (one, two) = (
+        Image::evidence(&image, "one"),
+        Image::evidence(&image, "two"),
+    );
+    for evidence in [&one, &two] {
+        for blob in &evidence.blobs {
+            blobs::put(&fixture.store, &writer, blob.clone(), NOW)
+                .await
+                .unwrap();
+        }
+        put(&fixture.store, &writer, &[], evidence).await.unwrap();
+    }
+    let list = format!("sha256-{}", image.digest.hex());
+    let refused = |outcome: store::Result<catalogue::Put>| {
+        assert!(matches!(outcome, Err(Error::Refused { .. })), "{outcome:?}")
+    };
+    // With an image in it, under another tag, under none, or where evidence itself is expected.
+    refused(
+        put(
+            &fixture.store,
+            &writer,
+            &[&list],
+            &Image::index(&[&one, &image]),
+        )
+        .await,
+    );
+    refused(put(&fixture.store, &writer, &["2"], &Image::index(&[&one])).await);
+    refused(put(&fixture.store, &writer, &[], &Image::index(&[&one])).await);
+    let signatures = format!("{list}.sig");
+    refused(
+        put(
+            &fixture.store,
+            &writer,
+            &[&signatures],
+            &Image::index(&[&one]),
+        )
+        .await,
+    );
+    // Two that have not seen each other: both stay.
+    for evidence in [&one, &two] {
+        put(
+            &fixture.store,
+            &writer,
+            &[&list],
+            &Image::index(&[evidence]),
+        )
+        .await
+        .unwrap();
+    }
+    let tagged = catalogue::manifest(
+        &fixture.store,
+        &name("shop/web"),
+        &Reference::Tag(tag(&list)),
+    )
+    .await
+    .unwrap()
+    .unwrap();
+    let text = String::from_utf8(tagged.content.to_vec()).unwrap();
+    for evidence in [&one, &two] {
+        assert!(text.contains(evidence.digest.as_str()), "{text}");
+    }
+    // A tag of that form on an index of images, or on evidence, is not the list.
+    for on in [Image::index(&[&image]), two.clone()] {
+        let trap = format!("sha256-{}", on.digest.hex());
+        fixture.push("shop/web", &[&trap], &on).await;
+        refused(put(&fixture.store, &writer, &[&trap], &Image::index(&[&one])).await);
+    }
+}
+
+#[tokio::test]
 async fn who_first_pushed_a_digest_stays_so() {
     let fixture = Fixture::new().await;
     let image = Image::new("a");
