@@ -148,6 +148,21 @@ pub(crate) async fn of_children(
     rows.iter().map(read).collect()
 }
 
+/// Whether a manifest that was deleted carried evidence in this repository.
+pub(crate) async fn was_carried(
+    tx: &mut Tx,
+    repository_id: i64,
+    manifest: &Digest,
+) -> Result<bool> {
+    let row =
+        sqlx::query("SELECT id FROM evidence WHERE repository_id = $1 AND manifest = $2 LIMIT 1")
+            .bind(repository_id)
+            .bind(manifest.as_str())
+            .fetch_optional(tx.conn())
+            .await?;
+    Ok(row.is_some())
+}
+
 /// Keeps what was read from a manifest. Evidence that is there already keeps its first time and is no longer withdrawn. Where it comes
 /// with more that vouches for it than the first time, that is kept: nobody spoils a signature by sending it first without its
 /// certificate or timestamp.
@@ -172,7 +187,10 @@ pub(crate) async fn attach(
              predicate_type = excluded.predicate_type \
              WHERE evidence.withdrawn_at IS NOT NULL \
              OR (evidence.verdict <> 'verified' AND excluded.verdict = 'verified') \
-             OR (evidence.verdict NOT IN ('verified', 'unknown-key') AND excluded.verdict = 'unknown-key')",
+             OR (evidence.verdict NOT IN ('verified', 'unknown-key') AND excluded.verdict = 'unknown-key') \
+             OR (evidence.verdict = 'verified' AND excluded.verdict = 'verified' AND excluded.key_id = evidence.key_id \
+               AND excluded.trusted_at IS NOT NULL \
+               AND (evidence.trusted_at IS NULL OR excluded.trusted_at < evidence.trusted_at))",
         )
         .bind(repository_id)
         .bind(new.attached_to.as_str())

@@ -296,7 +296,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    fn of(blobs: Vec<Vec<u8>>, manifest: Manifest) -> Image {
+    pub(crate) fn of(blobs: Vec<Vec<u8>>, manifest: Manifest) -> Image {
         let content = manifest.to_bytes();
         Image {
             digest: Digest::sha256(&content),

@@ -1,14 +1,20 @@
 //! Tags that many add to. Whoever attaches evidence by a tag reads the manifest there, appends, and puts it back; where two do so at once, the
 //! second one has not seen what the first one added. So nothing is taken away by such a PUT: the tag ends on a manifest of both. What was
 //! pushed stays under its digest, which its sender was told. What a tag holds is taken away by deleting manifests, never by moving it.
+//!
+//! A manifest of both is of the shape that was pushed, and a list of both is of evidence alone: whoever may attach cannot have the server make
+//! something that passes as evidence and is an image, nor an index of images that nobody pushed.
 
-use oci::{Digest, MANIFEST_BYTES_MAX, Manifest, Shape, Tag, Union};
+use oci::{Digest, IndexManifest, MANIFEST_BYTES_MAX, Manifest, Shape, Tag, Union};
 
 use super::put::{PutManifest, put_own};
 use super::{delete, parse_shape};
 use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
 use crate::evidence;
+
+/// The most descriptors of a manifest that is appended to: as many signatures as are read from one manifest, and its configuration.
+const APPENDED_MAX: usize = 513;
 
 /// What a tag is to be on after a PUT of a manifest that is stored now: that one, or one that holds more.
 pub(super) async fn target(
@@ -22,20 +28,27 @@ pub(super) async fn target(
     if appends(tag) != Some(put.shape) {
         return Ok(pushed);
     }
+    if put.shape == Shape::Evidence {
+        check_room(tag, put.manifest)?;
+    }
     let Some((older_digest, older)) = tagged(tx, repository_id, tag, put.shape).await? else {
         return Ok(pushed);
     };
     if older_digest == pushed {
         return Ok(pushed);
     }
-    let gone = match &older {
-        Manifest::Image(_) => Vec::new(),
-        Manifest::Index(_) => absent(tx, repository_id, &older).await?,
+    let (newer, older) = match (put.manifest, older) {
+        (Manifest::Index(newer), Manifest::Index(older)) => {
+            let newer = evidence_of(tx, repository_id, newer).await?;
+            let older = evidence_of(tx, repository_id, &older).await?;
+            let (Some(newer), Some(older)) = (newer, older) else {
+                return Ok(pushed);
+            };
+            (Manifest::Index(newer), Manifest::Index(older))
+        }
+        (newer, older) => (newer.clone(), older),
     };
-    let target = match put
-        .manifest
-        .union(&older, |descriptor| !gone.contains(&descriptor.digest))
-    {
+    let target = match newer.union(&older, |_| true) {
         None | Some(Union::Newer) => return Ok(pushed),
         Some(Union::Older) => older_digest.clone(),
         Some(Union::Both(both)) => store(tx, repository_id, tag, put, &both, now).await?,
@@ -85,16 +98,40 @@ async fn tagged(
     Ok(Some((row.digest("digest")?, manifest)))
 }
 
-/// What an index lists and the repository does not hold: it was deleted, and is not listed again.
-async fn absent(tx: &mut Tx, repository_id: i64, index: &Manifest) -> Result<Vec<Digest>> {
-    let mut absent = Vec::new();
-    for descriptor in index.descriptors() {
-        let digest = &descriptor.digest;
-        if delete::shape_of(tx, repository_id, digest).await?.is_none() {
-            absent.push(digest.clone());
+/// An index without what the repository does not hold: that was deleted, and is not listed again. `None` where it lists something that is not
+/// evidence, or too much: it is no list of referrers then, and its tag moves as any other.
+async fn evidence_of(
+    tx: &mut Tx,
+    repository_id: i64,
+    index: &IndexManifest,
+) -> Result<Option<IndexManifest>> {
+    if index.manifests.len() > APPENDED_MAX {
+        return Ok(None);
+    }
+    let mut held = IndexManifest {
+        manifests: Vec::new(),
+        ..index.clone()
+    };
+    for descriptor in &index.manifests {
+        match delete::shape_of(tx, repository_id, &descriptor.digest).await? {
+            None => {}
+            Some(Shape::Evidence) => held.manifests.push(descriptor.clone()),
+            Some(_) => return Ok(None),
         }
     }
-    Ok(absent)
+    Ok(Some(held))
+}
+
+fn check_room(tag: &Tag, manifest: &Manifest) -> Result<()> {
+    if manifest.descriptors().count() <= APPENDED_MAX {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        what: "append",
+        why: format!(
+            "tag `{tag}` holds as much as is read from one manifest: attach it as a referrer"
+        ),
+    })
 }
 
 /// Stores a manifest of both; answers its digest.
@@ -106,12 +143,16 @@ async fn store(
     both: &Manifest,
     now: i64,
 ) -> Result<Digest> {
+    check_room(tag, both)?;
     let content = both.to_bytes();
-    if content.len() > MANIFEST_BYTES_MAX || Manifest::parse(&content, None).is_err() {
+    // What nobody could push as this shape, the server does not make.
+    let is_of_its_shape =
+        Manifest::parse(&content, None).is_ok_and(|parsed| parsed.shape() == put.shape);
+    if content.len() > MANIFEST_BYTES_MAX || !is_of_its_shape {
         return Err(Error::Refused {
             what: "append",
             why: format!(
-                "tag `{tag}` holds as much as a manifest has room for: attach it as a referrer"
+                "tag `{tag}` holds what does not go into one manifest with this: attach it as a referrer"
             ),
         });
     }

@@ -141,7 +141,7 @@ async fn write(
         absent_layers,
     };
     if outcome.created || !outcome.tags_moved.is_empty() {
-        tell(tx, actor, repository, put, &outcome, now).await?;
+        tell(tx, writer, actor, repository, put, &outcome, now).await?;
     }
     if !outcome.tags_moved.is_empty() {
         tuf::ask(tx, id, now).await?;
@@ -171,6 +171,7 @@ pub(super) async fn ask_for_index(
 /// The event and the audit row.
 async fn tell(
     tx: &mut Tx,
+    writer: &Writer<'_>,
     actor: &Actor,
     repository: &RepositoryName,
     put: &PutManifest<'_>,
@@ -193,7 +194,9 @@ async fn tell(
         return audit::record(tx, actor, "evidence.attach", &object, detail, now).await;
     }
     audit::record(tx, actor, "manifest.push", &object, detail, now).await?;
-    if matches!(put.shape, Shape::Image | Shape::Index) {
+    // A list of evidence is nothing that anybody runs.
+    let is_list = writer.attaches_list(put.shape, put.tags);
+    if matches!(put.shape, Shape::Image | Shape::Index) && !is_list {
         let data = json!({
             "tags": put.tags.iter().map(Tag::as_str).collect::<Vec<_>>(), "moved": tags,
             "media_type": put.media_type, "shape": shape_name(put.shape),

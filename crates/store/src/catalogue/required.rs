@@ -11,7 +11,10 @@ use super::delete::shape_of;
 use crate::blobs::held;
 use crate::db::{Backend, RowExt, Tx};
 use crate::error::{Error, Result};
-use crate::{facts, inventories};
+use crate::{evidence, facts, inventories};
+
+/// The most entries of a list of evidence that whoever may only attach pushes.
+const LISTED_MAX: usize = 512;
 
 /// Answers the layers that are not there and may come later, or fails with the first blob that must be there and is not.
 ///
@@ -52,13 +55,22 @@ pub(super) async fn check(
     absent(tx, repository_id, &late).await
 }
 
-/// Fails with the first manifest of an index that the repository holds and that is no evidence. What is not there may be listed, as in any
-/// index: a signature that was deleted stays in the lists of those who saw it.
+/// Fails with the first entry of an index that is not evidence of the repository. One that was, and was deleted, stays in the lists of those
+/// who saw it. What never was here may not be listed: it may become an image, and this index one that somebody else builds.
 pub(super) async fn only_evidence(tx: &mut Tx, repository_id: i64, index: &Manifest) -> Result<()> {
+    if index.descriptors().count() > LISTED_MAX {
+        return Err(Error::Refused {
+            what: "attach",
+            why: format!("a list of evidence has at most {LISTED_MAX} entries"),
+        });
+    }
     for descriptor in index.descriptors() {
         let digest = &descriptor.digest;
-        let shape = shape_of(tx, repository_id, digest).await?;
-        if shape.is_some_and(|shape| shape != Shape::Evidence) {
+        let is_evidence = match shape_of(tx, repository_id, digest).await? {
+            Some(shape) => shape == Shape::Evidence,
+            None => evidence::was_carried(tx, repository_id, digest).await?,
+        };
+        if !is_evidence {
             return Err(Error::Refused {
                 what: "attach",
                 why: format!("only evidence and lists of it may be attached: `{digest}` is none"),

@@ -7,7 +7,8 @@ use serde_json::json;
 use trust::KeyId;
 
 use super::{
-    BAD_SIGNATURE, NOT_READ, REVERIFY_EVIDENCE, UNKNOWN_KEY, UNREADABLE, verdict_name, why,
+    BAD_SIGNATURE, NOT_READ, REVERIFY_EVIDENCE, UNKNOWN_KEY, UNREADABLE, VERIFIED, verdict_name,
+    why,
 };
 use crate::db::{RowExt, write_tx};
 use crate::error::{Error, Result};
@@ -113,9 +114,13 @@ pub async fn set_verdict(
         {
             return Ok(false);
         }
+        // Another one that knew more keys was faster.
+        if row.text("verdict")? == VERIFIED && found.verdict != Verdict::Verified {
+            return Ok(false);
+        }
         sqlx::query(
                 "UPDATE evidence SET verdict = $2, why = $3, subject = $4, stage = $5, named_repository = $6, key_id = $7, \
-                 format = $8, trusted_at = $9, ends_at = $10 WHERE id = $1",
+                 format = $8, trusted_at = $9, ends_at = $10 WHERE id = $1 AND (verdict <> 'verified' OR $2 = 'verified')",
             )
             .bind(id)
             .bind(verdict_name(&found.verdict))

@@ -4,7 +4,7 @@ mod deletion;
 mod lists;
 mod sparse;
 
-use oci::{Algorithm, Descriptor, Digest, Manifest, Reference, Shape, media};
+use oci::{Algorithm, Descriptor, Digest, ImageManifest, Manifest, Reference, Shape, media};
 use policy::verb::{Attach, Delete, Push};
 use store::catalogue::{self, Deleter, PutManifest, StageRecord, put_manifest};
 use store::{Error, System, Writer, blobs, jobs, uploads};
@@ -219,7 +219,7 @@ async fn whoever_may_only_attach_adds_to_a_list_of_evidence_and_to_no_other_inde
     let refused = |outcome: store::Result<catalogue::Put>| {
         assert!(matches!(outcome, Err(Error::Refused { .. })), "{outcome:?}")
     };
-    // With an image in it, under another tag, under none, or where evidence itself is expected.
+    // With what is not here, which may become an image, with an image in it, under another tag, under none, or where evidence itself is expected.
     refused(
         put(
             &fixture.store,
@@ -231,6 +231,15 @@ async fn whoever_may_only_attach_adds_to_a_list_of_evidence_and_to_no_other_inde
     );
     refused(put(&fixture.store, &writer, &["2"], &Image::index(&[&one])).await);
     refused(put(&fixture.store, &writer, &[], &Image::index(&[&one])).await);
+    refused(
+        put(
+            &fixture.store,
+            &writer,
+            &[&list],
+            &Image::index(&[&one, &Image::new("not here")]),
+        )
+        .await,
+    );
     let signatures = format!("{list}.sig");
     refused(
         put(
@@ -270,6 +279,55 @@ async fn whoever_may_only_attach_adds_to_a_list_of_evidence_and_to_no_other_inde
         fixture.push("shop/web", &[&trap], &on).await;
         refused(put(&fixture.store, &writer, &[&trap], &Image::index(&[&one])).await);
     }
+}
+
+#[tokio::test]
+async fn attack_what_is_appended_never_passes_as_evidence_and_is_an_image() {
+    let fixture = Fixture::new().await;
+    let image = Image::new("a");
+    fixture.push("shop/web", &["1"], &image).await;
+    let permit = permit::<Attach>(2, "shop/web");
+    let writer = Writer::Attach(&permit);
+    let manifest = |config: &str, layer: &str, bytes: &[u8]| {
+        let manifest = ImageManifest::new(
+            Descriptor::of(config, b"{}"),
+            vec![Descriptor::of(layer, bytes)],
+        );
+        Image::of(
+            vec![b"{}".to_vec(), bytes.to_vec()],
+            Manifest::Image(manifest),
+        )
+    };
+    // Each is evidence by itself. Of both, the configuration of an image would be over a layer of any content.
+    let envelope = manifest(media::OCI_EMPTY, media::NOTATION_COSE, b"an envelope");
+    let payload = manifest(
+        media::OCI_CONFIG,
+        media::COSIGN_SIMPLE_SIGNING,
+        b"a payload",
+    );
+    for blob in envelope.blobs.iter().chain(&payload.blobs) {
+        blobs::put(&fixture.store, &writer, blob.clone(), NOW)
+            .await
+            .unwrap();
+    }
+    let signatures = format!("sha256-{}.sig", image.digest.hex());
+    put(&fixture.store, &writer, &[&signatures], &envelope)
+        .await
+        .unwrap();
+    let outcome = put(&fixture.store, &writer, &[&signatures], &payload).await;
+    assert!(
+        matches!(&outcome, Err(Error::Refused { what: "append", .. })),
+        "{outcome:?}"
+    );
+    let stored = catalogue::manifest(
+        &fixture.store,
+        &name("shop/web"),
+        &Reference::Tag(tag(&signatures)),
+    )
+    .await
+    .unwrap()
+    .unwrap();
+    assert_eq!(stored.digest, envelope.digest);
 }
 
 #[tokio::test]
