@@ -3,12 +3,14 @@
 //! `examine` says what it is worth. Reading asks no network.
 //!
 //! Every byte of the file is accounted for: headers and padding are those that `archive` would write, blobs are named by their
-//! digests, the index by the list of contents, and the list by its checksum. That finds what broke on the way; what somebody
-//! made anew with all its checksums is found by the signatures inside.
+//! digests, the index by the list of contents, and the list by its checksum. That finds what broke on the way. What somebody made
+//! anew with all its checksums is found by the signatures inside, and because nothing is in the file, nor in the index by which
+//! other tools find an image, that does not belong to the image which they are about.
 
 mod archive;
 pub(crate) mod collect;
 pub(crate) mod examine;
+mod index;
 mod open;
 
 use oci::{Digest, RepositoryName, Tag};
@@ -31,8 +33,8 @@ const VERSION: u32 = 1;
 const CONTENTS_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of a manifest, signature or policy that is read whole.
 const DOCUMENT_BYTES_MAX: u64 = 8 << 20;
-/// Manifests beside the image.
-const ATTACHED_MAX: usize = 10_000;
+/// Manifests beside the image: an index lists them and the image.
+const ATTACHED_MAX: usize = oci::DESCRIPTORS_MAX - 1;
 /// Blobs.
 const BLOBS_MAX: usize = 100_000;
 

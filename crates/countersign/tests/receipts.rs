@@ -243,19 +243,23 @@ fn production_without_the_server_decides_as_it_did_with_it() {
 
     world.server.kill();
 
+    let named = format!("shop/web@{}", world.image.digest);
     let policy = world.path("shop.yaml");
     let policy = policy.to_str().unwrap();
     for more in [
         &[][..],
         &["--gate", "production"],
         &["--policy", policy],
-        &[IMAGE],
+        &[named.as_str()],
     ] {
         let (code, said) = world.verify(&[&["--offline", file], more].concat());
         assert_eq!(code, Some(0), "{more:?}: {said}");
         assert!(said.contains("not proved"), "{said}");
     }
-    let named = format!("shop/web@{}", world.image.digest);
+    // A tag says nothing where nobody is asked: what is in the file might be another's.
+    let (code, said) = world.verify(&["--offline", file, "shop/web:c2"]);
+    assert!(!matches!(code, Some(0 | 3)), "{code:?}: {said}");
+    assert!(said.contains("by its digest"), "{said}");
     let by_file = [
         "--gate",
         "production",

@@ -3,7 +3,7 @@
 
 use super::{
     ATTACHED_MAX, Attached, BLOBS_MAX, CHECKSUM, CONTENTS, Contents, INDEX, LAYOUT, LAYOUT_CONTENT,
-    TrustFiles, VERSION, archive, blob_name,
+    TrustFiles, VERSION, archive, blob_name, index,
 };
 use crate::progress;
 use anyhow::{Context, Result, bail};
@@ -11,8 +11,7 @@ use bytes::Bytes;
 use client::distribution::Fetched;
 use client::{Client, ClientOptions};
 use oci::{
-    Algorithm, Descriptor, Digest, ImageReference, Manifest, Platform, Reference, RepositoryName,
-    Tag, media,
+    Algorithm, Descriptor, Digest, ImageReference, Manifest, Reference, RepositoryName, Tag, media,
 };
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -21,8 +20,6 @@ use trust::receipt;
 use trust::tuf::Gun;
 use trust::tuf::client::{Anchor, Client as Reader, Remembered};
 
-/// The annotation by which tools find an image in a layout (image-spec "Pre-Defined Annotation Keys").
-const NAME_ANNOTATION: &str = "org.opencontainers.image.ref.name";
 const POLICY_ANNOTATION: &str = "dev.countersign.policy";
 const PREDICATE_ANNOTATION: &str = "dev.sigstore.bundle.predicateType";
 /// cosign's tags, for signatures and attestations.
@@ -50,7 +47,8 @@ pub(crate) async fn collect(
     };
     let top = client.manifest(&image.repository, &reference).await?;
     let (digest, tag) = (top.digest.clone(), image.tag.clone());
-    let entry = collection.entry(&top, tag.as_ref());
+    let media_type = top.manifest.media_type();
+    let entry = index::image(media_type, &digest, top.bytes.len() as u64, tag.as_ref());
     collection.image(top).await?;
     for digest in collection.images.clone() {
         collection.attached_to(&digest).await?;
@@ -208,11 +206,12 @@ impl<'a> Collection<'a> {
         if let (true, Some(policy)) = (is_receipt, annotations.get(POLICY_ANNOTATION)) {
             self.policy_names.push(policy.clone());
         }
-        let mut entry = descriptor(&fetched);
-        entry.artifact_type = fetched.manifest.artifact_type().map(str::to_owned);
-        // As BuildKit marks what no platform runs, so that nobody takes it for the image.
-        entry.platform = Some(Platform::new("unknown", "unknown"));
-        self.entries.push(entry);
+        self.entries.push(index::attached(
+            fetched.manifest.media_type(),
+            &fetched.digest,
+            fetched.bytes.len() as u64,
+            fetched.manifest.artifact_type(),
+        ));
         self.attached.push(Attached {
             manifest: fetched.digest,
             to: to.clone(),
@@ -220,21 +219,13 @@ impl<'a> Collection<'a> {
         Ok(())
     }
 
-    /// The image's own entry of the index.
-    fn entry(&self, top: &Fetched, tag: Option<&Tag>) -> Descriptor {
-        let mut entry = descriptor(top);
-        let name = tag.map_or_else(|| "image".to_owned(), ToString::to_string);
-        entry.annotations.insert(NAME_ANNOTATION.to_owned(), name);
-        entry
-    }
-
     fn index(&mut self, entry: Descriptor) -> Result<Vec<u8>> {
         let mut manifests = vec![entry];
         manifests.append(&mut self.entries);
-        let index = serde_json::json!({
-            "schemaVersion": 2, "mediaType": media::OCI_INDEX, "manifests": manifests,
-        });
-        Ok(serde_json::to_vec(&index)?)
+        let index = index::write(manifests);
+        Manifest::parse(&index, Some(media::OCI_INDEX))
+            .context("more is attached to the image than the index of a file can list")?;
+        Ok(index)
     }
 
     /// The files of the trust repository, as a reader asks for them who has never been here.
@@ -246,7 +237,7 @@ impl<'a> Collection<'a> {
         let gun = Gun::parse(&format!("{host}/{}", image.repository))?;
         let reader = Reader::new(gun.clone(), Anchor::FirstUse, Remembered::default(), now);
         let mut reader = reader?.with_ended();
-        let mut files = BTreeMap::new();
+        let (mut files, mut texts) = (BTreeMap::new(), Vec::new());
         while let Some(fetch) = reader.next() {
             let answer = self
                 .client
@@ -269,7 +260,7 @@ impl<'a> Collection<'a> {
             let digest = match &answer {
                 Some(bytes) => {
                     let digest = Digest::sha256(bytes);
-                    self.keep(digest.clone(), bytes.clone())?;
+                    texts.push((digest.clone(), bytes.clone()));
                     Some(digest)
                 }
                 None => None,
@@ -281,6 +272,10 @@ impl<'a> Collection<'a> {
                 ));
                 return Ok(None);
             }
+        }
+        // Not before it is believed: nothing is in the file that its list of contents has no use for.
+        for (digest, bytes) in texts {
+            self.keep(digest, bytes)?;
         }
         let gun = gun.to_string();
         Ok(Some(TrustFiles { gun, files }))
@@ -367,11 +362,6 @@ impl<'a> Collection<'a> {
         archive::end_of_file(out, size)?;
         Ok(())
     }
-}
-
-fn descriptor(fetched: &Fetched) -> Descriptor {
-    let size = fetched.bytes.len() as u64;
-    Descriptor::new(&fetched.media_type, fetched.digest.clone(), size)
 }
 
 /// The archive has room for the names of SHA-256 only.

@@ -1,12 +1,12 @@
 //! What a bundle is worth to somebody who asks nobody: whether the image is whole, whether what lies beside it is about it, what
 //! the trust repository says, what the receipts say, and what none of it can prove.
 
-use super::{Attached, Contents, Fault, Opened, blob_name};
+use super::{Attached, Contents, Fault, Opened, blob_name, index};
 use crate::output;
 use crate::receipts::{self, Asked, Found, Passage};
 use oci::{Descriptor, Digest, Manifest, RepositoryName};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
 use trust::PublicKey;
 use trust::enclosed::{self, Enclosed};
@@ -67,6 +67,8 @@ pub(crate) fn examine<R: Read + Seek>(
     for attached in &contents.attached {
         looked.attached(bundle, attached, &contents.image)?;
     }
+    index::check(bundle, &contents)?;
+    looked.nothing_else(&contents)?;
     let asked = Asked {
         keys: question.keys,
         image: &contents.image,
@@ -87,6 +89,11 @@ pub(crate) fn examine<R: Read + Seek>(
     policies(bundle, &contents, &mut report)?;
     inputs(&contents, &mut report);
     trust_data(bundle, &contents, question.now, &mut report)?;
+    if question.repository.is_none() {
+        report.not_proved.push(format!(
+            "that it may be run in the repository that is meant: the receipts were held against {repository}, as the file says; name one with `--repository` to have it compared"
+        ));
+    }
     report
         .not_proved
         .extend(contents.missing.iter().map(|text| text.replace('\n', " ")));
@@ -96,6 +103,12 @@ pub(crate) fn examine<R: Read + Seek>(
 /// What was seen on the way.
 #[derive(Default)]
 struct Looked {
+    /// The image and those that it lists: an index may list one often, and by several ways.
+    images: BTreeSet<Digest>,
+    /// Blobs that the image and what is attached to it refer to.
+    reached: BTreeSet<Digest>,
+    /// Documents, the media types that they go by, and what they lie beside.
+    documents: BTreeSet<(Digest, String, Digest)>,
     receipts: Vec<Found>,
     kinds: BTreeMap<String, usize>,
     absent_platforms: usize,
@@ -109,11 +122,15 @@ impl Looked {
         digest: &Digest,
         depth: usize,
     ) -> Result<(), Fault> {
+        if !self.images.insert(digest.clone()) {
+            return Ok(());
+        }
         let manifest = manifest(bundle, digest)?;
+        self.reached.insert(digest.clone());
         let Manifest::Index(index) = &manifest else {
             return manifest
                 .descriptors()
-                .try_for_each(|descriptor| whole(bundle, digest, descriptor));
+                .try_for_each(|descriptor| self.whole(bundle, digest, descriptor));
         };
         if depth == DEPTH_MAX {
             return Err(Fault::new(
@@ -143,7 +160,14 @@ impl Looked {
             manifest: digest,
             to,
         } = attached;
+        if !self.images.contains(to) {
+            return Err(Fault::new(
+                super::CONTENTS,
+                format!("it says that {digest} lies beside {to}, which is no image of the file"),
+            ));
+        }
         let parsed = manifest(bundle, digest)?;
+        self.reached.insert(digest.clone());
         if let Some(subject) = parsed.subject()
             && subject.digest != *to
         {
@@ -155,9 +179,13 @@ impl Looked {
         let Manifest::Image(manifest) = &parsed else {
             return Ok(());
         };
-        whole(bundle, digest, &manifest.config)?;
+        self.whole(bundle, digest, &manifest.config)?;
         for layer in &manifest.layers {
-            whole(bundle, digest, layer)?;
+            self.whole(bundle, digest, layer)?;
+            let known = (layer.digest.clone(), layer.media_type.clone(), to.clone());
+            if !self.documents.insert(known) {
+                continue;
+            }
             let kind = self.document(bundle, layer, attached, image)?;
             *self.kinds.entry(kind).or_default() += 1;
         }
@@ -196,6 +224,43 @@ impl Looked {
         })
     }
 
+    /// A blob that is there, with the size that a manifest says.
+    fn whole<R: Read + Seek>(
+        &mut self,
+        bundle: &Opened<R>,
+        of: &Digest,
+        descriptor: &Descriptor,
+    ) -> Result<(), Fault> {
+        let why = match bundle.size(&descriptor.digest) {
+            Some(size) if size == descriptor.size => {
+                self.reached.insert(descriptor.digest.clone());
+                return Ok(());
+            }
+            Some(size) => format!("it has {size} bytes, and {of} says {}", descriptor.size),
+            None => format!("it is missing in the file, and {of} needs it"),
+        };
+        Err(Fault::new(blob_name(&descriptor.digest), why))
+    }
+
+    /// Every blob belongs to the image, to what is attached to it, to the policies or to the trust repository: other tools could
+    /// be brought to load what was put in beside them.
+    fn nothing_else(&self, contents: &Contents) -> Result<(), Fault> {
+        let trust = contents.trust.iter().flat_map(|trust| trust.files.values());
+        let named: BTreeSet<&Digest> = contents
+            .policies
+            .values()
+            .chain(trust.flatten())
+            .chain(&self.reached)
+            .collect();
+        match contents.blobs.keys().find(|blob| !named.contains(blob)) {
+            Some(blob) => Err(Fault::new(
+                blob_name(blob),
+                "it does not belong there: nothing in the file refers to it",
+            )),
+            None => Ok(()),
+        }
+    }
+
     fn said(&self) -> Vec<String> {
         let plain = |kind: &str| {
             kind.chars()
@@ -221,24 +286,6 @@ impl Looked {
 fn manifest<R: Read + Seek>(bundle: &mut Opened<R>, digest: &Digest) -> Result<Manifest, Fault> {
     let bytes = bundle.document(digest)?;
     Manifest::parse(&bytes, None).map_err(|error| Fault::new(blob_name(digest), error.to_string()))
-}
-
-fn whole<R: Read + Seek>(
-    bundle: &Opened<R>,
-    of: &Digest,
-    descriptor: &Descriptor,
-) -> Result<(), Fault> {
-    match bundle.size(&descriptor.digest) {
-        Some(size) if size == descriptor.size => Ok(()),
-        Some(size) => Err(Fault::new(
-            blob_name(&descriptor.digest),
-            format!("it has {size} bytes, and {of} says {}", descriptor.size),
-        )),
-        None => Err(Fault::new(
-            blob_name(&descriptor.digest),
-            format!("it is missing in the file, and {of} needs it"),
-        )),
-    }
 }
 
 /// A policy that lies there is the one that a receipt names, or it would explain another decision.
@@ -274,12 +321,9 @@ fn policies<R: Read + Seek>(
 
 /// The signatures that a receipt rests on may be elsewhere, as those of an index that lists the image are.
 fn inputs(contents: &Contents, report: &mut Report) {
-    let here = |input: &&Digest| {
-        contents
-            .attached
-            .iter()
-            .any(|attached| attached.manifest == **input)
-    };
+    let attached = contents.attached.iter();
+    let attached: BTreeSet<&Digest> = attached.map(|attached| &attached.manifest).collect();
+    let here = |input: &&Digest| attached.contains(*input);
     let receipts = report.gates.iter().flat_map(|passage| &passage.receipts);
     let elsewhere: usize = receipts
         .map(|receipt| receipt.inputs.len() - receipt.inputs.iter().filter(here).count())

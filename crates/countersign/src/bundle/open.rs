@@ -3,23 +3,32 @@
 
 use super::{
     BLOBS_MAX, CHECKSUM, CONTENTS, CONTENTS_BYTES_MAX, Contents, DOCUMENT_BYTES_MAX, Fault, INDEX,
-    LAYOUT, LAYOUT_CONTENT, VERSION, archive, blob_name,
+    LAYOUT, LAYOUT_CONTENT, VERSION, archive, blob_name, index,
 };
-use oci::{Digest, Hasher};
-use std::collections::BTreeMap;
+use oci::{Digest, Hasher, IndexManifest};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom};
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 1 << 20;
 /// Hexadecimal digits of the checksum.
 const CHECKSUM_BYTES: u64 = 64;
+/// How often each byte of the blobs may be read as part of a document, on average.
+const READ_TIMES: u64 = 4;
+/// Bytes of documents that may be read besides, for small files.
+const READ_BYTES_MIN: u64 = 16 << 20;
+/// What reading a document costs besides its bytes.
+const READ_COST: u64 = 512;
 
 /// A bundle in which every byte is what its list of contents says.
 pub(crate) struct Opened<R> {
     reader: R,
     pub(crate) contents: Contents,
+    pub(super) index: IndexManifest,
     /// Where each blob begins, and its size.
     places: BTreeMap<Digest, (u64, u64)>,
+    /// Bytes of documents that may still be read: whoever made the file could name the same ones over and over.
+    left: u64,
 }
 
 impl<R: Read + Seek> Opened<R> {
@@ -42,17 +51,28 @@ impl<R: Read + Seek> Opened<R> {
         if layout != LAYOUT_CONTENT {
             return Err(Fault::new(LAYOUT, "it was changed"));
         }
-        walk.hashed(INDEX, contents.index_size, &contents.index)?;
+        let index = walk.document(INDEX, Some(contents.index_size))?;
+        let found = hash(&contents.index, &index);
+        if found != contents.index {
+            return Err(changed(INDEX, &found, &contents.index));
+        }
+        let index = index::parse(&index)?;
         let mut places = BTreeMap::new();
+        let mut total = 0_u64;
         for (digest, size) in &contents.blobs {
             let at = walk.hashed(&blob_name(digest), *size, digest)?;
             places.insert(digest.clone(), (at, *size));
+            total = total.saturating_add(*size);
         }
         walk.end()?;
         Ok(Self {
             reader: walk.reader,
             contents,
+            index,
             places,
+            left: total
+                .saturating_mul(READ_TIMES)
+                .saturating_add(READ_BYTES_MIN),
         })
     }
 
@@ -69,7 +89,7 @@ impl<R: Read + Seek> Opened<R> {
     /// A small blob, whole.
     ///
     /// # Errors
-    /// It is not there, or too large for what it is.
+    /// It is not there, or too large for what it is, or too much was read already.
     pub(crate) fn document(&mut self, digest: &Digest) -> Result<Vec<u8>, Fault> {
         let name = blob_name(digest);
         let Some((at, size)) = self.places.get(digest).copied() else {
@@ -81,6 +101,11 @@ impl<R: Read + Seek> Opened<R> {
             );
             return Err(Fault::new(name, why));
         }
+        let Some(left) = self.left.checked_sub(size.saturating_add(READ_COST)) else {
+            let why = "limit exceeded: the file names the same documents over and over";
+            return Err(Fault::new(name, why));
+        };
+        self.left = left;
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
         self.reader
             .seek(SeekFrom::Start(at))
@@ -100,6 +125,13 @@ fn hash(like: &Digest, bytes: &[u8]) -> Digest {
     hasher.finish()
 }
 
+fn changed(name: &str, found: &Digest, digest: &Digest) -> Fault {
+    Fault::new(
+        name,
+        format!("it was changed: its digest is {found}, not {digest}"),
+    )
+}
+
 fn parse(text: &[u8]) -> Result<Contents, Fault> {
     let bad = |why: String| Fault::new(CONTENTS, why);
     let contents: Contents = serde_json::from_slice(text)
@@ -112,6 +144,12 @@ fn parse(text: &[u8]) -> Result<Contents, Fault> {
     }
     if contents.blobs.len() > BLOBS_MAX || contents.attached.len() > super::ATTACHED_MAX {
         return Err(bad("limit exceeded: it lists too much".to_owned()));
+    }
+    let mut seen = BTreeSet::new();
+    for attached in &contents.attached {
+        if !seen.insert((&attached.manifest, &attached.to)) {
+            return Err(bad(format!("it lists {} twice", attached.manifest)));
+        }
     }
     // One spelling, so that no key stands twice and nothing stands beside what was read.
     if serde_json::to_vec(&contents).ok().as_deref() != Some(text) {
@@ -152,10 +190,7 @@ impl<R: Read> Walk<R> {
         self.take(name, size, |piece| hasher.update(piece))?;
         let found = hasher.finish();
         if found != *digest {
-            return Err(Fault::new(
-                name,
-                format!("it was changed: its digest is {found}, not {digest}"),
-            ));
+            return Err(changed(name, &found, digest));
         }
         self.padding(name, size)?;
         Ok(begins)

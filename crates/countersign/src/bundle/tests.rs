@@ -1,5 +1,7 @@
 //! Bundles: each changed byte is named, what does not belong beside an image is named, and receipts are asked as online.
 
+mod forged;
+
 use super::examine::{Question, Report, examine};
 use super::*;
 use oci::{Descriptor, ImageManifest, Manifest, media};
@@ -19,6 +21,8 @@ struct Shop {
     image: Descriptor,
     attached: Vec<Attached>,
     policies: BTreeMap<String, Digest>,
+    /// What stands in the file as its index, if not the one that belongs there.
+    index: Option<Vec<u8>>,
 }
 
 const POLICY: &[u8] = b"version: 1\n";
@@ -33,6 +37,7 @@ impl Shop {
             image: Descriptor::of(media::OCI_MANIFEST, b""),
             attached: Vec::new(),
             policies: BTreeMap::new(),
+            index: None,
         };
         let config = shop.keep(media::OCI_CONFIG, b"{}");
         let layer = shop.keep(media::OCI_LAYER_TAR, &[7; 700]);
@@ -93,9 +98,13 @@ impl Shop {
 
     /// Lays a bundle beside the image, as registries have it.
     fn attach(&mut self, bundle: &[u8]) {
-        let config = self.keep(media::OCI_EMPTY, b"{}");
         let layer = self.keep(media::SIGSTORE_BUNDLE_V03, bundle);
-        let mut manifest = ImageManifest::new(config, vec![layer]);
+        self.attach_layers(vec![layer]);
+    }
+
+    fn attach_layers(&mut self, layers: Vec<Descriptor>) {
+        let config = self.keep(media::OCI_EMPTY, b"{}");
+        let mut manifest = ImageManifest::new(config, layers);
         manifest.subject = Some(self.image.clone());
         let bytes = Manifest::Image(manifest).to_bytes();
         let manifest = self.keep(media::OCI_MANIFEST, &bytes);
@@ -105,9 +114,29 @@ impl Shop {
         });
     }
 
-    /// The file.
+    /// The image's entry in the index that belongs there.
+    fn entry(&self) -> Descriptor {
+        let image = &self.image;
+        let tag: Tag = "1".parse().unwrap();
+        index::image(&image.media_type, &image.digest, image.size, Some(&tag))
+    }
+
+    /// The entries for what is attached.
+    fn attached_entries(&self) -> Vec<Descriptor> {
+        let entry = |each: &Attached| {
+            let size = self.blobs[&each.manifest].len() as u64;
+            index::attached(media::OCI_MANIFEST, &each.manifest, size, None)
+        };
+        self.attached.iter().map(entry).collect()
+    }
+
+    /// The file, with checksums over whatever stands in it.
     fn file(&self) -> Vec<u8> {
-        let index = br#"{"schemaVersion":2,"manifests":[]}"#;
+        let index = self.index.clone().unwrap_or_else(|| {
+            let mut entries = vec![self.entry()];
+            entries.extend(self.attached_entries());
+            index::write(entries)
+        });
         let sizes = self.blobs.iter();
         let contents = Contents {
             version: VERSION,
@@ -119,7 +148,7 @@ impl Shop {
             trust: None,
             policies: self.policies.clone(),
             missing: vec!["what a trust repository says: there is none".to_owned()],
-            index: Digest::sha256(index),
+            index: Digest::sha256(&index),
             index_size: index.len() as u64,
             blobs: sizes
                 .map(|(digest, bytes)| (digest.clone(), bytes.len() as u64))
@@ -131,7 +160,7 @@ impl Shop {
         archive::write(&mut file, CHECKSUM, checksum.hex().as_bytes()).unwrap();
         archive::write(&mut file, CONTENTS, &text).unwrap();
         archive::write(&mut file, LAYOUT, LAYOUT_CONTENT).unwrap();
-        archive::write(&mut file, INDEX, index).unwrap();
+        archive::write(&mut file, INDEX, &index).unwrap();
         for (digest, bytes) in &self.blobs {
             archive::write(&mut file, &blob_name(digest), bytes).unwrap();
         }
@@ -184,6 +213,7 @@ fn a_host_without_a_network_decides_as_the_gate_did_until_the_receipt_ends() {
         let said = report.not_proved.join("\n");
         assert!(said.contains("still says so"), "{said}");
         assert!(said.contains("trust repository"), "{said}");
+        assert!(said.contains("shop/web, as the file says"), "{said}");
     }
     assert!(
         shop.ask(&file, &["production"], NOW + 24 * HOUR - 1)

@@ -23,7 +23,7 @@ use std::path::PathBuf;
                   countersign verify --offline web.tar --receipt-key server.pub --at 2026-12-01     (will it still be good then?)"
 )]
 pub(crate) struct Verify {
-    /// The images, with or without the registry's host.
+    /// The images, with or without the registry's host; with `--offline` one by its digest, or none.
     #[arg(required_unless_present = "offline")]
     images: Vec<ImageReference>,
     /// Look at this stage only; may be repeated.
@@ -46,7 +46,7 @@ pub(crate) struct Verify {
     /// A policy that has to be the one that answered; may be repeated.
     #[arg(long = "policy", value_name = "FILE", requires = "receipt_keys")]
     policies: Vec<PathBuf>,
-    /// The repository that the receipts have to be for, where the image has another name here.
+    /// The repository that the receipts have to be for, where the image has another name here, or is in a file.
     #[arg(long, value_name = "NAME", requires = "receipt_keys")]
     repository: Option<RepositoryName>,
     /// Judge receipts as of this time, not of this machine's clock: a day (its beginning in UTC), or an instant as

@@ -64,6 +64,9 @@ impl Verify {
     fn offline(&self, path: &Path, trusted: &Trusted) -> Result<Exit> {
         let named = match self.images.as_slice() {
             [] => None,
+            [image] if image.digest.is_none() => bail!(
+                "with `--offline` nobody is asked what `{image}` is: name the image by its digest, or name none and read which one it is"
+            ),
             [image] => Some(image),
             _ => bail!("a bundle holds one image: name one, or none"),
         };
