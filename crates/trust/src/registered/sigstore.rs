@@ -30,7 +30,7 @@ struct Wire {
 }
 
 impl SigstoreIdentity {
-    /// An issuer and a name, each exactly or with `*` for any letters.
+    /// An issuer and a name, each exactly or with `*` for any letters but `@`.
     pub fn new(issuer: &str, subject: &str) -> Result<Self, IdentityTextError> {
         for (part, text) in [("issuer", issuer), ("subject", subject)] {
             check(part, text)?;

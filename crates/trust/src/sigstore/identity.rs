@@ -30,7 +30,9 @@ pub struct IdentityRule {
     pub subject: Pattern,
 }
 
-/// A text that must be met from its first to its last letter; `*` stands for any letters, none too.
+/// A text that must be met from its first to its last letter; `*` stands for any letters but `@`, none too. An `@` parts a workflow from
+/// the branch or tag that it ran on, and those who push choose the names of branches: a branch `a@refs/tags/v1` must not be taken for a tag.
+/// `*` alone is met by every text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Pattern(String);
@@ -51,23 +53,33 @@ impl Pattern {
     /// Whether the text meets it. Letters are compared as they stand; takes time in proportion to both lengths multiplied at worst.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let mut parts = self.0.split('*');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut rest) = text.strip_prefix(first) else {
+        if self.0 == "*" {
+            return true;
+        }
+        let (own, other) = (self.0.split('@'), text.split('@'));
+        own.clone().count() == other.clone().count()
+            && own.zip(other).all(|(pattern, part)| is_met(pattern, part))
+    }
+}
+
+/// Whether a text meets a pattern; `*` stands for any letters.
+fn is_met(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let middle: Vec<&str> = parts.collect();
+    let Some((last, middle)) = middle.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        let Some((_, after)) = rest.split_once(part) else {
             return false;
         };
-        let middle: Vec<&str> = parts.collect();
-        let Some((last, middle)) = middle.split_last() else {
-            return rest.is_empty();
-        };
-        for part in middle {
-            let Some((_, after)) = rest.split_once(part) else {
-                return false;
-            };
-            rest = after;
-        }
-        rest.ends_with(last)
+        rest = after;
     }
+    rest.ends_with(last)
 }
 
 impl IdentityRule {
@@ -210,5 +222,28 @@ mod tests {
         assert!(meets("*", "") && meets("a*", "a") && meets("*a", "a"));
         assert!(!meets("a*a", "a"), "one letter does not count twice");
         assert!(!meets("", "a") && meets("", ""));
+    }
+
+    #[test]
+    fn no_star_crosses_an_at_sign() {
+        let meets = |pattern: &str, text: &str| Pattern::new(pattern).matches(text);
+        let evil = "https://x/evil.yml@refs/heads/a@refs/tags/v1";
+        for pattern in [
+            "https://x/*@refs/tags/*",
+            "*@refs/tags/*",
+            "*@*",
+            "**",
+            "https://x/*",
+        ] {
+            assert!(!meets(pattern, evil), "{pattern}");
+        }
+        for pattern in ["*", "*@*@*", "https://x/*@refs/heads/*@*"] {
+            assert!(meets(pattern, evil), "{pattern}");
+        }
+        let tag = "https://x/w.yml@refs/tags/web@1";
+        assert!(meets("https://x/w.yml@refs/tags/*@*", tag));
+        assert!(!meets("https://x/w.yml@refs/tags/*", tag));
+        assert!(meets("*", "a@b") && meets("@", "@") && meets("*@", "a@"));
+        assert!(!meets("*@", "a") && !meets("a", "a@") && !meets("", "@"));
     }
 }

@@ -105,6 +105,23 @@ fn a_log_entry_of_another_signature_over_the_same_bytes() {
     );
 }
 
+/// Mallory may push branches, and no tag: the name of hers ends as a tag's does.
+#[test]
+fn a_branch_that_is_named_like_a_tag() {
+    let world = World::new();
+    let tags = IdentityRule::new(ISSUER, "https://forge.example/shop/web/*@refs/tags/*");
+    let (_, bundle) = signed(&world);
+    assert!(judge_as(&world.root(), &bundle, &tags).is_ok());
+    let branch =
+        "https://forge.example/shop/web/.github/workflows/evil.yml@refs/heads/a@refs/tags/v1";
+    let mallory = world.certify(branch);
+    let bundle = world.bundle(&mallory, &World::statement(image().hex()));
+    let Err(Refusal::OtherIdentity(identity)) = judge_as(&world.root(), &bundle, &tags) else {
+        panic!("a branch passes for a tag")
+    };
+    assert_eq!(identity.subject, branch);
+}
+
 /// Mallory's certificate in Alice's bundle: the log says who signed.
 #[test]
 fn a_certificate_of_another_signer() {

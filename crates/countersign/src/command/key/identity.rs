@@ -12,10 +12,10 @@ use trust::{NotationIdentity, RegisteredKey, SigstoreIdentity};
 /// Which name; nothing for a key.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct IdentityFlags {
-    /// Somebody who signs keyless: who vouches for the name, usually an OpenID issuer's address; `*` stands for any letters.
+    /// Somebody who signs keyless: who vouches for the name, usually an OpenID issuer's address; `*` stands for any letters but `@`.
     #[arg(long, value_name = "URL", requires = "sigstore_identity", conflicts_with_all = ["proof", "key", "notation_ca"])]
     sigstore_issuer: Option<String>,
-    /// The name in the certificates (their SAN): an address of mail or of a workflow; `*` stands for any letters.
+    /// The name in the certificates (their SAN): an address of mail or of a workflow; `*` stands for any letters but `@`.
     #[arg(long, value_name = "NAME", requires = "sigstore_issuer")]
     sigstore_identity: Option<String>,
     /// Somebody who signs with notation: the certificates (PEM or DER) of the authorities of theirs, or one that is self-signed and no
