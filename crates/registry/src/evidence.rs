@@ -241,7 +241,7 @@ impl Format {
         };
         let mut read: Dated = match (self, &signature) {
             (Format::Attestation, _) => read_attestation(&raw, &keys.plain, about).into(),
-            (Format::OpenPgp, _) => read_openpgp_document(&raw, &keys.openpgp, now).into(),
+            (Format::OpenPgp, _) => read_openpgp_document(&raw, &keys.openpgp, now),
             (Format::Notation(format), _) => {
                 // Lists speak of today; without any, what was valid when it came is.
                 let lists = anchors.revocation.as_ref();

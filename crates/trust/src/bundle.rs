@@ -405,8 +405,8 @@ pub enum BundleError {
     /// Neither an envelope nor a message signature, or both.
     #[error("the bundle must hold one envelope or one message signature")]
     Content,
-    /// A sigstore bundle holds one signature; several would be several witnesses in one.
-    #[error("the bundle's envelope carries {count} signatures: exactly one is needed")]
+    /// A bundle, or an envelope by itself, holds one signature; several would be several witnesses in one.
+    #[error("the envelope carries {count} signatures: exactly one is needed")]
     Signatures {
         /// How many there are.
         count: usize,

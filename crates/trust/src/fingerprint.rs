@@ -11,6 +11,7 @@ use crate::der::{self, trimmed};
 use crate::encoding::from_base64;
 use crate::notation::{Algorithm as Notation, Envelope, Format};
 use crate::sigstore::SIGNATURE_ANNOTATION;
+use crate::{dsse, openpgp};
 
 /// The order of P-256's group (FIPS 186-5 / SP 800-186, 3.2.1.3).
 const P256_ORDER: [u8; 32] = [
@@ -25,9 +26,10 @@ const P384_ORDER: [u8; 48] = [
     0x58, 0x1a, 0x0d, 0xb2, 0x48, 0xb0, 0xa7, 0x7a, 0xec, 0xec, 0x19, 0x6a, 0xcc, 0xc5, 0x29, 0x73,
 ];
 
-/// What makes a signature the same when it comes again. `raw` is a bundle or an envelope of notation, or with `signature` the payload of a
-/// simple signature, whose base64 that is, or what [`certified_signature`](crate::evidence::certified_signature) made of it. What
-/// stands beside a signature and is not signed, such as certificates and timestamps, makes it no other one.
+/// What makes a signature the same when it comes again. `raw` is a bundle, an envelope of DSSE or of notation or an OpenPGP document, or
+/// with `signature` the payload of a simple signature, whose base64 that is, or what
+/// [`certified_signature`](crate::evidence::certified_signature) made of it. What stands beside a signature and is not signed, such as
+/// certificates, timestamps and names of keys, makes it no other one.
 #[must_use]
 pub fn fingerprint(raw: &[u8], signature: Option<&str>) -> Digest {
     match signature {
@@ -39,13 +41,15 @@ pub fn fingerprint(raw: &[u8], signature: Option<&str>) -> Digest {
             of(raw, &signature)
         }
         None => of_bundle(raw)
-            .or_else(|| of_envelope(raw))
+            .or_else(|| of_notation(raw))
+            .or_else(|| of_dsse(raw))
+            .or_else(|| of_openpgp(raw))
             .unwrap_or_else(|| of(raw, &[])),
     }
 }
 
 /// Of notation's ECDSA, which is `r` and `s` side by side, `r` alone: whoever signs draws it anew, and (r, n − s) has the same.
-fn of_envelope(raw: &[u8]) -> Option<Digest> {
+fn of_notation(raw: &[u8]) -> Option<Digest> {
     let envelope = Envelope::parse(Format::of_bytes(raw), raw).ok()?;
     let signature = envelope.signature();
     let own = match envelope.attributes().algorithm {
@@ -54,11 +58,33 @@ fn of_envelope(raw: &[u8]) -> Option<Digest> {
         }
         Notation::Ps256 | Notation::Ps384 | Notation::Ps512 => signature,
     };
+    Some(of_number(envelope.payload(), b"notation", own))
+}
+
+/// An envelope by itself, as cosign 2 attaches attestations: the same as in a bundle.
+fn of_dsse(raw: &[u8]) -> Option<Digest> {
+    let envelope = dsse::Envelope::parse(raw).ok()?;
+    let [signature] = envelope.signatures.as_slice() else {
+        return None;
+    };
+    Some(of(&envelope.payload, &signature.sig))
+}
+
+/// Of a message what is signed and the number that cannot be changed: compression, packets around it, and the part of the signature
+/// that is not signed are whoever's who sends it.
+fn of_openpgp(raw: &[u8]) -> Option<Digest> {
+    let document = openpgp::Document::parse(raw).ok()?;
+    let (payload, number) = openpgp::signed_parts(&document.message)?;
+    Some(of_number(&payload, b"openpgp", &number))
+}
+
+/// A number of a signature that nobody can change without the key, over a payload in a format.
+fn of_number(payload: &[u8], format: &[u8], number: &[u8]) -> Digest {
     let mut hasher = Hasher::new(Algorithm::Sha256);
-    hasher.update(Digest::sha256(envelope.payload()).as_str().as_bytes());
-    hasher.update(b"notation");
-    hasher.update(own);
-    Some(hasher.finish())
+    hasher.update(Digest::sha256(payload).as_str().as_bytes());
+    hasher.update(format);
+    hasher.update(number);
+    hasher.finish()
 }
 
 /// The base64 among the annotations that belong to a certificate.
@@ -128,97 +154,4 @@ fn difference(order: &[u8], number: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::der::element;
-    use crate::stage::{self, StageStatement};
-    use crate::{Algorithm as KeyAlgorithm, PrivateKey, Signer};
-
-    fn der(r: &[u8], s: &[u8]) -> Vec<u8> {
-        let integer = |number: &[u8]| {
-            let number = trimmed(number);
-            let sign = if number.first().is_some_and(|byte| *byte >= 0x80) {
-                vec![0]
-            } else {
-                vec![]
-            };
-            [
-                vec![2, u8::try_from(number.len() + sign.len()).unwrap()],
-                sign,
-                number.to_vec(),
-            ]
-            .concat()
-        };
-        let body = [integer(r), integer(s)].concat();
-        [vec![0x30, u8::try_from(body.len()).unwrap()], body].concat()
-    }
-
-    fn other_form(signature: &[u8]) -> Vec<u8> {
-        let (_, body, _) = element(signature).unwrap();
-        let (_, r, rest) = element(body).unwrap();
-        let (_, s, _) = element(rest).unwrap();
-        der(r, &difference(&P256_ORDER, trimmed(s)).unwrap())
-    }
-
-    #[test]
-    fn the_other_form_of_a_signature_verifies_and_is_the_same_evidence() {
-        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-        for number in 0..32_u8 {
-            let signature = key.sign(&[number]).unwrap();
-            let other = other_form(&signature);
-            assert_ne!(signature, other);
-            key.public_key()
-                .verify(&[number], &other)
-                .expect("the other form is a signature too");
-            assert_eq!(of(&[number], &signature), of(&[number], &other));
-            assert_ne!(of(&[number], &signature), of(&[number, 0], &signature));
-        }
-    }
-
-    #[test]
-    fn white_space_around_a_bundle_changes_nothing() {
-        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-        let claim = StageStatement {
-            stage: "ci".into(),
-            repository: "shop/web".parse().unwrap(),
-            tag: None,
-            nonce: None,
-        };
-        let statement = stage::build(&Digest::sha256(b"image"), &claim).unwrap();
-        let first = Bundle::sign(&statement, &key).unwrap().to_json().unwrap();
-        let wrapped = format!(" {first}\n");
-        assert_eq!(
-            fingerprint(first.as_bytes(), None),
-            fingerprint(wrapped.as_bytes(), None)
-        );
-        let again = Bundle::sign(&statement, &key).unwrap().to_json().unwrap();
-        assert_ne!(
-            fingerprint(first.as_bytes(), None),
-            fingerprint(again.as_bytes(), None),
-            "signing again is new evidence"
-        );
-    }
-
-    #[test]
-    fn what_is_no_ecdsa_signature_counts_as_it_is() {
-        assert_eq!(ecdsa(&[1, 2, 3]), None);
-        assert_ne!(of(b"x", &[1, 2, 3]), of(b"x", &[1, 2, 4]));
-        assert_eq!(
-            fingerprint(b"p", Some("AQID")),
-            fingerprint(b"p", Some(" AQID\n"))
-        );
-    }
-
-    /// What is beside a signature makes it no other one: else whoever adds a letter to an old one would have a new one.
-    #[test]
-    fn what_is_not_signed_makes_no_other_signature() {
-        let kept = |more: &str| {
-            let text = format!(r#"{{"dev.cosignproject.cosign/signature":"c2ln"{more}}}"#);
-            fingerprint(b"payload", Some(&text))
-        };
-        let bare = fingerprint(b"payload", Some("c2ln"));
-        assert_eq!(kept(""), bare);
-        assert_eq!(kept(r#","dev.sigstore.cosign/certificate":"x""#), bare);
-        assert_ne!(fingerprint(b"other", Some("c2ln")), bare);
-    }
-}
+mod tests;

@@ -22,6 +22,7 @@ use crate::key::KeyId;
 
 pub use document::{DOCUMENT_BYTES_MAX, Document, DocumentError, read_openpgp_document};
 pub use message::read_openpgp_simple_signing;
+pub(crate) use message::signed_parts;
 pub use validity::KeyFault;
 
 /// The longest file of one key that is read, in bytes. Keys that others have signed are longer than they need be: export

@@ -93,7 +93,8 @@ async fn contradiction(
         }
         // Whether it was good is judged at the time at which it came, as it was then.
         RegisteredKey::OpenPgp(key) => {
-            return agreed(row, &read_openpgp_document(&raw, &[*key], at));
+            let read = read_openpgp_document(&raw, &[*key], at);
+            return agreed(row, &read.reading);
         }
     };
     if row.text("format")? == managed::FORMAT {

@@ -5,7 +5,7 @@ use oci::{Digest, ImageReference, RepositoryName};
 
 use super::{Claim, Format, Reading, Unreadable, judge};
 use crate::attestation::{self, Attestation, AttestedSubject};
-use crate::bundle::{Bundle, Content, Material};
+use crate::bundle::{Bundle, BundleError, Content, Material};
 use crate::dsse::{self, Envelope};
 use crate::excerpt::excerpt;
 use crate::key::PublicKey;
@@ -57,8 +57,12 @@ fn parse(bytes: &[u8]) -> Result<Parsed, Unreadable> {
     // A bundle has no `payloadType`, and an envelope no `mediaType`: nothing is both.
     let (envelope, hint) = match Envelope::parse(bytes) {
         Ok(envelope) => {
-            let named = envelope.signatures.first();
-            let hint = named.and_then(|signature| signature.keyid.clone());
+            // As in a bundle: whoever adds a signature of their own to an old one must not make it a newer one.
+            let [signature] = envelope.signatures.as_slice() else {
+                let count = envelope.signatures.len();
+                return Err(BundleError::Signatures { count }.into());
+            };
+            let hint = signature.keyid.clone();
             (envelope, hint)
         }
         Err(_) => of_bundle(bytes)?,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MESSAGE_BYTES_MAX, OpenPgpKey, read_openpgp_simple_signing};
 use crate::encoding::{from_base64, to_base64};
-use crate::evidence::{Reading, Unreadable};
+use crate::evidence::{Dated, Reading, Unreadable};
 use crate::excerpt::excerpt;
 use crate::strict::{self, JsonError};
 
@@ -51,10 +51,10 @@ impl Document {
 
 /// Reads a signature in its document; see [`read_openpgp_simple_signing`].
 #[must_use]
-pub fn read_openpgp_document(bytes: &[u8], keys: &[OpenPgpKey], now: i64) -> Reading {
+pub fn read_openpgp_document(bytes: &[u8], keys: &[OpenPgpKey], now: i64) -> Dated {
     match Document::parse(bytes) {
         Ok(document) => read_openpgp_simple_signing(&document.message, keys, now),
-        Err(error) => Reading::unreadable(Unreadable::OpenPgp(error.to_string())),
+        Err(error) => Reading::unreadable(Unreadable::OpenPgp(error.to_string())).into(),
     }
 }
 

@@ -6,18 +6,31 @@ use std::io::{BufReader, Read};
 
 use pgp::composed::{Deserializable, DetachedSignature, Message};
 use pgp::packet::{Signature, SignatureType};
+use pgp::types::SignatureBytes;
 
 use super::validity::{self, KeyFault, Part};
 use super::{MESSAGE_BYTES_MAX, OpenPgpKey};
 use crate::cosign::{PAYLOAD_BYTES_MAX, PayloadError, SimpleSigning};
-use crate::evidence::{Claim, Format, Reading, Unreadable, Untrusted, claim_of};
+use crate::evidence::{Claim, Dated, Format, Reading, Unreadable, Untrusted, claim_of};
 use crate::verified::Verified;
 
-/// Reads a signature as podman and skopeo write it, and says whose it is. A key or a signature that has ended at `now`, in
-/// milliseconds since the epoch, makes nothing true; the times that a signer claims can only take away.
+/// Reads a signature as podman and skopeo write it, and says whose it is and when it ends, if its signer set an end. A key or a
+/// signature that has ended at `now`, in milliseconds since the epoch, makes nothing true; the times that a signer claims can only take
+/// away.
 #[must_use]
-pub fn read_openpgp_simple_signing(bytes: &[u8], keys: &[OpenPgpKey], now: i64) -> Reading {
-    read(bytes, keys, seconds(now)).unwrap_or_else(Reading::unreadable)
+pub fn read_openpgp_simple_signing(bytes: &[u8], keys: &[OpenPgpKey], now: i64) -> Dated {
+    read(bytes, keys, seconds(now)).unwrap_or_else(|why| Reading::unreadable(why).into())
+}
+
+/// What a message signs, and of its signature the number that nobody can change without the key: of two numbers the first, since ECDSA
+/// allows another second one beside it. `None` for what is no message with one signature that can be believed. Not verified.
+pub(crate) fn signed_parts(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (message, payload) = open(bytes).ok()?;
+    let number = match only_signature(&message).ok()?.signature()? {
+        SignatureBytes::Mpis(numbers) => numbers.first()?.as_ref().to_vec(),
+        SignatureBytes::Native(bytes) => bytes.get(..bytes.len() / 2)?.to_vec(),
+    };
+    Some((payload, number))
 }
 
 /// OpenPGP counts seconds in 32 bits: times beyond are its last one.
@@ -25,14 +38,20 @@ fn seconds(milliseconds: i64) -> u32 {
     u32::try_from((milliseconds / 1_000).max(0)).unwrap_or(u32::MAX)
 }
 
-fn read(bytes: &[u8], keys: &[OpenPgpKey], now: u32) -> Result<Reading, Unreadable> {
+fn read(bytes: &[u8], keys: &[OpenPgpKey], now: u32) -> Result<Dated, Unreadable> {
     let (message, payload) = open(bytes)?;
     let signature = only_signature(&message)?;
     let claim = claim(&payload)?;
+    let dated = |reading| Dated {
+        reading,
+        trusted_at: None,
+        ends_at: validity::end(signature).map(|end| end.saturating_mul(1_000)),
+    };
     let why = match signer(&message, signature, keys) {
         Signer::Found(key, part) => match fault(key, part, signature, now) {
             None => {
-                return Ok(Reading::Verified(Verified::new(claim, key.id().clone())));
+                let verified = Verified::new(claim, key.id().clone());
+                return Ok(dated(Reading::Verified(verified)));
             }
             Some(why) => openpgp(key, why),
         },
@@ -41,7 +60,7 @@ fn read(bytes: &[u8], keys: &[OpenPgpKey], now: u32) -> Result<Reading, Unreadab
             hint: hint(signature),
         },
     };
-    Ok(Reading::Unverified { claim, why })
+    Ok(dated(Reading::Unverified { claim, why }))
 }
 
 fn openpgp(key: &OpenPgpKey, why: KeyFault) -> Untrusted {

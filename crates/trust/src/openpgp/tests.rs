@@ -21,7 +21,7 @@ fn key(name: &str) -> OpenPgpKey {
 
 fn read(name: &str, keys: &[&str], now: i64) -> Reading {
     let keys: Vec<OpenPgpKey> = keys.iter().map(|name| key(name)).collect();
-    read_openpgp_simple_signing(&file(name), &keys, now)
+    read_openpgp_simple_signing(&file(name), &keys, now).reading
 }
 
 #[track_caller]
@@ -104,6 +104,25 @@ fn a_signature_that_has_ended_is_none() {
     refused("signature-expired.sig", "long", NOW, KeyFault::Expired);
 }
 
+/// The end that its signer set is kept with it, so that it ends here as well: 30 days after 2020-06-01T00:00:00Z.
+#[test]
+fn a_signature_ends_when_its_signer_said() {
+    const END: i64 = (1_590_969_600 + 30 * 86_400) * 1_000;
+    let document = Document {
+        name: format!("{IMAGE}@0123"),
+        message: file("signature-expired.sig"),
+    };
+    let read = |now| read_openpgp_document(&document.to_bytes(), &[key("long")], now);
+    let before = read(END - 1_000);
+    assert!(matches!(before.reading, Reading::Verified(_)), "{before:?}");
+    assert_eq!((before.ends_at, before.trusted_at), (Some(END), None));
+    assert!(matches!(read(END).reading, Reading::Unverified { .. }));
+    let unknown = read_openpgp_simple_signing(&document.message, &[], IN_2020);
+    assert_eq!(unknown.ends_at, Some(END));
+    let endless = read_openpgp_simple_signing(&file("skopeo-alice.sig"), &[key("alice")], NOW);
+    assert_eq!(endless.ends_at, None);
+}
+
 #[test]
 fn weak_hashes_and_keys_are_not_believed() {
     unreadable("sha1.sig", "SHA1");
@@ -117,7 +136,7 @@ fn a_subkey_that_is_not_bound_in_both_directions_signs_nothing() {
     let reading = |change: &dyn Fn(&mut OpenPgpKey)| {
         let mut key = key("subkey");
         change(&mut key);
-        match read_openpgp_simple_signing(&file("skopeo-subkey.sig"), &[key], NOW) {
+        match read_openpgp_simple_signing(&file("skopeo-subkey.sig"), &[key], NOW).reading {
             Reading::Unverified {
                 why: Untrusted::OpenPgp { why, .. },
                 ..
@@ -164,7 +183,7 @@ fn a_changed_byte_is_never_believed() {
     for at in 0..whole.len() {
         let mut changed = whole.clone();
         changed[at] ^= 1;
-        let reading = read_openpgp_simple_signing(&changed, &keys, NOW);
+        let reading = read_openpgp_simple_signing(&changed, &keys, NOW).reading;
         if let Reading::Verified(claim) = reading {
             // What is not signed is how it is wrapped: the claim is the same.
             assert_eq!(claim.value().subject.as_str(), IMAGE, "{at}");
@@ -172,11 +191,11 @@ fn a_changed_byte_is_never_believed() {
         }
     }
     for length in 0..whole.len() {
-        let cut = read_openpgp_simple_signing(&whole[..length], &keys, NOW);
+        let cut = read_openpgp_simple_signing(&whole[..length], &keys, NOW).reading;
         assert!(!matches!(cut, Reading::Verified(_)), "{length}");
     }
     let longer = [whole.as_slice(), whole.as_slice()].concat();
-    let twice = read_openpgp_simple_signing(&longer, &keys, NOW);
+    let twice = read_openpgp_simple_signing(&longer, &keys, NOW).reading;
     assert!(!matches!(twice, Reading::Verified(_)), "{twice:?}");
 }
 
@@ -223,7 +242,7 @@ fn a_document_holds_one_message_and_nothing_else() {
     assert_eq!(Document::parse(&text), Ok(document));
     let keys = [key("alice")];
     assert!(matches!(
-        read_openpgp_document(&text, &keys, NOW),
+        read_openpgp_document(&text, &keys, NOW).reading,
         Reading::Verified(_)
     ));
     let text = String::from_utf8(text).unwrap();
@@ -237,7 +256,7 @@ fn a_document_holds_one_message_and_nothing_else() {
         let changed = text.replacen(from, to, 1);
         assert_ne!(changed, text);
         assert!(Document::parse(changed.as_bytes()).is_err(), "{to}");
-        let reading = read_openpgp_document(changed.as_bytes(), &keys, NOW);
+        let reading = read_openpgp_document(changed.as_bytes(), &keys, NOW).reading;
         assert!(matches!(reading, Reading::Unreadable { .. }), "{to}");
     }
 }
@@ -247,7 +266,7 @@ proptest::proptest! {
     fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>, at in 0..300_usize, to: u8) {
         let keys = [key("alice")];
         let believed = |bytes: &[u8]| {
-            matches!(read_openpgp_simple_signing(bytes, &keys, NOW), Reading::Verified(_))
+            matches!(read_openpgp_simple_signing(bytes, &keys, NOW).reading, Reading::Verified(_))
         };
         proptest::prop_assert!(!believed(&bytes));
         let _ = OpenPgpKey::parse(&bytes);

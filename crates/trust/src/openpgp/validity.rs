@@ -157,10 +157,14 @@ fn newest<'a>(
 
 /// Whether a signature says of itself that it is over.
 pub(super) fn is_over(signature: &Signature, now: u32) -> bool {
-    match (signature.created(), signature.signature_expiration_time()) {
-        (Some(created), Some(lasts)) => is_past(created, lasts, now),
-        _ => false,
-    }
+    end(signature).is_some_and(|end| end <= i64::from(now))
+}
+
+/// The first second since the epoch at which a signature says of itself that it is over (RFC 9580 section 5.2.3.18): seconds after it
+/// was made; none at all mean never. Only the part that is signed is asked.
+pub(super) fn end(signature: &Signature) -> Option<i64> {
+    let (created, lasts) = (signature.created()?, signature.signature_expiration_time()?);
+    (lasts.as_secs() > 0).then(|| i64::from(created.as_secs()) + i64::from(lasts.as_secs()))
 }
 
 fn has_ended(created: Timestamp, signature: &Signature, now: u32) -> bool {

@@ -51,6 +51,9 @@
 //! | attestation with another subject | `trust/tests/sigstore/attacks.rs` | `an_attestation_with_another_subject` | `Refusal::OtherSubject` |
 //! | attestation with another subject | `trust/tests/sigstore/attacks.rs` | `a_subject_whose_hash_stands_under_another_algorithm` | `Refusal::OtherSubject` |
 //! | attestation with another subject | `trust/src/enclosed.rs` | `attack_an_attestation_with_another_subject` | `EnclosedError::Subject` |
+//! | a name like another's | `trust/tests/sigstore/attacks.rs` | `a_branch_that_is_named_like_a_tag` | `Refusal::OtherIdentity` |
+//! | an old signature made new | `trust/src/fingerprint/tests.rs` | `attack_an_old_attestation_in_a_new_wrapping` | `fingerprint` |
+//! | an old signature made new | `trust/src/fingerprint/tests.rs` | `attack_an_old_openpgp_signature_in_a_new_wrapping` | `fingerprint` |
 //! | receipt of another policy | `trust/src/receipt/tests.rs` | `attack_a_receipt_of_another_policy` | `receipt-of-other-policy` |
 //! | receipt of another policy | `trust/src/receipt/tests.rs` | `attack_a_receipt_of_another_gate` | `receipt-of-other-gate` |
 //! | receipt of another policy | `trust/src/receipt/tests.rs` | `attack_an_old_receipt_again` | `receipt-rolled-back` |
@@ -65,7 +68,7 @@ use std::fs;
 use std::path::Path;
 
 /// The attacks that must fail closed, each for its own reason.
-const ATTACKS: [&str; 9] = [
+const ATTACKS: [&str; 11] = [
     "swapped bundle contents",
     "expired certificate",
     "revoked key",
@@ -73,6 +76,8 @@ const ATTACKS: [&str; 9] = [
     "duplicate JSON keys",
     "another digest or repository",
     "attestation with another subject",
+    "a name like another's",
+    "an old signature made new",
     "receipt of another policy",
     "a log that forks or shrinks",
 ];
