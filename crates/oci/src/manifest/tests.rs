@@ -156,6 +156,16 @@ fn shapes() {
             &[media::COSIGN_SIMPLE_SIGNING, media::COSIGN_SIMPLE_SIGNING],
             Evidence,
         ),
+        (
+            media::COSIGN_REFERRER_SIGNATURE,
+            &[media::COSIGN_SIMPLE_SIGNING],
+            Evidence,
+        ),
+        (
+            media::COSIGN_REFERRER_SIGNATURE,
+            &[media::COSIGN_SIMPLE_SIGNING, media::OCI_LAYER_GZIP],
+            Other,
+        ),
         (media::OCI_CONFIG, &[media::DSSE], Evidence),
         // one layer that can hold files, and it is no evidence
         (
