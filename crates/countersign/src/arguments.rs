@@ -2,8 +2,8 @@
 
 use crate::command::{
     account, advisories, affected, attest, audit, backup, bundle, check, demo, events, gate, gc,
-    grant, import_signatures, key, login, policy, sbom, scan, serve, sign, stock, team, token, trust, verify,
-    verify_attestation, webhook,
+    grant, import_signatures, key, login, policy, sbom, scan, serve, sign, stock, team, token,
+    trust, verify, verify_attestation, webhook,
 };
 use crate::context::ServerFlags;
 use crate::output::ColourChoice;
