@@ -1,7 +1,7 @@
 //! Signatures that skopeo wrote into a lookaside store, because the registry keeps none: `countersign import-signatures` takes them from
 //! the folder and over HTTP, they count, and one of another image is left out.
 
-use crate::harness::{OtherRegistry, Place, Shop, temporary, until};
+use crate::harness::{OtherRegistry, Place, Program, Shop, temporary, until};
 use crate::openpgp::{self, Gpg};
 use crate::signing::{Pushed, pushed, text};
 use std::net::{TcpListener, TcpStream};
@@ -24,14 +24,13 @@ impl Signing<'_> {
             .join(format!("store-{}", place.release()))
     }
 
-    /// skopeo of a place copies an image to the other registry, signs it, and keeps the signature in the store.
-    fn copy(&self, place: Place, image: &Pushed) {
-        let (robot, host) = (self.shop.actor("ci-shop"), self.other.host());
-        let store = self.store(place);
+    /// skopeo of a place copies from one reference to another, and knows the store of the other registry.
+    fn skopeo(&self, place: Place, from: &str, to: &str) -> Program {
+        let (host, store) = (self.other.host(), self.store(place));
         // The older word and the newer one for the same.
         let word = match place {
-            Place::Here => "sigstore-staging",
-            Place::Debian13 => "lookaside-staging",
+            Place::Here => "sigstore",
+            Place::Debian13 => "lookaside",
         };
         let settings = self
             .folder
@@ -39,10 +38,7 @@ impl Signing<'_> {
             .join(format!("registries-{}", place.release()));
         std::fs::create_dir_all(&settings).unwrap();
         std::fs::create_dir_all(&store).unwrap();
-        let yaml = format!(
-            "docker:\n  {host}:\n    {word}: file://{}\n",
-            store.display()
-        );
+        let yaml = format!("docker:\n  {host}:\n    {word}: file://{}\n", store.display());
         std::fs::write(settings.join("other.yaml"), yaml).unwrap();
         place
             .program("skopeo")
@@ -50,15 +46,30 @@ impl Signing<'_> {
             .env("HOME", self.folder.path())
             .args(["--insecure-policy", "--registries.d", text(&settings)])
             .args(["copy", "--preserve-digests", "--src-tls-verify=false"])
-            .args(["--dest-tls-verify=false", "--remove-signatures"])
-            .args(["--src-creds", &robot.credentials()])
-            .args(["--sign-by", &self.fingerprint])
-            .arg(format!(
-                "docker://{}/{}",
-                self.shop.server.host(),
-                image.image
-            ))
-            .arg(format!("docker://{host}/{}", image.image))
+            .args(["--dest-tls-verify=false"])
+            .arg(format!("docker://{from}"))
+            .arg(format!("docker://{to}"))
+    }
+
+    fn references(&self, image: &Pushed) -> (String, String) {
+        let at = |host: String| format!("{host}/{}", image.image);
+        (at(self.shop.server.host()), at(self.other.host()))
+    }
+
+    /// Copies an image to the other registry and signs it, so that the signature is kept in the store.
+    fn copy(&self, place: Place, image: &Pushed) {
+        let (here, there) = self.references(image);
+        self.skopeo(place, &here, &there)
+            .args(["--remove-signatures", "--sign-by", &self.fingerprint])
+            .args(["--src-creds", &self.shop.actor("ci-shop").credentials()])
+            .ok();
+    }
+
+    /// Copies it back, with what the store has of it.
+    fn copy_back(&self, place: Place, image: &Pushed) {
+        let (here, there) = self.references(image);
+        self.skopeo(place, &there, &here)
+            .args(["--dest-creds", &self.shop.actor("ci-shop").credentials()])
             .ok();
     }
 
@@ -152,6 +163,11 @@ fn signatures_come_in_from_a_lookaside_that_skopeo_wrote() {
         let files = Files::serve(&store);
         let said = signing.imports(&format!("http://127.0.0.1:{}", files.port), &image);
         assert!(said.contains("1 handed in"), "{said}");
+        signing.counts(&image);
+        // Whoever has it in their settings needs no command of ours.
+        let image = pushed(&shop, &format!("along-{}", place.release()));
+        signing.copy(place, &image);
+        signing.copy_back(place, &image);
         signing.counts(&image);
         println!("lookaside of Debian {}: taken over", place.release());
     }
