@@ -38,7 +38,10 @@ impl Signing<'_> {
             .join(format!("registries-{}", place.release()));
         std::fs::create_dir_all(&settings).unwrap();
         std::fs::create_dir_all(&store).unwrap();
-        let yaml = format!("docker:\n  {host}:\n    {word}: file://{}\n", store.display());
+        let yaml = format!(
+            "docker:\n  {host}:\n    {word}: file://{}\n",
+            store.display()
+        );
         std::fs::write(settings.join("other.yaml"), yaml).unwrap();
         place
             .program("skopeo")
