@@ -5,8 +5,9 @@
 mod blobs;
 mod challenge;
 mod manifests;
-mod redirect;
+pub(crate) mod redirect;
 mod referrers;
+mod signatures;
 mod tags;
 mod tokens;
 mod trust;

@@ -4,6 +4,7 @@
 //!   protocol), and our own API.
 //! - [`api`] are the wire types; the server uses the same ones.
 //! - [`webhook`] signs, verifies and delivers notifications.
+//! - [`lookaside`] reads the signatures that podman and skopeo keep beside a registry.
 //! - [`witness`] asks another server to sign a checkpoint of the audit log.
 //! - [`docker_config`] reads the log-ins that docker keeps; reading and writing files is deliberately left to the binary.
 //!
@@ -30,6 +31,7 @@ pub mod distribution;
 pub mod docker_config;
 mod error;
 mod limits;
+pub mod lookaside;
 mod options;
 mod text;
 mod transport;

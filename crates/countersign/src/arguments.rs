@@ -2,8 +2,8 @@
 
 use crate::command::{
     account, advisories, affected, attest, audit, backup, bundle, check, demo, events, gate, gc,
-    grant, key, login, policy, sbom, scan, serve, sign, stock, team, token, trust, verify,
-    verify_attestation, webhook,
+    grant, import_signatures, key, login, policy, sbom, scan, serve, sign, stock, team, token,
+    trust, verify, verify_attestation, webhook,
 };
 use crate::context::ServerFlags;
 use crate::output::ColourChoice;
@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Sign(sign::Sign),
     /// Say something about an image: provenance, an SBOM, a test's result.
     Attest(attest::Attest),
+    /// Take the signatures of podman and skopeo from a lookaside store.
+    ImportSignatures(import_signatures::ImportSignatures),
     /// Read what is said about an image, by the given keys.
     VerifyAttestation(verify_attestation::VerifyAttestation),
     /// Say whose signatures stand behind images, and why others do not count.

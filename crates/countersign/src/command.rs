@@ -13,6 +13,7 @@ pub(crate) mod events;
 pub(crate) mod gate;
 pub(crate) mod gc;
 pub(crate) mod grant;
+pub(crate) mod import_signatures;
 pub(crate) mod key;
 pub(crate) mod login;
 pub(crate) mod policy;
@@ -48,6 +49,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Key(command) => command.run(server).await,
         Command::Sign(command) => command.run(server).await,
         Command::Attest(command) => command.run(server).await,
+        Command::ImportSignatures(command) => command.run(server).await,
         Command::VerifyAttestation(command) => command.run(server).await,
         Command::Verify(command) => command.run(server).await,
         Command::Bundle(command) => command.run(server).await,

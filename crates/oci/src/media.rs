@@ -52,6 +52,8 @@ pub const SIGSTORE_BUNDLE_V02: &str = "application/vnd.dev.sigstore.bundle+json;
 pub const SIGSTORE_BUNDLE_V01: &str = "application/vnd.dev.sigstore.bundle+json;version=0.1";
 /// cosign's signed payload in a `sha256-….sig` manifest.
 pub const COSIGN_SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// The configuration of what cosign attaches as a referrer in its experimental mode for OCI 1.1, in place of the `.sig` tag.
+pub const COSIGN_REFERRER_SIGNATURE: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
 /// A signature by OpenPGP in the JSON in which podman and skopeo hand it to a registry; ours, as nobody else keeps one so.
 pub const OPENPGP_SIGNATURE: &str = "application/vnd.countersign.openpgp-signature.v2+json";
 /// DSSE envelope.
@@ -114,7 +116,10 @@ pub fn is_evidence_layer(media_type: &str) -> bool {
 /// Whether a configuration of this type belongs to evidence: empty, or itself on the list of evidence types.
 #[must_use]
 pub fn is_evidence_config(media_type: &str) -> bool {
-    media_type == OCI_EMPTY || media_type == NOTATION_SIGNATURE || is_evidence_layer(media_type)
+    matches!(
+        media_type,
+        OCI_EMPTY | NOTATION_SIGNATURE | COSIGN_REFERRER_SIGNATURE
+    ) || is_evidence_layer(media_type)
 }
 
 /// Whether cosign wraps a layer of this type with an image configuration (`sha256-….sig` and `.att` tags).
@@ -220,6 +225,7 @@ mod tests {
         for media_type in [
             OCI_EMPTY,
             NOTATION_SIGNATURE,
+            COSIGN_REFERRER_SIGNATURE,
             "application/vnd.oci.imagery.config",
             "application/vnd.cncf.helm.config.v1+json",
             "application/vnd.wasm.config.v0+json",

@@ -36,7 +36,7 @@ pub use certified::{
     Anchors, CertifiedClaim, Dated, NoClaim, Signers, certified_signature, read_any_bundle,
     read_any_layer, read_certified_bundle, read_certified_layer,
 };
-pub use notation::read_notation;
+pub use notation::{NotationTerms, read_notation};
 
 /// The longest signed statement or payload that makes a claim, in bytes. Attestations may be longer.
 pub const CLAIM_BYTES_MAX: usize = 64 * 1024;

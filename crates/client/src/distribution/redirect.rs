@@ -5,33 +5,34 @@ use http::header::LOCATION;
 use reqwest::{Method, Url};
 
 use crate::limits::{CALL_TIMEOUT, REDIRECTS_MAX};
-use crate::transport::{Answer, send, shown};
+use crate::transport::{Answer, Transport, send, shown};
 use crate::{Client, Error};
 
 impl Client {
     /// Follows the answer's redirects, if it is one, without credentials.
-    pub(super) async fn follow(
-        &self,
-        mut answer: Answer,
-        method: &Method,
-    ) -> Result<Answer, Error> {
-        for _ in 0..REDIRECTS_MAX {
-            if !answer.status().is_redirection() {
-                return Ok(answer);
-            }
-            let next = target(answer.url(), answer.header(LOCATION.as_str()))?;
-            answer = send(
-                self.transport.request(method.clone(), next.clone()),
-                &next,
-                CALL_TIMEOUT,
-            )
-            .await?;
-        }
-        if answer.status().is_redirection() {
-            return Err(refuse(answer.url(), "too many redirects"));
-        }
-        Ok(answer)
+    pub(super) async fn follow(&self, answer: Answer, method: &Method) -> Result<Answer, Error> {
+        follow(&self.transport, answer, method).await
     }
+}
+
+/// The same for whoever asks without a log-in.
+pub(crate) async fn follow(
+    transport: &Transport,
+    mut answer: Answer,
+    method: &Method,
+) -> Result<Answer, Error> {
+    for _ in 0..REDIRECTS_MAX {
+        if !answer.status().is_redirection() {
+            return Ok(answer);
+        }
+        let next = target(answer.url(), answer.header(LOCATION.as_str()))?;
+        let request = transport.request(method.clone(), next.clone());
+        answer = send(request, &next, CALL_TIMEOUT).await?;
+    }
+    if answer.status().is_redirection() {
+        return Err(refuse(answer.url(), "too many redirects"));
+    }
+    Ok(answer)
 }
 
 /// Where a `Location` points, seen from the address that sent it.

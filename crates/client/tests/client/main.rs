@@ -14,6 +14,7 @@ mod pull;
 mod push;
 mod referrers;
 mod server;
+mod signatures;
 mod tls;
 mod trust;
 mod webhooks;

@@ -1,4 +1,4 @@
-//! Signatures by the real cosign, in both of its formats: they count when their key is registered, and the reason says so when it
+//! Signatures by the real cosign, in all of its formats: they count when their key is registered, and the reason says so when it
 //! is not. cosign makes the keys too; the server gets them as it gets our own.
 
 use crate::harness::{Actor, ImageParts, Program, Shop, client_program, push_tagged, small_layer};
@@ -13,6 +13,8 @@ enum Format {
     Tag,
     /// A sigstore bundle v0.3 as a referrer, as cosign 3 does.
     Bundle,
+    /// What is in the `.sig` manifest as a referrer, as cosign 2 does in its experimental mode for OCI 1.1.
+    Referrer,
 }
 
 struct Cosign<'a> {
@@ -62,13 +64,21 @@ impl Cosign<'_> {
         let newest = newest_cosign();
         let (program, flags): (PathBuf, &[&str]) = match (format, &newest) {
             (Format::Tag, _) => (client_program("cosign"), &["sign"]),
+            (Format::Referrer, _) => (
+                client_program("cosign"),
+                &["sign", "--registry-referrers-mode=oci-1-1"],
+            ),
             (Format::Bundle, Some(cosign_3)) => {
                 (cosign_3.clone(), &["sign", "--use-signing-config=false"])
             }
             (Format::Bundle, None) => return self.attest(who, key, &image, annotations),
         };
         self.log_in(&program, who);
-        let sign = self.run(&program, who).args(flags).args([
+        let sign = match format {
+            Format::Referrer => self.run(&program, who).env("COSIGN_EXPERIMENTAL", "1"),
+            Format::Tag | Format::Bundle => self.run(&program, who),
+        };
+        let sign = sign.args(flags).args([
             "--key",
             key,
             "--tlog-upload=false",
@@ -133,7 +143,7 @@ fn pushed(shop: &Shop, name: &str) -> (String, String) {
 }
 
 #[test]
-fn both_formats_count_with_a_registered_key() {
+fn all_formats_count_with_a_registered_key() {
     let shop = Shop::open(&[]);
     let cosign = Cosign {
         shop: &shop,
@@ -145,9 +155,14 @@ fn both_formats_count_with_a_registered_key() {
     let stranger = cosign.generate(robot, "stranger");
     register(&shop, &registered, "ci-shop", "shop/**");
 
-    for (format, name) in [(Format::Tag, "by-tag"), (Format::Bundle, "by-bundle")] {
+    for (format, name) in [
+        (Format::Tag, "by-tag"),
+        (Format::Bundle, "by-bundle"),
+        (Format::Referrer, "by-referrer"),
+    ] {
         let (image, by_digest) = pushed(&shop, name);
-        cosign.sign(format, "ci-shop", &stranger, &by_digest, &[]);
+        // The role signer is enough for that.
+        cosign.sign(format, "quentin", &stranger, &by_digest, &[]);
         let verdict = shop.gate(&image);
         verdict.is("deny");
         assert!(

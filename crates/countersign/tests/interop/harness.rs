@@ -11,6 +11,7 @@ mod image;
 mod layer;
 mod layout;
 mod notary;
+mod other_registry;
 mod people;
 mod place;
 mod places;
@@ -34,6 +35,7 @@ pub(crate) use layer::{
 };
 pub(crate) use layout::{Layout, file_of_layer};
 pub(crate) use notary::{Notary, NotaryServer, self_signed};
+pub(crate) use other_registry::OtherRegistry;
 pub(crate) use people::{Actor, KEY_PASSWORD};
 pub(crate) use place::Place;
 pub(crate) use places::{cache, client_program, suites, temporary, venv_python};

@@ -1,5 +1,5 @@
 //! Signatures by GPG: skopeo signs while it copies to the server, with no setting but the key; they count once the key is registered with a
-//! proof by gpg, skopeo itself finds them there under a `policy.json`, and a key that its owner revokes loses them in neither.
+//! proof by gpg, skopeo and podman find them there under a `policy.json`, and a key that its owner revokes loses them in neither.
 
 use crate::harness::{ImageParts, Place, Program, Shop, curl, push_tagged, small_layer};
 use base64::Engine;
@@ -19,6 +19,11 @@ impl Gpg {
         std::fs::create_dir_all(&home).unwrap();
         std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
         Self { home }
+    }
+
+    /// Its folder.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
     }
 
     fn run(&self, arguments: &[&str]) -> String {
@@ -199,27 +204,74 @@ fn what_skopeo_signs_by_gpg_counts_and_skopeo_finds_it_again() {
     }
 }
 
-/// Whether skopeo of a place takes an image under a policy that wants a signature by the key in this file.
-fn is_taken(shop: &Shop, gpg: &Gpg, place: Place, key: &Path, image: &str) -> bool {
+/// What asks for signatures before it takes an image.
+#[derive(Clone, Copy, Debug)]
+enum Puller {
+    Skopeo,
+    Podman,
+}
+
+/// Whether a program of a place takes an image under a policy that wants a signature by the key in this file.
+fn is_taken(
+    shop: &Shop,
+    gpg: &Gpg,
+    (puller, place): (Puller, Place),
+    key: &Path,
+    image: &str,
+) -> bool {
     let folder = crate::harness::temporary();
     let required = serde_json::json!({
         "default": [{"type": "signedBy", "keyType": "GPGKeys", "keyPath": key}],
     });
     let policy = folder.path().join("policy.json");
     std::fs::write(&policy, required.to_string()).unwrap();
-    let done = place
-        .program("skopeo")
-        .env("GNUPGHOME", &gpg.home)
-        .env("HOME", folder.path())
-        .arg("--policy")
-        .arg(&policy)
-        .args(["copy", "--src-tls-verify=false", "--remove-signatures"])
-        .args(["--src-creds", &shop.actor("ci-shop").credentials()])
-        .arg(format!("docker://{}/{image}", shop.server.host()))
-        .arg(format!("dir:{}", folder.path().join("copy").display()))
-        .run();
-    done.code == Some(0)
+    let (at, credentials) = (
+        format!("{}/{image}", shop.server.host()),
+        shop.actor("ci-shop").credentials(),
+    );
+    let run = |name: &str| {
+        place
+            .program(name)
+            .env("GNUPGHOME", &gpg.home)
+            .env("HOME", folder.path())
+    };
+    let done = match puller {
+        Puller::Skopeo => run("skopeo")
+            .arg("--policy")
+            .arg(&policy)
+            .args(["copy", "--src-tls-verify=false", "--remove-signatures"])
+            .args(["--src-creds", &credentials])
+            .arg(format!("docker://{at}"))
+            .arg(format!("dir:{}", folder.path().join("copy").display()))
+            .run(),
+        Puller::Podman => run("podman")
+            .env("PODMAN_IGNORE_CGROUPSV1_WARNING", "1")
+            .arg("--root")
+            .arg(folder.path().join("root"))
+            .arg("--runroot")
+            .arg(folder.path().join("run"))
+            .args(["--storage-driver", "vfs", "pull", "--signature-policy"])
+            .arg(&policy)
+            .args(["--tls-verify=false", "--creds", &credentials, &at])
+            .run(),
+    };
+    let is_taken = done.code == Some(0);
+    // For no other reason than that.
+    assert!(
+        is_taken || done.err.to_lowercase().contains("signature"),
+        "{}",
+        done.all()
+    );
+    is_taken
 }
+
+/// Everything that asks.
+const PULLERS: [(Puller, Place); 4] = [
+    (Puller::Skopeo, Place::Here),
+    (Puller::Skopeo, Place::Debian13),
+    (Puller::Podman, Place::Here),
+    (Puller::Podman, Place::Debian13),
+];
 
 #[test]
 fn podmans_signature_and_one_that_was_made_apart_count_and_are_found() {
@@ -232,6 +284,9 @@ fn podmans_signature_and_one_that_was_made_apart_count_and_are_found() {
     let robot = shop.actor("ci-shop");
     let key = folder.path().join("ci.gpg");
     gpg.run(&["--output", key.to_str().unwrap(), "--export", &fingerprint]);
+    let stranger = folder.path().join("stranger.gpg");
+    let other = gpg.generate("other@shop.example");
+    gpg.run(&["--output", stranger.to_str().unwrap(), "--export", &other]);
 
     let pushed = |name: &str| {
         let image = format!("shop/{name}:1");
@@ -248,20 +303,21 @@ fn podmans_signature_and_one_that_was_made_apart_count_and_are_found() {
             shop.gate(image).counted("ci"),
             ["ci-shop".to_owned()].into()
         );
-        for place in [Place::Here, Place::Debian13] {
-            assert!(
-                is_taken(&shop, &gpg, place, &key, image),
-                "{place:?}: {image}"
-            );
+        for puller in PULLERS {
+            let asks_for = |key: &Path| is_taken(&shop, &gpg, puller, key, image);
+            assert!(asks_for(&key), "{puller:?}: {image}");
+            assert!(!asks_for(&stranger), "{puller:?}: {image}");
         }
     };
 
     // podman signs what it pushes.
     let (image, _) = pushed("by-podman");
-    assert!(
-        !is_taken(&shop, &gpg, Place::Here, &key, &image),
-        "nobody signed it yet"
-    );
+    for puller in PULLERS {
+        assert!(
+            !is_taken(&shop, &gpg, puller, &key, &image),
+            "{puller:?}: nobody signed it yet"
+        );
+    }
     let podman = |arguments: &[&str]| {
         Program::new("podman")
             .env("GNUPGHOME", &gpg.home)

@@ -51,7 +51,7 @@ fn home(shop: &Shop, who: &Actor) -> PathBuf {
 }
 
 /// `countersign sign` or `attest` as the robot, with its key.
-fn ours(shop: &Shop, arguments: &[&str], at: &str) -> Program {
+pub(crate) fn ours(shop: &Shop, arguments: &[&str], at: &str) -> Program {
     shop.actor("ci-shop").cli(arguments).arg(at)
 }
 

@@ -29,6 +29,7 @@ fn types_must_agree() {
         format!(r#"{{"schemaVersion":2{media_type},"config":{config},"layers":[]}}"#)
     };
     let named = body(r#","mediaType":"application/vnd.docker.distribution.manifest.v2+json""#);
+    let artifact = body(r#","mediaType":"application/vnd.oci.artifact.manifest.v1+json""#);
     for (text, content_type, expect) in [
         (&named, None, Ok(media::DOCKER_MANIFEST)),
         (
@@ -62,6 +63,12 @@ fn types_must_agree() {
             &body(""),
             Some("text/plain"),
             Err("`text/plain` is not the type of a manifest"),
+        ),
+        // what drafts of OCI 1.1 had, and drafts of notation wrote
+        (
+            &artifact,
+            None,
+            Err("`application/vnd.oci.artifact.manifest.v1+json` is not the type of a manifest"),
         ),
         (
             &body(r#","mediaType":"""#),
@@ -155,6 +162,16 @@ fn shapes() {
             media::OCI_CONFIG,
             &[media::COSIGN_SIMPLE_SIGNING, media::COSIGN_SIMPLE_SIGNING],
             Evidence,
+        ),
+        (
+            media::COSIGN_REFERRER_SIGNATURE,
+            &[media::COSIGN_SIMPLE_SIGNING],
+            Evidence,
+        ),
+        (
+            media::COSIGN_REFERRER_SIGNATURE,
+            &[media::COSIGN_SIMPLE_SIGNING, media::OCI_LAYER_GZIP],
+            Other,
         ),
         (media::OCI_CONFIG, &[media::DSSE], Evidence),
         // one layer that can hold files, and it is no evidence

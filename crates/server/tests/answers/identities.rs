@@ -5,12 +5,13 @@ use super::sigstore::{self, ALICE, Certified, ISSUER, SIGNED, b64};
 use super::verifying::fill;
 use super::{get, grant};
 use crate::world::{NOW, World};
-use oci::{Descriptor, Digest, media};
+use oci::{Descriptor, Digest, Reference, media};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SerialNumber,
 };
 use serde_json::{Value, json};
+use store::catalogue::{self, Part};
 use time::OffsetDateTime;
 use trust::evidence::Anchors;
 use trust::notation::{Certificate, EnvelopeKey, Format, Request, Scheme, sign};
@@ -379,11 +380,11 @@ impl Holder {
     fn sign(
         &self,
         format: Format,
-        digest: &Digest,
+        artifact: &Descriptor,
         expiry: Option<i64>,
         stage: Option<&str>,
     ) -> Vec<u8> {
-        let mut artifact = Descriptor::new(media::OCI_INDEX, digest.clone(), 1);
+        let mut artifact = artifact.clone();
         if let Some(stage) = stage {
             let name = "dev.countersign.stage".to_owned();
             artifact.annotations.insert(name, stage.to_owned());
@@ -403,6 +404,17 @@ impl Holder {
     }
 }
 
+/// The image as a signer finds it in the registry.
+async fn found(world: &World, digest: &Digest) -> Descriptor {
+    let (repository, reference) = (
+        "shop/web".parse().unwrap(),
+        Reference::Digest(digest.clone()),
+    );
+    let served = catalogue::served(&world.store, &repository, &reference, Part::Head).await;
+    let served = served.unwrap().unwrap();
+    Descriptor::new(&served.media_type, served.digest, served.size)
+}
+
 #[tokio::test]
 async fn signatures_of_notation_count_in_both_formats() {
     for format in [Format::Jws, Format::Cose] {
@@ -410,7 +422,8 @@ async fn signatures_of_notation_count_in_both_formats() {
         let digest = fill(&world).await;
         let authority = Authority::new();
         let maria = authority.issue("maria", 30);
-        let bytes = maria.sign(format, &digest, None, Some("ci"));
+        let image = found(&world, &digest).await;
+        let bytes = maria.sign(format, &image, None, Some("ci"));
         attach(&world, &digest, Layer::envelope(format, &bytes)).await;
         refused(&world, &digest, &["unknown-key", "CN=maria"]).await;
         // Another of that authority, and that name of another authority.
@@ -444,26 +457,39 @@ async fn what_is_wrong_with_a_signature_of_notation_is_said() {
     let maria = authority.issue("maria", 30);
     let ended = authority.issue("maria", -1);
     let format = Format::Jws;
+    let image = found(&world, &digest).await;
+    let other_image = Descriptor::of(media::OCI_INDEX, b"another image");
+    let longer = Descriptor::new(&image.media_type, digest.clone(), image.size + 1);
+    let other_type = Descriptor::new(media::DOCKER_LIST, digest.clone(), image.size);
     let mut forged: Value =
-        serde_json::from_slice(&maria.sign(format, &digest, None, Some("staging"))).unwrap();
+        serde_json::from_slice(&maria.sign(format, &image, None, Some("staging"))).unwrap();
     let other: Value =
-        serde_json::from_slice(&maria.sign(format, &digest, None, Some("ci"))).unwrap();
+        serde_json::from_slice(&maria.sign(format, &image, None, Some("ci"))).unwrap();
     forged["payload"] = other["payload"].clone();
     for (bytes, parts) in [
         (
-            ended.sign(format, &digest, None, None),
+            ended.sign(format, &image, None, None),
             ["unreadable", "no timestamp says that it was"],
         ),
         (
-            maria.sign(format, &Digest::sha256(b"another image"), None, None),
+            maria.sign(format, &other_image, None, None),
             ["other-digest", "is about sha256:"],
         ),
+        // notation compares the whole descriptor with what the registry has.
         (
-            maria.sign(format, &digest, Some(NOW - 1000), None),
+            maria.sign(format, &longer, None, None),
+            ["unreadable", "of another type or size"],
+        ),
+        (
+            maria.sign(format, &other_type, None, None),
+            ["unreadable", "of another type or size"],
+        ),
+        (
+            maria.sign(format, &image, Some(NOW - 1000), None),
             ["expired", "ended at"],
         ),
         (
-            maria.sign(format, &digest, None, Some("Not A Stage")),
+            maria.sign(format, &image, None, Some("Not A Stage")),
             ["unreadable", "cannot be read"],
         ),
         (
@@ -474,8 +500,10 @@ async fn what_is_wrong_with_a_signature_of_notation_is_said() {
         attach(&world, &digest, Layer::envelope(format, &bytes)).await;
         refused(&world, &digest, &parts).await;
     }
+    reread(&world).await;
+    refused(&world, &digest, &["of another type or size"]).await;
     // Whoever signs for one stage need not name it.
-    let bytes = maria.sign(format, &digest, Some(NOW + 1000), None);
+    let bytes = maria.sign(format, &image, Some(NOW + 1000), None);
     attach(&world, &digest, Layer::envelope(format, &bytes)).await;
     counts(&world, &digest).await;
     world.store.close().await;

@@ -5,8 +5,8 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use trust::RegisteredKey;
 use trust::evidence::{
-    Anchors, Claim, Reading, Signers, read_any_bundle, read_any_layer, read_attestation,
-    read_bundle, read_notation,
+    Anchors, Claim, NotationTerms, Reading, Signers, read_any_bundle, read_any_layer,
+    read_attestation, read_bundle, read_notation,
 };
 use trust::notation::Format;
 use trust::openpgp::read_openpgp_document;
@@ -88,7 +88,12 @@ async fn contradiction(
         }
         RegisteredKey::Notation(identity) => {
             // What was revoked since was not when it was judged.
-            let read = read_notation(Format::of_bytes(&raw), &raw, &[*identity], None, at);
+            let terms = NotationTerms {
+                manifest: None,
+                lists: None,
+                at,
+            };
+            let read = read_notation(Format::of_bytes(&raw), &raw, &[*identity], terms);
             return agreed(row, &read.reading);
         }
         // Whether it was good is judged at the time at which it came, as it was then.

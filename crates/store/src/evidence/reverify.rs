@@ -1,7 +1,7 @@
 //! Evidence of keys that were not known when it arrived, to be read again when a key is registered. Its time stays that of
 //! its arrival.
 
-use oci::Digest;
+use oci::{Digest, RepositoryName};
 use policy::Verdict;
 use serde_json::json;
 use trust::KeyId;
@@ -25,6 +25,8 @@ pub struct UnknownEvidence {
     pub id: i64,
     /// The format, such as `stage`.
     pub format: String,
+    /// The repository that holds it.
+    pub repository: RepositoryName,
     /// The digest that it is attached to.
     pub attached_to: Digest,
     /// The bytes it was read from.
@@ -67,9 +69,10 @@ pub async fn reread(store: &Store, now: i64) -> Result<()> {
 /// is among it, since by whose word these are judged changes too.
 pub async fn unknown(store: &Store, after: i64, limit: u32) -> Result<Vec<UnknownEvidence>> {
     let rows = sqlx::query(
-        "SELECT id, format, attached_to, raw, signature, stored_at FROM evidence \
-         WHERE (verdict IN ($1, $2) OR (verdict IN ($5, $6) AND format IN ('stage', 'cosign-bundle', 'cosign-simple-signing', 'notation'))) \
-         AND withdrawn_at IS NULL AND id > $3 ORDER BY id LIMIT $4",
+        "SELECT e.id, e.format, r.name AS repository, e.attached_to, e.raw, e.signature, e.stored_at \
+         FROM evidence e JOIN repositories r ON r.id = e.repository_id \
+         WHERE (e.verdict IN ($1, $2) OR (e.verdict IN ($5, $6) AND e.format IN ('stage', 'cosign-bundle', 'cosign-simple-signing', 'notation'))) \
+         AND e.withdrawn_at IS NULL AND e.id > $3 ORDER BY e.id LIMIT $4",
     )
     .bind(UNKNOWN_KEY)
     .bind(BAD_SIGNATURE)
@@ -84,6 +87,7 @@ pub async fn unknown(store: &Store, after: i64, limit: u32) -> Result<Vec<Unknow
             Ok(UnknownEvidence {
                 id: row.int("id")?,
                 format: row.text("format")?,
+                repository: row.parsed("repository")?,
                 attached_to: row.digest("attached_to")?,
                 raw: row.bytes("raw")?,
                 signature: row.opt_text("signature")?,

@@ -3,7 +3,7 @@
 //! the end of the evidence, so that a gate says that it has ended.
 //!
 //! A signature names a digest and no repository. The stage is the signed annotation that cosign's signatures have too
-//! (`notation sign --user-metadata`). That the type and size that it names are the manifest's is not asked: the digest says both.
+//! (`notation sign --user-metadata`). The type and size that it names must be the manifest's, as notation itself has it.
 
 use super::certified::Dated;
 use super::{Claim, Format, Reading, Unreadable, Untrusted, check_size};
@@ -17,15 +17,25 @@ use crate::verified::Verified;
 use crate::{cosign, stage};
 use oci::Descriptor;
 
-/// Reads an envelope of notation. `lists`: the revocation lists that are kept; without any, none is asked for. `at`: as of when its
-/// certificates must be valid if no timestamp says otherwise, in milliseconds since 1970.
+/// By what an envelope of notation is judged, besides who may have made it.
+#[derive(Debug, Clone, Copy)]
+pub struct NotationTerms<'a> {
+    /// The manifest that it is attached to, whose type and size it must name; nothing where they are not known. One of another digest
+    /// is for the gate to see.
+    pub manifest: Option<&'a Descriptor>,
+    /// The revocation lists that are kept; without any, none is asked for.
+    pub lists: Option<&'a RevocationLists>,
+    /// As of when its certificates must be valid if no timestamp says otherwise, in milliseconds since 1970.
+    pub at: i64,
+}
+
+/// Reads an envelope of notation.
 #[must_use]
 pub fn read_notation(
     format: notation::Format,
     bytes: &[u8],
     identities: &[NotationIdentity],
-    lists: Option<&RevocationLists>,
-    at: i64,
+    terms: NotationTerms<'_>,
 ) -> Dated {
     let (envelope, artifact) = match parts(format, bytes) {
         Ok(parts) => parts,
@@ -37,21 +47,23 @@ pub fn read_notation(
     };
     let unverified = |claim, why| Reading::Unverified { claim, why }.into();
     let refused = |claim, why| unverified(claim, Untrusted::Notation(Box::new(why)));
-    if let Err(why) = notation::integrity(format, bytes, &artifact) {
+    let same_digest = |known: &&Descriptor| known.digest == artifact.digest;
+    let meant = terms.manifest.filter(same_digest).unwrap_or(&artifact);
+    if let Err(why) = notation::integrity(format, bytes, meant) {
         return refused(claim, why);
     }
-    let meant = identities
+    let named = identities
         .iter()
         .rev()
         .filter(|identity| identity.means(&envelope))
         .max_by_key(|identity| identity.closeness());
-    let Some(identity) = meant else {
+    let Some(identity) = named else {
         let subject = envelope.chain().first().map(|leaf| leaf.subject().clone());
         let identity = subject.as_ref().map(Name::to_excerpt).unwrap_or_default();
         let identity = format!("the certificate of `{identity}`");
         return unverified(claim, Untrusted::UnknownIdentity { identity });
     };
-    match verify(&envelope, bytes, &artifact, identity, lists, at) {
+    match verify(&envelope, bytes, meant, identity, terms) {
         Ok(passed) => Dated {
             reading: Reading::Verified(Verified::new(claim, identity.id().clone())),
             trusted_at: passed.time.map(TrustedTime::latest),
@@ -91,17 +103,16 @@ fn verify(
     bytes: &[u8],
     artifact: &Descriptor,
     identity: &NotationIdentity,
-    lists: Option<&RevocationLists>,
-    at: i64,
+    terms: NotationTerms<'_>,
 ) -> Result<Passed, Failure> {
     let unchecked = RevocationLists::danger_unchecked();
     let statement = statement(envelope, identity);
     let trust = Trust {
         statement: &statement,
         stores: identity.stores(),
-        lists: lists.unwrap_or(&unchecked),
+        lists: terms.lists.unwrap_or(&unchecked),
     };
-    match notation::verify(envelope.format(), bytes, artifact, trust, at) {
+    match notation::verify(envelope.format(), bytes, artifact, trust, terms.at) {
         Outcome::Passed(passed) if passed.identity.is_some() => Ok(*passed),
         Outcome::Failed { why, .. } => Err(why),
         // The level enforces: without an identity nothing passes.

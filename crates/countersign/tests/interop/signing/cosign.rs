@@ -79,8 +79,8 @@ fn cosign_verifies_what_we_sign_in_its_formats() {
         assert_eq!(done.code, Some(0), "{name}: {}", done.all());
         verify(&stranger).fails();
         if format == "cosign-sig" {
-            skopeo_takes(&shop, &image.at, &public, true);
-            skopeo_takes(&shop, &image.at, &stranger, false);
+            takes(&shop, &image.at, &public, true);
+            takes(&shop, &image.at, &stranger, false);
         }
         println!("{name}: verified by {}", program.display());
     }
@@ -94,13 +94,16 @@ pub(super) fn no_root(shop: &Shop) -> PathBuf {
     shop.file("no-root.json", &root.to_string())
 }
 
-/// Debian 13's skopeo under a `policy.json` that wants a signature by this key.
-fn skopeo_takes(shop: &Shop, at: &str, key: &Path, is_taken: bool) {
+/// Debian 13's skopeo and podman under a `policy.json` that wants a signature by this key.
+fn takes(shop: &Shop, at: &str, key: &Path, is_taken: bool) {
     let robot = shop.actor("ci-shop");
-    let folder = super::home(shop, robot).join("skopeo");
-    std::fs::create_dir_all(folder.join("registries.d")).unwrap();
+    // podman takes no long path, and both look for this folder in their home.
+    let home = crate::harness::temporary();
+    let folder = home.path();
+    let registries = folder.join(".config/containers/registries.d");
+    std::fs::create_dir_all(&registries).unwrap();
     let lookaside = "default-docker:\n  use-sigstore-attachments: true\n";
-    std::fs::write(folder.join("registries.d/default.yaml"), lookaside).unwrap();
+    std::fs::write(registries.join("default.yaml"), lookaside).unwrap();
     let wanted = serde_json::json!({"default": [{
         "type": "sigstoreSigned",
         "keyPath": key,
@@ -108,12 +111,11 @@ fn skopeo_takes(shop: &Shop, at: &str, key: &Path, is_taken: bool) {
     }]});
     let policy = folder.join("policy.json");
     std::fs::write(&policy, wanted.to_string()).unwrap();
-    let layout = tempfile::tempdir_in(&folder).unwrap();
-    let pull = Place::Debian13
+    let skopeo = Place::Debian13
         .program("skopeo")
-        .env("HOME", &folder)
+        .env("HOME", folder)
         .args(["--policy", text(&policy), "--registries.d"])
-        .arg(folder.join("registries.d"))
+        .arg(&registries)
         .args([
             "copy",
             "--src-tls-verify=false",
@@ -122,10 +124,23 @@ fn skopeo_takes(shop: &Shop, at: &str, key: &Path, is_taken: bool) {
         ])
         .arg(robot.credentials())
         .arg(format!("docker://{at}"))
-        .arg(format!("oci:{}", layout.path().display()));
-    match is_taken {
-        true => drop(pull.ok()),
-        false => drop(pull.fails()),
+        .arg(format!("oci:{}", folder.join("layout").display()));
+    let podman = Place::Debian13
+        .program("podman")
+        .env("HOME", folder)
+        .env("PODMAN_IGNORE_CGROUPSV1_WARNING", "1")
+        .arg("--root")
+        .arg(folder.join("root"))
+        .arg("--runroot")
+        .arg(folder.join("run"))
+        .args(["--storage-driver", "vfs", "pull", "--tls-verify=false"])
+        .args(["--signature-policy", text(&policy), "--creds"])
+        .args([robot.credentials().as_str(), at]);
+    for pull in [skopeo, podman] {
+        match is_taken {
+            true => drop(pull.ok()),
+            false => pull.fails().says(&["ignature"]),
+        }
     }
 }
 

@@ -10,7 +10,8 @@ pub(crate) struct Signer {
     /// How notation calls it.
     pub(crate) name: &'static str,
     key: PathBuf,
-    chain: PathBuf,
+    /// The file of its certificates.
+    pub(crate) chain: PathBuf,
 }
 
 #[test]
@@ -164,7 +165,8 @@ fn certified(shop: &Shop, robot: &Actor) -> Signer {
     signer
 }
 
-fn register(shop: &Shop, owner: &Actor, identity: &[&str], name: &str) {
+/// Registers whose certificates they are.
+pub(crate) fn register(shop: &Shop, owner: &Actor, identity: &[&str], name: &str) {
     let admin = shop.actor("admin");
     let rest = ["--for", &owner.name, "--name", name, "--scope", "shop/**"];
     admin
