@@ -166,7 +166,7 @@ async fn messages(subject: &Subject<'_>, digest: &Digest) -> Result<BTreeSet<Vec
 /// Why a file is not handed in: it is no signature by OpenPGP (newer stores have sigstore's too), or one of another image.
 fn fault(message: &[u8], digest: &Digest) -> Option<String> {
     // Without keys, no time is looked at.
-    let reading = read_openpgp_simple_signing(message, &[], 0);
+    let reading = read_openpgp_simple_signing(message, &[], 0).reading;
     match (reading.claim(), &reading) {
         (Some(claim), _) if claim.subject == *digest => None,
         (Some(claim), _) => Some(format!("it is about {}", claim.subject)),
