@@ -1,4 +1,5 @@
-//! `countersign key`: keys of other programs are taken over and handed on, and stay the same keys; keys are revoked from a moment on; and
+//! `countersign key`: keys of other programs are taken over and handed on, and stay the same keys; keys are revoked from a moment on, and rotated by
+//! whoever holds both; and
 //! keys that the server holds.
 
 #![allow(
@@ -13,6 +14,8 @@
 mod held;
 #[path = "keys/revoking.rs"]
 mod revoking;
+#[path = "keys/rotating.rs"]
+mod rotating;
 #[path = "keys/shop.rs"]
 mod shop;
 #[path = "world/program.rs"]

@@ -21,7 +21,7 @@ pub fn read_openpgp_simple_signing(bytes: &[u8], keys: &[OpenPgpKey], now: i64) 
 }
 
 /// OpenPGP counts seconds in 32 bits: times beyond are its last one.
-fn seconds(milliseconds: i64) -> u32 {
+pub(super) fn seconds(milliseconds: i64) -> u32 {
     u32::try_from((milliseconds / 1_000).max(0)).unwrap_or(u32::MAX)
 }
 
