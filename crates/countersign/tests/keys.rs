@@ -1,6 +1,5 @@
-//! `countersign key`: keys of other programs are taken over and handed on, and stay the same keys; keys are revoked from a moment on, and rotated by
-//! whoever holds both; and
-//! keys that the server holds.
+//! `countersign key`: keys of other programs are taken over and handed on, and stay the same keys; keys are revoked from a moment on, and
+//! rotated by whoever holds both; and keys that the server holds.
 
 #![allow(
     clippy::unwrap_used,

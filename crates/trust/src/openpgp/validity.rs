@@ -210,7 +210,7 @@ fn has_ended(created: Timestamp, signature: &Signature, now: u32) -> bool {
 
 /// When a key ends by what a signature says of it, or by the end of that signature.
 fn end_of(created: Timestamp, signature: &Signature) -> u32 {
-    let end = |from: Timestamp, lasts: Option<Duration>| match lasts.map(|lasts| lasts.as_secs()) {
+    let end = |from: Timestamp, lasts: Option<Duration>| match lasts.map(Duration::as_secs) {
         None | Some(0) => NEVER,
         Some(seconds) => from.as_secs().saturating_add(seconds),
     };
