@@ -159,7 +159,9 @@ mod tests {
             let context = context(store.clone(), Arc::new(move || now));
             Round::WarnOfEnds.run(&context).await.unwrap();
             let events = outbox::events(&store, 0, 100).await.unwrap();
-            let mine = events.iter().filter(|event| event.kind == "trusted-root.expiring");
+            let mine = events
+                .iter()
+                .filter(|event| event.kind == "trusted-root.expiring");
             let days = mine.map(|event| {
                 let part = event.data["part"].as_str().unwrap();
                 assert!(part.starts_with("the transparency log "), "{part}");

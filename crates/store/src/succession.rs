@@ -126,13 +126,15 @@ impl Old {
     /// Also a key whose end was set ahead has no successor: whoever set it did not mean the scope to live on.
     fn check(&self) -> Result<()> {
         let why = match self {
-            Self { is_revoked: true, .. } => {
-                "is revoked: ask someone with the role `security` to register another one"
+            Self {
+                is_revoked: true, ..
+            } => "is revoked: ask someone with the role `security` to register another one",
+            Self { is_held: true, .. } => {
+                "is held by the server: `countersign key rotate server:NAME`"
             }
-            Self { is_held: true, .. } => "is held by the server: `countersign key rotate server:NAME`",
-            Self { is_identity: true, .. } => {
-                "is a name in certificates: the authority issues the next certificate for it"
-            }
+            Self {
+                is_identity: true, ..
+            } => "is a name in certificates: the authority issues the next certificate for it",
             _ => return Ok(()),
         };
         Err(Error::Conflict {
@@ -143,13 +145,11 @@ impl Old {
     }
 
     async fn end(&self, tx: &mut Tx, now: i64) -> Result<()> {
-        sqlx::query(
-            "UPDATE signing_keys SET revoked_at = $2, revoked_from = $2 WHERE key_id = $1",
-        )
-        .bind(self.key_id.as_str())
-        .bind(now)
-        .execute(tx.conn())
-        .await?;
+        sqlx::query("UPDATE signing_keys SET revoked_at = $2, revoked_from = $2 WHERE key_id = $1")
+            .bind(self.key_id.as_str())
+            .bind(now)
+            .execute(tx.conn())
+            .await?;
         Ok(())
     }
 

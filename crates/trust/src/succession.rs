@@ -106,12 +106,13 @@ impl Succession {
                 let key = id.clone();
                 SuccessionError::Signature { side, key }
             }),
-            RegisteredKey::OpenPgp(key) => key
-                .verify_detached(&message, signature, now)
-                .map_err(|why| {
-                    let key = id.clone();
-                    SuccessionError::OpenPgp { side, key, why }
-                }),
+            RegisteredKey::OpenPgp(key) => {
+                key.verify_detached(&message, signature, now)
+                    .map_err(|why| {
+                        let key = id.clone();
+                        SuccessionError::OpenPgp { side, key, why }
+                    })
+            }
             RegisteredKey::Sigstore(_) | RegisteredKey::Notation(_) => {
                 Err(SuccessionError::Identity { side })
             }

@@ -41,7 +41,10 @@ fn a_new_key_takes_the_place_of_the_old_one_and_what_that_signed_stays_good() {
 
     std::thread::sleep(Duration::from_millis(20));
     let said = succeeded(rotate(&shop, "admin", &old, &next));
-    assert!(said.contains("ci-shop") && said.contains("shop/**"), "{said}");
+    assert!(
+        said.contains("ci-shop") && said.contains("shop/**"),
+        "{said}"
+    );
     let new_id = shop.id("old");
     assert_ne!(new_id, old_id, "the name is handed on");
     let acts = shop.acts("key.rotate");

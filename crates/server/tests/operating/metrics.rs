@@ -131,7 +131,11 @@ async fn the_next_end_of_a_key_counts_down() {
     // From the middle of January 2027 on.
     assert_eq!(series[name], 1_893_456_000.0 - 1_800_000_000.0);
     assert!(!series.contains_key("countersign_expiry_seconds{of=\"trusted-root\"}"));
-    let keys = world.ask("GET", "/api/v1/keys", "").await.expect(200).json();
+    let keys = world
+        .ask("GET", "/api/v1/keys", "")
+        .await
+        .expect(200)
+        .json();
     assert_eq!(keys["items"][0]["endsAt"], 1_893_456_000_000_i64);
 }
 

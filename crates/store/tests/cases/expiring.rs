@@ -3,8 +3,8 @@
 use policy::Pattern;
 use secrecy::SecretSlice;
 use store::expiring::{self, NextEnds};
-use store::signing_keys::{self, NewIdentity};
 use store::outbox;
+use store::signing_keys::{self, NewIdentity};
 use trust::{KeyId, NotationIdentity, RegisteredKey};
 
 use super::world::{ADMIN, World};
@@ -91,7 +91,9 @@ async fn a_webhook_is_owed_it() {
     .await
     .unwrap();
     assert_eq!(told(&world, END - 7 * DAY).await, [7], "a month is past");
-    let owed = outbox::due_deliveries(world.store(), END, 100).await.unwrap();
+    let owed = outbox::due_deliveries(world.store(), END, 100)
+        .await
+        .unwrap();
     let kinds: Vec<&str> = owed.iter().map(|one| one.event.kind.as_str()).collect();
     assert_eq!(kinds, ["key.expiring"]);
 }

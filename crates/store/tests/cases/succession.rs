@@ -68,7 +68,9 @@ async fn the_new_key_has_what_the_old_one_had_and_that_one_ends() {
     register(world.store(), world.maria, &old, &["shop/**"], NOW)
         .await
         .unwrap();
-    rotate(&world, world.maria, &old, &new, NOW + 5).await.unwrap();
+    rotate(&world, world.maria, &old, &new, NOW + 5)
+        .await
+        .unwrap();
     let listed = signing_keys::list(world.store()).await.unwrap();
     let [before, next] = listed.as_slice() else {
         panic!("{listed:?}");
@@ -87,12 +89,18 @@ async fn the_new_key_has_what_the_old_one_had_and_that_one_ends() {
     }
     let kinds = [evidence::REVERIFY_EVIDENCE];
     let mut asked = Vec::new();
-    while let Some(job) = jobs::claim(world.store(), &kinds, NOW + 5, 1_000).await.unwrap() {
+    while let Some(job) = jobs::claim(world.store(), &kinds, NOW + 5, 1_000)
+        .await
+        .unwrap()
+    {
         asked.push(job.key);
     }
     assert!(asked.contains(&id(&new).to_string()));
     let events = store::outbox::events(world.store(), 0, 100).await.unwrap();
-    let told: Vec<_> = events.iter().filter(|event| event.kind == "key.rotated").collect();
+    let told: Vec<_> = events
+        .iter()
+        .filter(|event| event.kind == "key.rotated")
+        .collect();
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].data["principal"], "maria");
     assert_eq!(told[0].data["succeeds"], id(&old).as_str());
@@ -103,29 +111,47 @@ async fn only_the_owner_rotates_and_only_what_counts_to_what_is_unknown() {
     let world = World::new().await;
     let (old, new, others) = (key(), key(), key());
     let store = world.store();
-    register(store, world.maria, &old, &["shop/**"], NOW).await.unwrap();
-    register(store, world.jonas, &others, &["shop/**"], NOW).await.unwrap();
+    register(store, world.maria, &old, &["shop/**"], NOW)
+        .await
+        .unwrap();
+    register(store, world.jonas, &others, &["shop/**"], NOW)
+        .await
+        .unwrap();
 
-    let error = rotate(&world, world.jonas, &old, &new, NOW).await.unwrap_err();
+    let error = rotate(&world, world.jonas, &old, &new, NOW)
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error}");
-    let error = rotate(&world, world.maria, &new, &key(), NOW).await.unwrap_err();
+    let error = rotate(&world, world.maria, &new, &key(), NOW)
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
     // One that has an owner and a scope takes nobody's place.
-    let error = rotate(&world, world.maria, &old, &others, NOW).await.unwrap_err();
+    let error = rotate(&world, world.maria, &old, &others, NOW)
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Conflict { .. }), "{error}");
     // Somebody's end was set for a time ahead: it is not outlived.
     let permit = server_permit(ADMIN);
     signing_keys::revoke(store, &permit, id(&old), Some(NOW + 1_000), NOW)
         .await
         .unwrap();
-    let error = rotate(&world, world.maria, &old, &new, NOW).await.unwrap_err();
+    let error = rotate(&world, world.maria, &old, &new, NOW)
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Conflict { .. }), "{error}");
     // A robot's key is its owner's to rotate.
     let robots = key();
-    register(store, world.ci, &robots, &["shop/**"], NOW).await.unwrap();
-    let error = rotate(&world, world.maria, &robots, &new, NOW).await.unwrap_err();
+    register(store, world.ci, &robots, &["shop/**"], NOW)
+        .await
+        .unwrap();
+    let error = rotate(&world, world.maria, &robots, &new, NOW)
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error}");
-    rotate(&world, PrincipalId(ADMIN), &robots, &new, NOW).await.unwrap();
+    rotate(&world, PrincipalId(ADMIN), &robots, &new, NOW)
+        .await
+        .unwrap();
     let directory = accounts::directory(store).await.unwrap();
     assert_eq!(directory.keys[id(&new)].principal, world.ci);
     assert_eq!(world.acts("key.rotate").await, 1);
@@ -136,12 +162,16 @@ async fn a_statement_is_good_once_for_its_keys_and_a_while() {
     let world = World::new().await;
     let (old, new, other) = (key(), key(), key());
     let (store, by) = (world.store(), By::Oneself(world.maria));
-    register(store, world.maria, &old, &["shop/**"], NOW).await.unwrap();
+    register(store, world.maria, &old, &["shop/**"], NOW)
+        .await
+        .unwrap();
     let issued = succession::challenge(store, &by, id(&old), id(&new), NOW)
         .await
         .unwrap();
     let refused = async |rotation: Rotation, now| {
-        let error = succession::rotate(store, &by, &rotation, now).await.unwrap_err();
+        let error = succession::rotate(store, &by, &rotation, now)
+            .await
+            .unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error}");
     };
     let good = rotation(&old, &new, &issued.nonce, "maria");
@@ -158,7 +188,9 @@ async fn a_statement_is_good_once_for_its_keys_and_a_while() {
     assert_eq!(revoked(&world, &[&old]).await, [(None, None)]);
 
     succession::rotate(store, &by, &good, NOW).await.unwrap();
-    let error = succession::rotate(store, &by, &good, NOW).await.unwrap_err();
+    let error = succession::rotate(store, &by, &good, NOW)
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Conflict { .. }), "{error}");
     assert_eq!(world.acts("key.rotate").await, 1);
 }
@@ -169,9 +201,15 @@ async fn what_a_stolen_key_named_as_its_successor_goes_with_it() {
     let keys = [key(), key(), key()];
     let [first, second, third] = &keys;
     let store = world.store();
-    register(store, world.maria, first, &["shop/**"], NOW).await.unwrap();
-    rotate(&world, world.maria, first, second, NOW + 10).await.unwrap();
-    rotate(&world, world.maria, second, third, NOW + 20).await.unwrap();
+    register(store, world.maria, first, &["shop/**"], NOW)
+        .await
+        .unwrap();
+    rotate(&world, world.maria, first, second, NOW + 10)
+        .await
+        .unwrap();
+    rotate(&world, world.maria, second, third, NOW + 20)
+        .await
+        .unwrap();
     let all = [first, second, third];
     let rotated = [
         (Some(NOW + 10), Some(NOW + 10)),
@@ -194,7 +232,9 @@ async fn what_a_stolen_key_named_as_its_successor_goes_with_it() {
         (Some(NOW + 31), Some(NOW + 15)),
     ];
     assert_eq!(revoked(&world, &all).await, since);
-    let chain = signing_keys::successors(store, id(first), None).await.unwrap();
+    let chain = signing_keys::successors(store, id(first), None)
+        .await
+        .unwrap();
     assert_eq!(chain, [id(second).clone(), id(third).clone()]);
     let after = signing_keys::successors(store, id(first), Some(NOW + 11)).await;
     assert_eq!(after.unwrap(), [] as [KeyId; 0]);

@@ -100,7 +100,12 @@ fn a_key_says_when_it_stops_signing() {
     const MARCH_2027: i64 = 1_803_859_200_000;
     // Its primary key signs nothing and ends in 2028; its two subkeys end in January and in March 2027.
     let ends = key("ends");
-    for now in [1_770_000_000_000, 1_800_000_000_000, MARCH_2027, i64::MAX / 2] {
+    for now in [
+        1_770_000_000_000,
+        1_800_000_000_000,
+        MARCH_2027,
+        i64::MAX / 2,
+    ] {
         assert_eq!(ends.ends_at(now), Some(MARCH_2027), "{now}");
     }
     // A subkey that is not bound yet gives no time.

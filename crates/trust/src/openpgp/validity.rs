@@ -104,10 +104,7 @@ fn fault_of_subkey(primary: &PublicKey, subkey: &SignedPublicSubKey, now: u32) -
     (!binds_back(primary, &subkey.key, binding)).then_some(KeyFault::NotBound)
 }
 
-fn of_type(
-    subkey: &SignedPublicSubKey,
-    wanted: SignatureType,
-) -> impl Iterator<Item = &Signature> {
+fn of_type(subkey: &SignedPublicSubKey, wanted: SignatureType) -> impl Iterator<Item = &Signature> {
     let signatures = subkey.signatures.iter();
     signatures.filter(move |signature| signature.typ() == Some(wanted))
 }

@@ -114,10 +114,17 @@ fn each_registered_certificate_has_its_end() {
     let ends = RegisteredKey::Notation(Box::new(identity)).ends(0);
     let parts: Vec<&str> = ends.iter().map(|end| end.part.as_str()).collect();
     assert_eq!(parts.len(), 3);
-    assert!(parts[..2].iter().all(|part| part.starts_with("the certificate ")));
+    assert!(
+        parts[..2]
+            .iter()
+            .all(|part| part.starts_with("the certificate "))
+    );
     assert!(parts[2].starts_with("the timestamping root ") && parts[2].contains("O=wabbit"));
     // What rcgen writes unless it is told: the first of January 4096.
-    assert!(ends.iter().all(|end| end.at == 67_090_118_400_000), "{ends:?}");
+    assert!(
+        ends.iter().all(|end| end.at == 67_090_118_400_000),
+        "{ends:?}"
+    );
     // The keys of which nobody says an end have none.
     let plain = RegisteredKey::from(crate::testing::key().public_key().clone());
     assert_eq!(plain.ends(0), []);

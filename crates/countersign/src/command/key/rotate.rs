@@ -8,11 +8,13 @@ use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  countersign key rotate --old maria.key --new next.key --user maria\n  \
+#[command(
+    after_help = "Examples:\n  countersign key rotate --old maria.key --new next.key --user maria\n  \
     countersign key rotate server:shop-ci --user anna      (role security)\n\n\
 Both keys sign that the new one takes the old one's place. It is registered for the same owner, name and repositories, and the \
 old one ends in the same moment. COUNTERSIGN_NEW_KEY_PASSWORD holds the password of the new file; without it, that is the old one's \
-where a variable holds it.")]
+where a variable holds it."
+)]
 pub(crate) struct Rotate {
     /// A key that the server holds, as `server:NAME`.
     #[arg(required_unless_present = "old", conflicts_with_all = ["old", "new"])]

@@ -146,9 +146,8 @@ impl<'a> Trial<'a> {
     /// How many signatures of the keys are lost, and how many stay good.
     fn count(&self, facts: &Facts) -> (u64, u64) {
         let (mut lost, mut kept) = (0, 0);
-        let stands = |evidence: &&Evidence| {
-            evidence.verdict == Verdict::Verified && !evidence.withdrawn
-        };
+        let stands =
+            |evidence: &&Evidence| evidence.verdict == Verdict::Verified && !evidence.withdrawn;
         for evidence in facts.evidence.iter().filter(stands) {
             let Some(key) = evidence.key.as_ref().filter(|key| self.keys.contains(key)) else {
                 continue;

@@ -82,9 +82,7 @@ async fn own(call: &Call) -> ApiResult<KeyRecord> {
     asker.principal()?;
     if !asker.caller().used_password() {
         let message = "tokens cannot rotate keys: log in with your password for this call";
-        return Err(
-            ApiError::new(StatusCode::FORBIDDEN, "password-required", message).next(NEXT),
-        );
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "password-required", message).next(NEXT));
     }
     let id = call.name("id")?;
     let unknown = || ApiError::not_found(format!("you have no key `{}`", crate::error::shown(id)));

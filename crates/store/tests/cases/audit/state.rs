@@ -181,7 +181,10 @@ async fn a_long_life_of_changes_is_accounted_for() {
         format!(
             "UPDATE signing_keys SET revoked_from = 99, revoked_at = revoked_at WHERE key_id = '{revoked}'"
         ),
-        format!("UPDATE signing_keys SET succeeds = NULL WHERE key_id = '{}'", id(&next)),
+        format!(
+            "UPDATE signing_keys SET succeeds = NULL WHERE key_id = '{}'",
+            id(&next)
+        ),
         format!("UPDATE signing_keys SET scope = '[\"**\"]' WHERE key_id = '{kept}'"),
         format!(
             "UPDATE signing_keys SET principal_id = {} WHERE key_id = '{kept}'",
