@@ -83,7 +83,7 @@ async fn revoke_one(
     Ok(Stricter::Yes)
 }
 
-/// The keys that took the place of this one, one after the other, since an instant: those that go with it when it is revoked from then on.
+/// The keys that took the place of this one, one after the other, after an instant: those that go with it when it is revoked from then on.
 pub async fn successors(store: &Store, key_id: &KeyId, from: Option<i64>) -> Result<Vec<KeyId>> {
     let mut conn = store.db().read().acquire().await?;
     successors_since(&mut conn, key_id, from).await
@@ -98,7 +98,7 @@ async fn successors_since(
     loop {
         let last = found.last().unwrap_or(key_id);
         let row = sqlx::query(
-            "SELECT key_id FROM signing_keys WHERE succeeds = $1 AND registered_at >= $2",
+            "SELECT key_id FROM signing_keys WHERE succeeds = $1 AND registered_at > $2",
         )
         .bind(last.as_str())
         .bind(from.unwrap_or(i64::MIN))
