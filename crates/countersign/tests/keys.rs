@@ -1,5 +1,5 @@
-//! `countersign key`: keys of other programs are taken over and handed on, and stay the same keys; keys are revoked from a moment on; and
-//! keys that the server holds.
+//! `countersign key`: keys of other programs are taken over and handed on, and stay the same keys; keys are revoked from a moment on, and
+//! rotated by whoever holds both; and keys that the server holds.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +13,8 @@
 mod held;
 #[path = "keys/revoking.rs"]
 mod revoking;
+#[path = "keys/rotating.rs"]
+mod rotating;
 #[path = "keys/shop.rs"]
 mod shop;
 #[path = "world/program.rs"]

@@ -107,6 +107,8 @@ pub enum Round {
     RenewReceipts,
     /// Signs the server's part of trust repositories again, long before it ends.
     RenewTrust,
+    /// Tells of registered keys, and of the trusted root, what is about to end.
+    WarnOfEnds,
     /// Removes blobs that nothing needs: each hour, and when somebody asks; one process at a time.
     CollectGarbage,
     /// Takes from whoever commits what an embedded database has to do for its log.
@@ -124,6 +126,7 @@ impl Round {
         Self::ExpireUploads,
         Self::RenewReceipts,
         Self::RenewTrust,
+        Self::WarnOfEnds,
         Self::CollectGarbage,
         Self::WriteBack,
     ];
@@ -140,6 +143,7 @@ impl Round {
             Self::ExpireUploads => "expire-uploads",
             Self::RenewReceipts => "renew-receipts",
             Self::RenewTrust => "renew-trust",
+            Self::WarnOfEnds => "warn-of-ends",
             Self::CollectGarbage => "collect-garbage",
             Self::WriteBack => "write-back",
         }
@@ -155,6 +159,8 @@ impl Round {
             Self::ExpireUploads => Duration::from_secs(600),
             Self::RenewReceipts => Duration::from_secs(5),
             Self::RenewTrust => Duration::from_secs(60),
+            // Ends are told weeks before; each look checks what binds the OpenPGP keys.
+            Self::WarnOfEnds => Duration::from_secs(3_600),
             Self::EndBreakGlass => Duration::from_secs(1),
             // A look whether it is time, or whether somebody asked.
             Self::CollectGarbage => Duration::from_secs(1),
@@ -192,6 +198,7 @@ impl Round {
             }
             Self::RenewReceipts => receipts::renew_due(context).await,
             Self::RenewTrust => renewing::renew_due(context).await,
+            Self::WarnOfEnds => warning::warn_of_ends(context).await,
             Self::CollectGarbage => collecting::collect(context).await,
             Self::WriteBack => Ok(context.store.write_back().await.map(drop)?),
         }

@@ -1,4 +1,5 @@
-//! Tells of a trust repository what is about to end and only its owners can sign again: root, targets, delegations.
+//! Tells what is about to end and only people can renew: of a trust repository what its owners sign (root, targets, delegations), which
+//! is looked at when the time has come; of registered keys and certificates and of the trusted root, all of which are looked at each hour.
 
 use crate::{Context, Result};
 use oci::RepositoryName;
@@ -22,16 +23,26 @@ pub(crate) async fn warn(context: &Context, subject: &Subject) -> Result<()> {
     Ok(tuf::warn(&context.store, &gun, &subject.repository, context.now()).await?)
 }
 
+/// Looks at what is registered, and at the trusted root.
+pub(crate) async fn warn_of_ends(context: &Context) -> Result<()> {
+    Ok(store::expiring::warn(&context.store, context.now()).await?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Monitor;
+    use crate::jobs::Round;
     use crate::renewing::renew_due;
-    use crate::renewing::tests::{World, permit};
+    use crate::renewing::tests::{World, context, permit};
     use policy::verb::Attach;
-    use store::outbox;
+    use serde_json::json;
+    use std::sync::Arc;
+    use store::{Options, Store, expiring, outbox};
     use testkit::trust_repository::{DAY, TrustRepository};
-    use trust::Algorithm;
+    use trust::evidence::Anchors;
+    use trust::sigstore::{Demands, TrustedRoot};
+    use trust::{Algorithm, PrivateKey, Signer};
 
     /// What was told of ends, and lets everything happen that is due.
     async fn told(world: &World) -> Vec<(String, i64, i64)> {
@@ -115,6 +126,58 @@ mod tests {
         // Nobody looked for years: what has ended is not told, what is about to is.
         world.pass((7 * 365 - 100) * DAY + 5 * DAY);
         assert_eq!(told(&world).await[2..], [event("root", 1, 7)]);
+    }
+
+    /// A root with one log, whose key ends with January 2026.
+    fn root() -> TrustedRoot {
+        let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+        let pem = key.public_key().to_pem();
+        let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let valid = json!({"start": "2025-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"});
+        let root = json!({
+            "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+            "tlogs": [{"publicKey": {"rawBytes": base64, "validFor": valid}, "logId": {"keyId": "AAAA"}}],
+        });
+        TrustedRoot::parse(root.to_string().as_bytes()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_part_of_the_trusted_root_is_told_too() {
+        const END: i64 = 1_769_904_000_000;
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let anchors = Anchors {
+            sigstore: Some((root(), Demands::CERTIFICATE)),
+            revocation: None,
+        };
+        let options = Options {
+            anchors: Arc::new(anchors),
+            ..Options::embedded(folder.path())
+        };
+        let store = Store::open(&options).await.unwrap();
+        let told = async |now: i64| {
+            let context = context(store.clone(), Arc::new(move || now));
+            Round::WarnOfEnds.run(&context).await.unwrap();
+            let events = outbox::events(&store, 0, 100).await.unwrap();
+            let mine = events
+                .iter()
+                .filter(|event| event.kind == "trusted-root.expiring");
+            let days = mine.map(|event| {
+                let part = event.data["part"].as_str().unwrap();
+                assert!(part.starts_with("the transparency log "), "{part}");
+                assert_eq!(event.data["expiresAt"], END);
+                event.data["days"].as_i64().unwrap()
+            });
+            days.collect::<Vec<_>>()
+        };
+        assert_eq!(told(END - 31 * DAY).await, [] as [i64; 0]);
+        assert_eq!(told(END - 30 * DAY).await, [30]);
+        assert_eq!(told(END - 29 * DAY).await, [30]);
+        assert_eq!(told(END - DAY).await, [30, 7]);
+        assert_eq!(told(END + DAY).await, [30, 7]);
+        let next = async |now| expiring::next_ends(&store, now).await.unwrap().root;
+        assert_eq!((next(END - 1).await, next(END).await), (Some(END), None));
+        store.close().await;
     }
 
     fn subject(owner: &TrustRepository) -> Subject {

@@ -91,6 +91,11 @@ fn api_routes() -> Router<App> {
         .route("/keys/held/{name}/rotation", post(api::keys::rotate))
         .route("/keys/{id}", delete(api::keys::revoke))
         .route("/keys/{id}/revocation", post(api::keys::revoke_from))
+        .route("/keys/{id}/successor", post(api::keys::succeed))
+        .route(
+            "/keys/{id}/successor/challenges",
+            post(api::keys::challenge_successor),
+        )
         // Policies and gates
         .route("/policies", get(api::policies::list))
         .route(

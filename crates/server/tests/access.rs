@@ -117,6 +117,18 @@ fn api() -> Vec<Asked> {
             "/api/v1/keys/none/revocation",
             nobody.clone(),
         ),
+        with(
+            "POST",
+            "/keys/{id}/successor",
+            "/api/v1/keys/none/successor",
+            nobody.clone(),
+        ),
+        with(
+            "POST",
+            "/keys/{id}/successor/challenges",
+            "/api/v1/keys/none/successor/challenges",
+            nobody.clone(),
+        ),
         asked("GET", "/policies", "/api/v1/policies"),
         asked("GET", "/policies/{name}", "/api/v1/policies/none"),
         with(

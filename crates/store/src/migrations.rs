@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (15, include_str!("../migrations/0015_held_keys.sql")),
     (16, include_str!("../migrations/0016_trusted_times.sql")),
     (17, include_str!("../migrations/0017_attestations.sql")),
+    (18, include_str!("../migrations/0018_successions.sql")),
 ];
 
 /// The advisory lock that keeps two processes from migrating one PostgreSQL database at once; an arbitrary number.

@@ -1,6 +1,8 @@
 //! The keys that people and robots sign with. A key belongs to one principal for ever, also once it is revoked, and is
 //! registered only with a proof that its private half was at hand. The proof is checked in `trust::possession`; here it is
-//! matched with the challenge that this server made, which is used up. DESIGN §3 "What counts".
+//! matched with the challenge that this server made, which is used up. Revoking is in `revoking`. DESIGN §3 "What counts".
+
+mod revoking;
 
 use policy::verb::ManageKeys;
 use policy::{Actor, Pattern, Permit, PrincipalId};
@@ -11,10 +13,11 @@ use trust::{KeyId, RegisteredKey, Verified};
 
 use crate::accounts::directory_changed;
 use crate::db::{RowExt, Tx, write_tx};
-use crate::decisions::Subject;
 use crate::error::{Error, Result};
 use crate::evidence::REVERIFY_EVIDENCE;
 use crate::{Store, audit, jobs, permit, random};
+
+pub use revoking::{revoke, signed_since, successors};
 
 /// How long a challenge can be answered, in milliseconds.
 pub const CHALLENGE_MILLISECONDS: i64 = 10 * 60 * 1000;
@@ -22,8 +25,6 @@ pub const CHALLENGE_MILLISECONDS: i64 = 10 * 60 * 1000;
 const NAME_CHARACTERS_MAX: usize = 128;
 /// The most patterns in the scope of one key.
 const SCOPE_PATTERNS_MAX: usize = 100;
-/// The most manifests that one call lists.
-const SUBJECTS_MAX: u32 = 1_000;
 
 /// What a client has to sign to prove that it holds a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +86,16 @@ pub struct KeyRecord {
     pub revoked_from: Option<i64>,
     /// Of a key that the server holds, or held, the stage that it signs for.
     pub held_for: Option<String>,
+    /// The key whose place it took, by `succession`.
+    pub succeeds: Option<KeyId>,
+}
+
+impl KeyRecord {
+    /// Whether what it signs at `now`, in milliseconds since the epoch, is distrusted.
+    #[must_use]
+    pub fn is_revoked(&self, now: i64) -> bool {
+        self.revoked_at.is_some() && self.revoked_from.is_none_or(|from| from <= now)
+    }
 }
 
 /// Issues a challenge for a principal and a key; an earlier one for the same two ends.
@@ -96,33 +107,40 @@ pub async fn challenge(
     now: i64,
 ) -> Result<IssuedChallenge> {
     permit::actor(permit, now)?;
+    write_tx!(store.db(), |tx| issue(tx, principal, key, now).await)
+}
+
+pub(crate) async fn issue(
+    tx: &mut Tx,
+    principal: PrincipalId,
+    key: &KeyId,
+    now: i64,
+) -> Result<IssuedChallenge> {
     let nonce = random::hex::<32>()?;
     let expires_at = now.saturating_add(CHALLENGE_MILLISECONDS);
-    write_tx!(store.db(), |tx| {
-        let name = open_principal(tx, principal).await?;
-        sqlx::query(
-                "DELETE FROM possession_challenges WHERE expires_at <= $1 OR (principal_id = $2 AND key_id = $3)",
-            )
-            .bind(now)
-            .bind(principal.0)
-            .bind(key.as_str())
-            .execute(tx.conn())
-            .await?;
-        sqlx::query(
-                "INSERT INTO possession_challenges (nonce, principal_id, key_id, expires_at) VALUES ($1, $2, $3, $4)",
-            )
-            .bind(nonce.as_str())
-            .bind(principal.0)
-            .bind(key.as_str())
-            .bind(expires_at)
-            .execute(tx.conn())
-            .await?;
-        Ok(IssuedChallenge {
-            nonce: nonce.clone(),
-            principal: name,
-            key: key.clone(),
-            expires_at,
-        })
+    let name = open_principal(tx, principal).await?;
+    sqlx::query(
+        "DELETE FROM possession_challenges WHERE expires_at <= $1 OR (principal_id = $2 AND key_id = $3)",
+    )
+    .bind(now)
+    .bind(principal.0)
+    .bind(key.as_str())
+    .execute(tx.conn())
+    .await?;
+    sqlx::query(
+        "INSERT INTO possession_challenges (nonce, principal_id, key_id, expires_at) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(nonce.as_str())
+    .bind(principal.0)
+    .bind(key.as_str())
+    .bind(expires_at)
+    .execute(tx.conn())
+    .await?;
+    Ok(IssuedChallenge {
+        nonce,
+        principal: name,
+        key: key.clone(),
+        expires_at,
     })
 }
 
@@ -149,7 +167,13 @@ pub async fn register(
     check_labels(&new.name, &new.scope)?;
     write_tx!(store.db(), |tx| {
         directory_changed(tx, true, now).await?;
-        let principal = use_up(tx, new.proof.value(), now).await?;
+        let Challenge {
+            nonce,
+            key,
+            principal,
+            ..
+        } = new.proof.value();
+        let principal = use_up(tx, (nonce, key, principal), now).await?;
         entry.write(tx, &actor, principal, now).await
     })
 }
@@ -182,117 +206,11 @@ pub async fn register_identity(
     })
 }
 
-/// Revokes a key for ever: for all that it ever signed, or for what it signed from an instant on, which may lie ahead. One
-/// that is revoked already can be revoked from an earlier instant, or altogether.
-///
-/// # Errors
-/// `Conflict` when it is revoked from an earlier instant already.
-pub async fn revoke(
-    store: &Store,
-    permit: &Permit<ManageKeys>,
-    key_id: &KeyId,
-    from: Option<i64>,
-    now: i64,
-) -> Result<()> {
-    let actor = permit::actor(permit, now)?;
-    write_tx!(store.db(), |tx| {
-        directory_changed(tx, true, now).await?;
-        let row =
-            sqlx::query("SELECT revoked_at, revoked_from FROM signing_keys WHERE key_id = $1")
-                .bind(key_id.as_str())
-                .fetch_optional(tx.conn())
-                .await?
-                .ok_or_else(|| Error::not_found("key", key_id))?;
-        let before = row
-            .opt_int("revoked_at")?
-            .map(|_| row.opt_int("revoked_from"))
-            .transpose()?;
-        match before.map_or(Stricter::Yes, |before| stricter(before, from)) {
-            Stricter::Yes => {}
-            Stricter::Same => return Ok(()),
-            Stricter::No => {
-                return Err(Error::Conflict {
-                    kind: "key",
-                    name: key_id.to_string(),
-                    why: "is revoked from an earlier instant, or altogether: that stays",
-                });
-            }
-        }
-        sqlx::query(
-            "UPDATE signing_keys SET revoked_at = COALESCE(revoked_at, $2), revoked_from = $3 WHERE key_id = $1",
-        )
-        .bind(key_id.as_str())
-        .bind(now)
-        .bind(from)
-        .execute(tx.conn())
-        .await?;
-        let detail = json!({"key_id": key_id, "from": from});
-        audit::record(tx, &actor, "key.revoke", key_id.as_str(), detail, now).await
-    })
-}
-
-/// Whether a revocation takes more away than the one before it.
-enum Stricter {
-    Yes,
-    Same,
-    No,
-}
-
-fn stricter(before: Option<i64>, from: Option<i64>) -> Stricter {
-    // Without an instant it is from the beginning of time.
-    let instant = |from: Option<i64>| from.unwrap_or(i64::MIN);
-    match instant(from).cmp(&instant(before)) {
-        std::cmp::Ordering::Less => Stricter::Yes,
-        std::cmp::Ordering::Equal => Stricter::Same,
-        std::cmp::Ordering::Greater => Stricter::No,
-    }
-}
-
-/// What a key signed from an instant on and nobody withdrew: the manifests that such signatures may count for, which are those
-/// that they are attached to and what these list. In a fixed order, after the one given, at most 1,000 at a time.
-pub async fn signed_since(
-    store: &Store,
-    key_id: &KeyId,
-    from: Option<i64>,
-    after: Option<&Subject>,
-    limit: u32,
-) -> Result<Vec<Subject>> {
-    let rows = sqlx::query(
-        "WITH hit AS (SELECT DISTINCT repository_id, attached_to FROM evidence \
-         WHERE key_id = $1 AND stored_at >= $2 AND (trusted_at IS NULL OR trusted_at >= $2) \
-         AND verdict = 'verified' AND withdrawn_at IS NULL) \
-         SELECT m.repository_id, r.name, m.digest FROM (\
-           SELECT repository_id, attached_to AS digest FROM hit UNION \
-           SELECT c.repository_id, c.digest FROM hit JOIN manifest_references c \
-           ON c.repository_id = hit.repository_id AND c.manifest = hit.attached_to AND c.kind = 'child') AS h \
-         JOIN manifests m ON m.repository_id = h.repository_id AND m.digest = h.digest \
-         JOIN repositories r ON r.id = m.repository_id \
-         WHERE m.shape <> 'evidence' AND (m.repository_id > $3 OR (m.repository_id = $3 AND m.digest > $4)) \
-         ORDER BY m.repository_id, m.digest LIMIT $5",
-    )
-    .bind(key_id.as_str())
-    .bind(from.unwrap_or(i64::MIN))
-    .bind(after.map_or(0, |after| after.repository_id))
-    .bind(after.map_or("", |after| after.digest.as_str()))
-    .bind(i64::from(limit.min(SUBJECTS_MAX)))
-    .fetch_all(store.db().read())
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Subject {
-                repository_id: row.int("repository_id")?,
-                repository: row.parsed("name")?,
-                digest: row.digest("digest")?,
-            })
-        })
-        .collect()
-}
-
 /// Every key that was ever registered, in the order of registration. Evidence is verified with all of them: whether a
 /// revoked key counts is the gate's affair.
 pub async fn list(store: &Store) -> Result<Vec<KeyRecord>> {
     let rows = sqlx::query(
-        "SELECT k.key_id, k.principal_id, k.name, k.public_pem, k.scope, k.registered_at, k.revoked_at, k.revoked_from, h.stage \
+        "SELECT k.key_id, k.principal_id, k.name, k.public_pem, k.scope, k.registered_at, k.revoked_at, k.revoked_from, k.succeeds, h.stage \
          FROM signing_keys k LEFT JOIN held_keys h ON h.key_id = k.key_id ORDER BY k.registered_at, k.key_id",
     )
     .fetch_all(store.db().read())
@@ -320,6 +238,7 @@ fn record(row: &AnyRow) -> Result<KeyRecord> {
         revoked_at: row.opt_int("revoked_at")?,
         revoked_from: row.opt_int("revoked_from")?,
         held_for: row.opt_text("stage")?,
+        succeeds: row.opt_parsed("succeeds")?,
     })
 }
 
@@ -332,14 +251,18 @@ pub(crate) async fn open_principal(tx: &mut Tx, principal: PrincipalId) -> Resul
     row.text("name")
 }
 
-/// Takes the challenge that was proved, once, and answers whose key it makes.
-async fn use_up(tx: &mut Tx, proved: &Challenge, now: i64) -> Result<PrincipalId> {
+/// Takes the challenge that was proved, by its nonce, the new key and the principal's name in it, once, and answers whose key it makes.
+pub(crate) async fn use_up(
+    tx: &mut Tx,
+    (nonce, key, principal_name): (&str, &KeyId, &str),
+    now: i64,
+) -> Result<PrincipalId> {
     let refused = |why: &str| Error::Refused {
         what: "registering the key",
         why: why.to_owned(),
     };
     let row = sqlx::query("DELETE FROM possession_challenges WHERE nonce = $1 RETURNING principal_id, key_id, expires_at")
-        .bind(proved.nonce.as_str())
+        .bind(nonce)
         .fetch_optional(tx.conn())
         .await?
         .ok_or_else(|| refused("the challenge is not one of this server, or was used: ask for a new one"))?;
@@ -348,7 +271,7 @@ async fn use_up(tx: &mut Tx, proved: &Challenge, now: i64) -> Result<PrincipalId
     }
     let principal = PrincipalId(row.int("principal_id")?);
     let name = open_principal(tx, principal).await?;
-    if row.text("key_id")? != proved.key.as_str() || name != proved.principal {
+    if row.text("key_id")? != key.as_str() || name != principal_name {
         return Err(refused(
             "the challenge was made for another key or principal: ask for a new one",
         ));

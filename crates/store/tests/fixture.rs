@@ -112,6 +112,8 @@ impl Fixture {
     /// Takes away what the files since number 9 made, as if they had never run.
     pub(crate) async fn take_back_since_trust(&self) {
         for text in [
+            "DROP INDEX signing_keys_by_succession",
+            "ALTER TABLE signing_keys DROP COLUMN succeeds",
             "DROP INDEX evidence_by_key",
             "ALTER TABLE signing_keys DROP COLUMN revoked_from",
             "ALTER TABLE evidence DROP COLUMN predicate_type",

@@ -32,6 +32,7 @@ mod cases {
     mod policies;
     mod readiness;
     mod signing_keys;
+    mod succession;
     mod tokens;
     mod world;
 }

@@ -24,6 +24,7 @@ pub use document::{DOCUMENT_BYTES_MAX, Document, DocumentError, read_openpgp_doc
 pub use message::read_openpgp_simple_signing;
 pub(crate) use message::signed_parts;
 pub use validity::KeyFault;
+use validity::{NEVER, Part};
 
 /// The longest file of one key that is read, in bytes. Keys that others have signed are longer than they need be: export
 /// them with `gpg --export-options export-minimal`.
@@ -106,6 +107,16 @@ impl OpenPgpKey {
         now: i64,
     ) -> Result<(), KeyFault> {
         message::verify_detached(self, message, signature, now)
+    }
+
+    /// When the last part of it that may sign stops doing so, in milliseconds since the epoch, as the key stands at `now`; also an end
+    /// that is over. `None` where a part never ends, or none may sign for another reason.
+    #[must_use]
+    pub fn ends_at(&self, now: i64) -> Option<i64> {
+        let now = message::seconds(now);
+        let ends = Part::of(&self.certificate).filter_map(|part| part.end(&self.certificate, now));
+        let last = ends.max()?;
+        (last != NEVER).then_some(i64::from(last) * 1_000)
     }
 
     /// The fingerprint by which gpg shows the key, in upper-case hexadecimal.

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::ends::End;
 use crate::key::{KeyError, KeyId, PublicKey};
 use crate::notation::{IdentityError, StoreError};
 use crate::openpgp::{OpenPgpKey, OpenPgpKeyError};
@@ -93,6 +94,24 @@ impl RegisteredKey {
                 format!("sigstore {subject} by {issuer}")
             }
             Self::Notation(identity) => format!("notation {}", identity.describe()),
+        }
+    }
+
+    /// When it stops being good for new signatures, unless it is registered anew, as far as it says so itself: of an OpenPGP key, when no
+    /// part of it may sign any more, as it stands at `now` (milliseconds since the epoch); of a signer with notation, the end of each
+    /// certificate that is registered. A plain key has no end, and a name at sigstore none of its own.
+    #[must_use]
+    pub fn ends(&self, now: i64) -> Vec<End> {
+        match self {
+            Self::Plain(_) | Self::Sigstore(_) => Vec::new(),
+            Self::OpenPgp(key) => {
+                let end = key.ends_at(now).map(|at| End {
+                    at,
+                    part: "the key".to_owned(),
+                });
+                end.into_iter().collect()
+            }
+            Self::Notation(identity) => identity.ends(),
         }
     }
 

@@ -27,6 +27,7 @@ use trust::notation::{
 use trust::possession::{CHALLENGE_BYTES_MAX, Challenge};
 use trust::sigstore::{ROOT_BYTES_MAX, TrustedRoot};
 use trust::statement::STATEMENT_BYTES_MAX;
+use trust::succession::Succession;
 use trust::tuf::keyfile::KeyFile;
 use trust::tuf::publish::part_role;
 use trust::tuf::standard::{PATTERN_BYTES_MAX, Pattern};
@@ -125,6 +126,13 @@ fn of_signatures(key: &PrivateKey) -> Vec<Parser> {
         principal: "alice".into(),
         key: public.id().clone(),
     };
+    let succession = Succession {
+        server: "registry.example".into(),
+        nonce: "a nonce".into(),
+        principal: "alice".into(),
+        old: public.id().clone(),
+        new: public.id().clone(),
+    };
     let claims = json!({"sub": "alice"}).as_object().unwrap().clone();
     let token = ServerStatement::AccessToken(claims);
     let token = token.sign_compact(key).unwrap();
@@ -176,6 +184,15 @@ fn of_signatures(key: &PrivateKey) -> Vec<Parser> {
                 challenge.to_bytes(),
                 CHALLENGE_BYTES_MAX + 64,
                 Challenge::parse,
+            )
+        },
+        Parser {
+            is_json: false,
+            ..of_bytes(
+                "succession",
+                succession.to_bytes(),
+                CHALLENGE_BYTES_MAX + 64,
+                Succession::parse,
             )
         },
         of_text("checkpoint", note, NOTE_BYTES_MAX, move |text| {

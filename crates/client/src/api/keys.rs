@@ -73,6 +73,35 @@ pub struct Key {
     /// Of a key that the server holds, or held, the stage that it signs for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_for: Option<String>,
+    /// When it, or the next of its certificates, stops being good for new signatures by what it says itself; the last end where all are
+    /// over. Absent where nothing says an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<i64>,
+    /// The id of the key whose place it took, by its owner's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succeeds: Option<String>,
+}
+
+/// `POST /keys/{id}/successor/challenges`: what both keys are to sign; answered with a [`Challenge`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewSuccessor {
+    /// The new public key: as PEM, or an OpenPGP key in armour.
+    pub public_key_pem: String,
+}
+
+/// `POST /keys/{id}/successor`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SuccessorProof {
+    /// The new public key: as PEM, or an OpenPGP key in armour.
+    pub public_key_pem: String,
+    /// The challenge that was signed.
+    pub nonce: String,
+    /// The old key's signature over the challenge's statement, in base64.
+    pub old_signature: String,
+    /// The new key's signature over the same, in base64.
+    pub new_signature: String,
 }
 
 /// `POST /keys/held`: the server makes a key and keeps it for somebody.

@@ -5,7 +5,7 @@ use reqwest::Method;
 use super::accepted;
 use crate::api::keys::{
     Challenge, HeldSignature, Key, KeyRevocation, NewChallenge, NewHeldKey, NewHeldSignature,
-    NewKey, RevokeKey,
+    NewKey, NewSuccessor, RevokeKey, SuccessorProof,
 };
 use crate::limits::{ANSWER_BYTES_MAX, WORK_TIMEOUT};
 use crate::{Client, Error};
@@ -44,6 +44,23 @@ impl Client {
             .await?
             .json(ANSWER_BYTES_MAX)
             .await
+    }
+
+    /// Asks for what the caller's key, by its id, and a new one have to sign, so that the new one takes the other's place. The caller logs
+    /// in with a password.
+    pub async fn successor_challenge(
+        &self,
+        id: &str,
+        new: &NewSuccessor,
+    ) -> Result<Challenge, Error> {
+        let url = self.api(&["keys", id, "successor", "challenges"])?;
+        self.write(Method::POST, url, new).await
+    }
+
+    /// Puts a new key in the place of one of the caller's, by its id. The caller logs in with a password.
+    pub async fn succeed_key(&self, id: &str, proof: &SuccessorProof) -> Result<Key, Error> {
+        let url = self.api(&["keys", id, "successor"])?;
+        self.write(Method::POST, url, proof).await
     }
 
     /// Has the server make a key and hold it. The caller logs in with a password, as for registering one.

@@ -9,6 +9,7 @@ pub(crate) mod possession;
 mod revoke;
 mod rotate;
 pub(crate) mod signer;
+mod succession;
 
 pub(crate) use revoke::instant;
 
@@ -28,6 +29,9 @@ use trust::Algorithm;
 
 /// Characters of a key's id that are shown.
 const ID_CHARACTERS: usize = 12;
+const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
+/// When the server tells of an end for the first time, before it.
+const SOON_MILLISECONDS: i64 = 30 * DAY_MILLISECONDS;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
@@ -99,7 +103,8 @@ pub(crate) enum Key {
     Register(Register),
     /// Have the server make a key and hold it, for one stage and one robot or person. It needs the role `security` and your password.
     Hold(hold::Hold),
-    /// Put a new key in the place of an old one; what the old one signed stays good.
+    /// Put a new key in the place of an old one of yours, which you hold both, or of one that the server holds; what the old one signed
+    /// stays good.
     Rotate(rotate::Rotate),
     /// List registered keys.
     List {
@@ -199,12 +204,13 @@ impl Key {
             Self::Hold(hold) => hold.run(server).await?,
             Self::Rotate(rotate) => rotate.run(server).await?,
             Self::List { output } => {
+                let now = jiff::Timestamp::now().as_millisecond();
                 let row = |key: &Known| {
                     let since = key.revoked_from.map_or_else(String::new, |from| {
                         format!(", from {} on", output::instant(from))
                     });
                     let state = key.revoked_at.map_or_else(
-                        || "good".to_owned(),
+                        || standing(key.ends_at, now),
                         |at| format!("revoked {}{since}", output::instant(at)),
                     );
                     let name = match key.held_for {
@@ -331,6 +337,36 @@ async fn whole_id(client: &Client, beginning: &str) -> Result<String> {
     }
 }
 
+/// What a key that nobody revoked is worth for new signatures, by its own end.
+fn standing(ends_at: Option<i64>, now: i64) -> String {
+    let Some(at) = ends_at else {
+        return "good".to_owned();
+    };
+    let until = output::instant(at);
+    match at.saturating_sub(now) {
+        ..=0 => format!("ended {until}"),
+        left if left <= SOON_MILLISECONDS => {
+            format!("ENDS in {} days, {until}", left / DAY_MILLISECONDS)
+        }
+        _ => format!("good until {until}"),
+    }
+}
+
 fn short(id: &str) -> &str {
     id.get(..ID_CHARACTERS).unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_marked_when_it_is_near() {
+        let at = 1_800_000_000_000;
+        let said = |days: i64| standing(Some(at), at - days * DAY_MILLISECONDS);
+        assert_eq!(said(31), "good until 2027-01-15 08:00:00 UTC");
+        assert_eq!(said(30), "ENDS in 30 days, 2027-01-15 08:00:00 UTC");
+        assert_eq!(said(0), "ended 2027-01-15 08:00:00 UTC");
+        assert_eq!(standing(None, 0), "good");
+    }
 }

@@ -1,7 +1,8 @@
 //! A server as people run it, with one gate that one robot's signature opens.
 
 use crate::world::{Image, KEY_PASSWORD, PASSWORD, Server};
-use client::api::accounts::{Grantee, NewGrant, NewRobot};
+use client::api::Secret;
+use client::api::accounts::{Grantee, NewGrant, NewRobot, NewUser};
 use client::api::policies::PutPolicy;
 use client::api::tokens::NewToken;
 use client::distribution::Content;
@@ -131,11 +132,16 @@ impl Shop {
 
     /// A command that takes the password of `admin`.
     pub(crate) fn by_password(&self, arguments: &[&str]) -> String {
+        succeeded(self.by_password_of("admin", arguments))
+    }
+
+    /// The same of somebody else, who has the same password, and how it ends.
+    pub(crate) fn by_password_of(&self, user: &str, arguments: &[&str]) -> Output {
         let url = self.server.url();
         let mut command = self.server.as_person(self.folder.path());
         command
             .args(arguments)
-            .args(["--user", "admin", "--password-stdin", "--server", &url])
+            .args(["--user", user, "--password-stdin", "--server", &url])
             .env("COUNTERSIGN_KEY_PASSWORD", KEY_PASSWORD)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -144,19 +150,40 @@ impl Shop {
         let mut input = child.stdin.take().unwrap();
         input.write_all(PASSWORD.as_bytes()).unwrap();
         drop(input);
-        succeeded(child.wait_with_output().unwrap())
+        child.wait_with_output().unwrap()
+    }
+
+    /// Adds a person without a role, with the password that everybody has.
+    pub(crate) fn person(&self, name: &str) {
+        let new = NewUser {
+            name: name.to_owned(),
+            password: Some(Secret::from(PASSWORD.to_owned())),
+        };
+        self.runtime
+            .block_on(self.client.create_user(&new))
+            .unwrap();
+    }
+
+    /// Makes a key in a file, which nobody knows. Answers the file.
+    pub(crate) fn generate(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        succeeded(
+            self.server
+                .ask(&["key", "generate", path.to_str().unwrap()]),
+        );
+        path.with_extension("key")
     }
 
     /// Makes a key in a file and registers it for the robot. Answers the file.
     pub(crate) fn key(&self, name: &str) -> PathBuf {
-        let path = self.path(name);
-        let made = self
-            .server
-            .ask(&["key", "generate", path.to_str().unwrap()]);
-        succeeded(made);
-        let file = path.with_extension("key");
+        self.key_of("ci-shop", name)
+    }
+
+    /// The same for somebody else.
+    pub(crate) fn key_of(&self, principal: &str, name: &str) -> PathBuf {
+        let file = self.generate(name);
         let register = ["key", "register", "--key", file.to_str().unwrap()];
-        let rest = ["--for", "ci-shop", "--name", name, "--scope", "shop/**"];
+        let rest = ["--for", principal, "--name", name, "--scope", "shop/**"];
         self.by_password(&[&register[..], &rest].concat());
         file
     }

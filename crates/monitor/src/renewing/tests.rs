@@ -61,7 +61,7 @@ pub(crate) fn permit<V: Verb>(repository: &str, now: i64) -> Permit<V> {
     .unwrap()
 }
 
-fn context(store: Store, now: crate::Now) -> Context {
+pub(crate) fn context(store: Store, now: crate::Now) -> Context {
     let registry = Registry::new(store.clone());
     let deliverer = client::webhook::Deliverer::new(&[]).unwrap();
     Context::new(store, registry, now, Limits::default(), deliverer)

@@ -1,11 +1,13 @@
 //! Signing keys: `/keys` and `/keys/challenges`. A key comes with a proof that its private half was at hand, and is registered by
 //! a person who gave their password: a token that was stolen cannot make its thief a signer (DESIGN §3 "What counts"). What revoking
-//! one hits is in `revocation`.
+//! one hits is in `revocation`, how somebody changes their own in `succession`.
 
 mod held;
 mod revocation;
+mod succession;
 
 pub(crate) use self::held::{hold, rotate, sign};
+pub(crate) use self::succession::{challenge as challenge_successor, succeed};
 
 use crate::api::{Answer, Call, Created, DONE, Done, created};
 use crate::asker::Asker;
@@ -19,7 +21,7 @@ use client::api::keys::{Challenge, Key, KeyRevocation, NewChallenge, NewKey, Rev
 use policy::verb::{ManageKeys, ReadAudit};
 use policy::{Pattern, Permit, PrincipalId};
 use store::signing_keys::{self, KeyRecord, NewIdentity, Registration};
-use trust::{KeyId, RegisteredKey, possession};
+use trust::{End, KeyId, RegisteredKey, possession};
 
 /// `GET /keys`: all of them for those who manage or audit, else one's own.
 pub(crate) async fn list(call: Call) -> Answer<Page<Key>> {
@@ -193,6 +195,7 @@ async fn of_id(asker: &Asker, id: &KeyId) -> ApiResult<KeyRecord> {
 }
 
 fn key(asker: &Asker, record: KeyRecord) -> Key {
+    let ends = record.public_key.ends(asker.now());
     Key {
         id: record.key_id.to_string(),
         name: record.name,
@@ -207,5 +210,7 @@ fn key(asker: &Asker, record: KeyRecord) -> Key {
         revoked_at: record.revoked_at,
         revoked_from: record.revoked_from,
         held_for: record.held_for,
+        ends_at: End::next(&ends, asker.now()).map(|end| end.at),
+        succeeds: record.succeeds.map(|key| key.to_string()),
     }
 }

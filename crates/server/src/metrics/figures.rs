@@ -6,6 +6,7 @@ use crate::app::App;
 use prometheus::{IntGaugeVec, Opts, Registry};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use store::expiring::NextEnds;
 use store::figures::Figures;
 use store::jobs::Backlog;
 use tokio::sync::Mutex;
@@ -22,37 +23,41 @@ pub(super) struct Kept(Mutex<Option<Counted>>);
 struct Counted {
     figures: Figures,
     backlog: Arc<Vec<Backlog>>,
+    ends: NextEnds,
     good_until: Instant,
 }
 
 impl Kept {
     /// Adds the store's figures.
     pub(super) async fn measure(&self, app: &App, registry: &Registry) -> store::Result<()> {
-        let (figures, backlog) = self.figures(app).await?;
+        let (figures, backlog, ends) = self.figures(app).await?;
         holds(registry, &figures);
         owes(registry, &figures, app.now());
         jobs(registry, &backlog, app.now());
+        expiry(registry, ends, app.now());
         Ok(())
     }
 
-    async fn figures(&self, app: &App) -> store::Result<(Figures, Arc<Vec<Backlog>>)> {
+    async fn figures(&self, app: &App) -> store::Result<(Figures, Arc<Vec<Backlog>>, NextEnds)> {
         let mut kept = self.0.lock().await;
         if let Some(counted) = kept
             .as_ref()
             .filter(|kept| kept.good_until > Instant::now())
         {
-            return Ok((counted.figures, Arc::clone(&counted.backlog)));
+            return Ok((counted.figures, Arc::clone(&counted.backlog), counted.ends));
         }
         let began = Instant::now();
         let figures = store::figures::figures(app.store()).await?;
         let backlog = Arc::new(store::jobs::backlog(app.store()).await?);
+        let ends = store::expiring::next_ends(app.store(), app.now()).await?;
         let good_for = KEPT_MIN.max(began.elapsed().saturating_mul(KEPT_TIMES));
         *kept = Some(Counted {
             figures,
             backlog: Arc::clone(&backlog),
+            ends,
             good_until: Instant::now() + good_for,
         });
-        Ok((figures, backlog))
+        Ok((figures, backlog, ends))
     }
 }
 
@@ -138,6 +143,26 @@ fn jobs(registry: &Registry, backlog: &[Backlog], now: i64) {
         failing.with_label_values(&kind).set(value(of_kind.failing));
         age.with_label_values(&kind)
             .set(value(seconds_since(of_kind.oldest_at, now)));
+    }
+}
+
+/// What has no end has no series.
+fn expiry(registry: &Registry, ends: NextEnds, now: i64) {
+    let seconds = registered(
+        registry,
+        made(IntGaugeVec::new(
+            Opts::new(
+                "countersign_expiry_seconds",
+                "Seconds until the next end of a registered key or certificate, or of a part of the trusted root.",
+            ),
+            &["of"],
+        )),
+    );
+    for (of, at) in [("keys", ends.key), ("trusted-root", ends.root)] {
+        if let Some(at) = at {
+            let left = at.saturating_sub(now) / 1_000;
+            seconds.with_label_values(&[of]).set(left.max(0));
+        }
     }
 }
 

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use futures_util::{FutureExt, stream};
+use rcgen::{CertificateParams, KeyPair, KeyUsagePurpose};
 use serde_json::json;
 use server::router;
 use tower::ServiceExt;
+use trust::NotationIdentity;
 
 use crate::world::{World, authorization};
 
@@ -108,6 +110,33 @@ async fn pulls_and_pushes_count() {
         .iter()
         .find(|(name, _)| name.starts_with("countersign_jobs_waiting{"));
     assert!(waiting.is_some_and(|(_, value)| *value >= 1.0));
+}
+
+#[tokio::test]
+async fn the_next_end_of_a_key_counts_down() {
+    let world = World::new().await;
+    let name = "countersign_expiry_seconds{of=\"keys\"}";
+    let mut params = CertificateParams::default();
+    params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let key = KeyPair::generate().unwrap();
+    let pem = params.self_signed(&key).unwrap().pem();
+    let identity = NotationIdentity::new(pem.as_bytes(), None, None).unwrap();
+    let new = json!({"publicKeyPem": identity.to_text(), "name": "notation", "scope": ["shop/**"]});
+    world
+        .ask("POST", "/api/v1/keys", &new.to_string())
+        .await
+        .expect(201);
+    let series = scrape(&world).await;
+    // From the middle of January 2027 on.
+    assert_eq!(series[name], 1_893_456_000.0 - 1_800_000_000.0);
+    assert!(!series.contains_key("countersign_expiry_seconds{of=\"trusted-root\"}"));
+    let keys = world
+        .ask("GET", "/api/v1/keys", "")
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(keys["items"][0]["endsAt"], 1_893_456_000_000_i64);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 //! | `grant.remove` | `{id}` |
 //! | `key.register` | `{key_id, principal, scope}` |
 //! | `key.revoke` | `{key_id, from}`, where `from` is null or absent for all that it ever signed |
+//! | `key.rotate` | `{key_id, principal, scope, succeeds, from}`: it is there from now on, and the one that it succeeds is revoked from then |
 //! | `policy.apply` | `{name, revision, digest}` |
 //! | `policy.remove` | `{name}` |
 //! | `break-glass.ask` | `{id, repository, digest, policy, gate, lasts_milliseconds, reason, asked_by, until_at}` |
@@ -34,6 +35,7 @@ pub(super) const ACTS: &[&str] = &[
     "grant.remove",
     "key.register",
     "key.revoke",
+    "key.rotate",
     "policy.apply",
     "policy.remove",
     "break-glass.ask",
@@ -101,24 +103,21 @@ pub(super) fn apply(state: &mut State, leaf: &Leaf) -> Option<()> {
             state.remove(&state::grant(int(&detail, "id")?));
         }
         "key.register" => {
-            let value = pick(&detail, &["principal", "scope"])?;
-            state.insert(
-                state::signing_key(text(&detail, "key_id")?),
-                with(
-                    with(value, "revoked_at", Value::Null),
-                    "revoked_from",
-                    Value::Null,
-                ),
-            );
+            // Registering it again leaves what it succeeded.
+            let name = state::signing_key(text(&detail, "key_id")?);
+            let before = state.get(&name).and_then(|key| key.get("succeeds"));
+            let succeeds = before.cloned().unwrap_or(Value::Null);
+            insert_key(state, &detail, succeeds)?;
         }
         "key.revoke" => {
-            let name = state::signing_key(text(&detail, "key_id")?);
             let from = detail.get("from").cloned().unwrap_or(Value::Null);
-            // A second time only moves the moment back.
-            if state.get(&name)?.get("revoked_at")?.is_null() {
-                set(state, &name, "revoked_at", json!(leaf.happened_at))?;
-            }
-            set(state, &name, "revoked_from", from)?;
+            revoke_key(state, text(&detail, "key_id")?, from, leaf.happened_at)?;
+        }
+        "key.rotate" => {
+            let old = text(&detail, "succeeds")?;
+            let from = detail.get("from")?.clone();
+            revoke_key(state, old, from, leaf.happened_at)?;
+            insert_key(state, &detail, json!(old))?;
         }
         "policy.apply" => {
             state.insert(
@@ -166,6 +165,28 @@ pub(super) fn apply(state: &mut State, leaf: &Leaf) -> Option<()> {
         _ => {}
     }
     Some(())
+}
+
+fn insert_key(state: &mut State, detail: &Value, succeeds: Value) -> Option<()> {
+    let mut value = pick(detail, &["principal", "scope"])?;
+    for (field, content) in [
+        ("revoked_at", Value::Null),
+        ("revoked_from", Value::Null),
+        ("succeeds", succeeds),
+    ] {
+        value = with(value, field, content);
+    }
+    state.insert(state::signing_key(text(detail, "key_id")?), value);
+    Some(())
+}
+
+fn revoke_key(state: &mut State, key_id: &str, from: Value, at: i64) -> Option<()> {
+    let name = state::signing_key(key_id);
+    // A second time only moves the moment back.
+    if state.get(&name)?.get("revoked_at")?.is_null() {
+        set(state, &name, "revoked_at", json!(at))?;
+    }
+    set(state, &name, "revoked_from", from)
 }
 
 fn trust_publish(state: &mut State, detail: &Value) -> Option<()> {
@@ -256,6 +277,18 @@ mod tests {
             ),
             ("key.revoke", json!({"key_id": "cd", "from": 40})),
             (
+                "key.register",
+                json!({"key_id": "ef", "principal": 3, "scope": ["shop/**"], "name": "old"}),
+            ),
+            (
+                "key.rotate",
+                json!({"key_id": "gh", "principal": 3, "scope": ["shop/**"], "name": "old", "succeeds": "ef", "from": 45}),
+            ),
+            (
+                "key.register",
+                json!({"key_id": "gh", "principal": 3, "scope": ["shop/*"], "name": "new"}),
+            ),
+            (
                 "policy.apply",
                 json!({"name": "shop", "revision": 1, "digest": "x"}),
             ),
@@ -303,11 +336,19 @@ mod tests {
             ),
             (
                 "signing key `ab`".to_owned(),
-                json!({"principal": 3, "scope": ["shop/**"], "revoked_at": 50, "revoked_from": null}),
+                json!({"principal": 3, "scope": ["shop/**"], "revoked_at": 50, "revoked_from": null, "succeeds": null}),
             ),
             (
                 "signing key `cd`".to_owned(),
-                json!({"principal": 3, "scope": ["shop/**"], "revoked_at": 50, "revoked_from": 40}),
+                json!({"principal": 3, "scope": ["shop/**"], "revoked_at": 50, "revoked_from": 40, "succeeds": null}),
+            ),
+            (
+                "signing key `ef`".to_owned(),
+                json!({"principal": 3, "scope": ["shop/**"], "revoked_at": 50, "revoked_from": 45, "succeeds": null}),
+            ),
+            (
+                "signing key `gh`".to_owned(),
+                json!({"principal": 3, "scope": ["shop/*"], "revoked_at": null, "revoked_from": null, "succeeds": "ef"}),
             ),
             (
                 "policy `shop`".to_owned(),

@@ -51,13 +51,14 @@ pub(super) async fn read(conn: &mut AnyConnection) -> Result<State> {
     }
     for row in all(
         conn,
-        "SELECT key_id, principal_id, scope, revoked_at, revoked_from FROM signing_keys",
+        "SELECT key_id, principal_id, scope, revoked_at, revoked_from, succeeds FROM signing_keys",
     )
     .await?
     {
         let value = json!({
             "principal": row.int("principal_id")?, "scope": lenient(&row.text("scope")?),
             "revoked_at": row.opt_int("revoked_at")?, "revoked_from": row.opt_int("revoked_from")?,
+            "succeeds": row.opt_text("succeeds")?,
         });
         state.insert(state::signing_key(&row.text("key_id")?), value);
     }

@@ -13,15 +13,13 @@ use super::{Files, State, state};
 use crate::Store;
 use crate::db::{Tx, write_tx};
 use crate::error::{Error, Result};
+use crate::expiring::{DAY_MILLISECONDS, DAYS, days_left};
 use crate::jobs;
 use crate::outbox::{self, NewEvent};
 
 /// The job that looks at one trust repository.
 pub const WARN_TRUST: &str = "warn-trust";
 const KIND: &str = "trust.expiring";
-const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1_000;
-/// How many days before an end something is told, the earliest first.
-const DAYS: [i64; 2] = [30, 7];
 
 /// When to look at the first of these files that comes near its end. Those that were there before have had theirs asked for.
 pub(super) fn first_look(files: &[File], now: i64) -> Result<Option<i64>> {
@@ -118,12 +116,6 @@ fn next_look(end: i64, now: i64) -> Option<i64> {
 fn later_look(end: i64, now: i64) -> Option<i64> {
     let looks = DAYS.into_iter().map(|days| end - days * DAY_MILLISECONDS);
     looks.filter(|look| *look > now).min()
-}
-
-/// Which of the warnings holds now: the last one whose time has come, until the end itself.
-fn days_left(end: i64, now: i64) -> Option<i64> {
-    let is_due = |days: &i64| end - days * DAY_MILLISECONDS <= now && now < end;
-    DAYS.into_iter().filter(is_due).min()
 }
 
 async fn tell(

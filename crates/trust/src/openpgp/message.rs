@@ -34,7 +34,7 @@ pub(crate) fn signed_parts(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 /// OpenPGP counts seconds in 32 bits: times beyond are its last one.
-fn seconds(milliseconds: i64) -> u32 {
+pub(super) fn seconds(milliseconds: i64) -> u32 {
     u32::try_from((milliseconds / 1_000).max(0)).unwrap_or(u32::MAX)
 }
 

@@ -96,6 +96,29 @@ fn keys_that_have_ended_or_are_revoked_sign_nothing() {
 }
 
 #[test]
+fn a_key_says_when_it_stops_signing() {
+    const MARCH_2027: i64 = 1_803_859_200_000;
+    // Its primary key signs nothing and ends in 2028; its two subkeys end in January and in March 2027.
+    let ends = key("ends");
+    for now in [
+        1_770_000_000_000,
+        1_800_000_000_000,
+        MARCH_2027,
+        i64::MAX / 2,
+    ] {
+        assert_eq!(ends.ends_at(now), Some(MARCH_2027), "{now}");
+    }
+    // A subkey that is not bound yet gives no time.
+    assert_eq!(ends.ends_at(1_767_312_000_000 - 1_000), None);
+    assert_eq!(ends.ends_at(1_767_312_000_000), Some(1_798_761_600_000));
+    // An end that is over is still said; what never ends, or signs nothing for another reason, has none.
+    assert_eq!(key("expired").ends_at(NOW), Some(1_609_372_800_000));
+    for name in ["alice", "rsa", "subkey", "long", "revoked", "rsa1024"] {
+        assert_eq!(key(name).ends_at(NOW), None, "{name}");
+    }
+}
+
+#[test]
 fn a_signature_that_has_ended_is_none() {
     assert!(matches!(
         read("signature-expired.sig", &["long"], IN_2020),

@@ -11,6 +11,8 @@ use pgp::types::{Duration, KeyDetails, KeyVersion, Tag, Timestamp, VerifyingKey}
 
 /// Bytes of the numbers of an RSA key of 2048 bits: the modulus and an exponent of one byte, each with its length.
 const RSA_PARAMETERS_BYTES_MIN: usize = 2 + 256 + 2 + 1;
+/// What has no end: the last second that OpenPGP can count.
+pub(super) const NEVER: u32 = u32::MAX;
 
 /// A part of a key that can check a signature.
 #[derive(Clone, Copy)]
@@ -61,26 +63,35 @@ impl<'a> Part<'a> {
             Self::Subkey(subkey) => fault_of_subkey(primary, subkey, now),
         }
     }
+
+    /// When this part stops signing, or stopped, in seconds since the epoch, as the key stands at `now`; [`NEVER`] where it does not.
+    /// `None` where it signs nothing for another reason.
+    pub(super) fn end(self, certificate: &SignedPublicKey, now: u32) -> Option<u32> {
+        match self.fault(certificate, now) {
+            None | Some(KeyFault::Expired) => {}
+            Some(_) => return None,
+        }
+        let primary = &certificate.primary_key;
+        let own = newest(self_signatures(certificate), now)?;
+        let of_key = end_of(primary.created_at(), own);
+        let Self::Subkey(subkey) = self else {
+            return may_sign(own, true).then_some(of_key);
+        };
+        let binding = binding(primary, subkey, now)?;
+        let of_subkey = end_of(subkey.key.created_at(), binding);
+        may_sign(binding, false).then_some(of_key.min(of_subkey))
+    }
 }
 
 fn fault_of_subkey(primary: &PublicKey, subkey: &SignedPublicSubKey, now: u32) -> Option<KeyFault> {
     if let Some(fault) = fault_of_material(&subkey.key) {
         return Some(fault);
     }
-    let binds = |signature: &&Signature| {
-        signature
-            .verify_subkey_binding(primary, &subkey.key)
-            .is_ok()
-    };
-    let of_type = |wanted: SignatureType| {
-        let signatures = subkey.signatures.iter();
-        signatures.filter(move |signature| signature.typ() == Some(wanted))
-    };
-    if of_type(SignatureType::SubkeyRevocation).any(|signature| binds(&signature)) {
+    let mut revocations = of_type(subkey, SignatureType::SubkeyRevocation);
+    if revocations.any(|signature| binds(primary, subkey, signature)) {
         return Some(KeyFault::Revoked);
     }
-    let bindings = of_type(SignatureType::SubkeyBinding).filter(|signature| is_sound(signature));
-    let Some(binding) = newest(bindings.filter(binds), now) else {
+    let Some(binding) = binding(primary, subkey, now) else {
         return Some(KeyFault::NotBound);
     };
     if has_ended(subkey.key.created_at(), binding, now) {
@@ -91,6 +102,30 @@ fn fault_of_subkey(primary: &PublicKey, subkey: &SignedPublicSubKey, now: u32) -
     }
     // RFC 9580 section 5.2.1.9: or else somebody could bind another's signing key to their own.
     (!binds_back(primary, &subkey.key, binding)).then_some(KeyFault::NotBound)
+}
+
+fn of_type(subkey: &SignedPublicSubKey, wanted: SignatureType) -> impl Iterator<Item = &Signature> {
+    let signatures = subkey.signatures.iter();
+    signatures.filter(move |signature| signature.typ() == Some(wanted))
+}
+
+fn binds(primary: &PublicKey, subkey: &SignedPublicSubKey, signature: &Signature) -> bool {
+    let bound = signature.verify_subkey_binding(primary, &subkey.key);
+    bound.is_ok()
+}
+
+/// The newest signature that binds a subkey to its key.
+fn binding<'a>(
+    primary: &PublicKey,
+    subkey: &'a SignedPublicSubKey,
+    now: u32,
+) -> Option<&'a Signature> {
+    let bindings = of_type(subkey, SignatureType::SubkeyBinding);
+    let sound = bindings.filter(|signature| is_sound(signature));
+    newest(
+        sound.filter(|signature| binds(primary, subkey, signature)),
+        now,
+    )
 }
 
 fn binds_back(primary: &PublicKey, subkey: &PublicSubkey, binding: &Signature) -> bool {
@@ -172,6 +207,19 @@ fn has_ended(created: Timestamp, signature: &Signature, now: u32) -> bool {
         || signature
             .key_expiration_time()
             .is_some_and(|lasts| is_past(created, lasts, now))
+}
+
+/// When a key ends by what a signature says of it, or by the end of that signature.
+fn end_of(created: Timestamp, signature: &Signature) -> u32 {
+    let end = |from: Timestamp, lasts: Option<Duration>| match lasts.map(Duration::as_secs) {
+        None | Some(0) => NEVER,
+        Some(seconds) => from.as_secs().saturating_add(seconds),
+    };
+    let of_key = end(created, signature.key_expiration_time());
+    let of_signature = signature.created().map_or(NEVER, |made| {
+        end(made, signature.signature_expiration_time())
+    });
+    of_key.min(of_signature)
 }
 
 /// RFC 9580 section 5.2.3.13: seconds after it was made; none at all mean never.

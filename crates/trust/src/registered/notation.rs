@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::IdentityTextError;
+use crate::ends::End;
 use crate::key::KeyId;
 use crate::notation::store::{self, StoreError};
 use crate::notation::{Certificate, StoreKind, StoreName, TrustStores, TrustedIdentity};
@@ -119,6 +120,25 @@ impl NotationIdentity {
     #[must_use]
     pub fn has_timestamps(&self) -> bool {
         self.has_timestamps
+    }
+
+    /// The end of each certificate, in the order of time.
+    pub(super) fn ends(&self) -> Vec<End> {
+        let kinds = [
+            (StoreKind::Ca, "the certificate"),
+            (StoreKind::Tsa, "the timestamping root"),
+        ];
+        let of_kind = |(kind, what): (StoreKind, &str)| {
+            let certificates = self.stores.certificates(&StoreName::own(kind));
+            let ends = certificates.iter().map(|one| End {
+                at: one.not_after(),
+                part: format!("{what} {}", one.subject().to_excerpt()),
+            });
+            ends.collect::<Vec<_>>()
+        };
+        let mut ends: Vec<End> = kinds.into_iter().flat_map(of_kind).collect();
+        ends.sort();
+        ends
     }
 
     /// The subject, or that of the one certificate, for people.

@@ -106,6 +106,31 @@ fn a_notation_identity_is_read_back_in_one_spelling() {
 }
 
 #[test]
+fn each_registered_certificate_has_its_end() {
+    let (one, other) = (certificate(true), certificate(true));
+    let subject = Some("x509.subject:C=US, ST=WA, O=wabbit, CN=maria");
+    let both = format!("{one}{other}");
+    let identity = NotationIdentity::new(both.as_bytes(), subject, Some(one.as_bytes())).unwrap();
+    let ends = RegisteredKey::Notation(Box::new(identity)).ends(0);
+    let parts: Vec<&str> = ends.iter().map(|end| end.part.as_str()).collect();
+    assert_eq!(parts.len(), 3);
+    assert!(
+        parts[..2]
+            .iter()
+            .all(|part| part.starts_with("the certificate "))
+    );
+    assert!(parts[2].starts_with("the timestamping root ") && parts[2].contains("O=wabbit"));
+    // What rcgen writes unless it is told: the first of January 4096.
+    assert!(
+        ends.iter().all(|end| end.at == 67_090_118_400_000),
+        "{ends:?}"
+    );
+    // The keys of which nobody says an end have none.
+    let plain = RegisteredKey::from(crate::testing::key().public_key().clone());
+    assert_eq!(plain.ends(0), []);
+}
+
+#[test]
 fn one_certificate_stands_for_itself() {
     let own = certificate(false);
     let identity = NotationIdentity::new(own.as_bytes(), None, None).unwrap();

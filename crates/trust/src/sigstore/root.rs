@@ -7,8 +7,10 @@ use serde::Deserialize;
 
 use crate::bundle::CERTIFICATES_MAX;
 use crate::encoding::from_either_base64;
+use crate::ends::End;
 use crate::excerpt::excerpt;
 use crate::key::PublicKey;
+use crate::notation::Certificate;
 use crate::strict::{self, JsonError, Object};
 
 /// The longest trusted root that is read, in bytes.
@@ -82,6 +84,49 @@ impl TrustedRoot {
     #[must_use]
     pub fn has_logs(&self) -> bool {
         !self.logs.is_empty()
+    }
+
+    /// When each log and each authority stops being believed for what is new, where the root or a certificate says so; in the order of
+    /// time. A part that was replaced has its end as well.
+    #[must_use]
+    pub fn ends(&self) -> Vec<End> {
+        let of_logs = |logs: &[Log], what: &str| {
+            let ends = logs.iter().filter_map(|log| {
+                let part = format!("the {what} {}", log.key.id());
+                log.window.end.map(|at| End { at, part })
+            });
+            ends.collect::<Vec<_>>()
+        };
+        let of_authorities = |authorities: &[Authority], what: &str| {
+            let ends = authorities.iter().filter_map(|one| one.end(what));
+            ends.collect::<Vec<_>>()
+        };
+        let mut ends = [
+            of_logs(&self.logs, "transparency log"),
+            of_logs(&self.certificate_logs, "certificate log"),
+            of_authorities(&self.certificate_authorities, "certificate authority"),
+            of_authorities(&self.timestamp_authorities, "timestamping authority"),
+        ]
+        .concat();
+        ends.sort();
+        ends
+    }
+}
+
+impl Authority {
+    /// The end of its window, or of the certificate of its chain that ends first. One that cannot be read vouches for nothing and ends
+    /// nothing.
+    fn end(&self, what: &str) -> Option<End> {
+        let chain: Vec<Certificate> = self
+            .chain
+            .iter()
+            .filter_map(|der| Certificate::parse(der).ok())
+            .collect();
+        let of_chain = chain.iter().map(Certificate::not_after).min();
+        let at = of_chain.into_iter().chain(self.window.end).min()?;
+        let name = chain.first().map(|first| first.subject().to_excerpt());
+        let part = format!("the {what} {}", name.unwrap_or_default());
+        Some(End { at, part })
     }
 }
 
@@ -292,6 +337,29 @@ mod tests {
         assert!(window.contains(start) && window.contains(end));
         assert!(!window.contains(start - 1) && !window.contains(end + 1));
         assert!(Window::default().contains(i64::MIN));
+    }
+
+    #[test]
+    fn a_part_ends_with_its_window_or_its_first_certificate() {
+        let ends = |value: &Value| parse(value).unwrap().ends();
+        let mut value = root();
+        let log = ends(&value);
+        assert_eq!(log.len(), 1, "the authority says nothing that can be read");
+        assert_eq!(log[0].at, 1_769_904_000_500);
+        assert!(log[0].part.starts_with("the transparency log "), "{log:?}");
+
+        let mut params = rcgen::CertificateParams::default();
+        params.not_before = rcgen::date_time_ymd(2025, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2026, 1, 15);
+        let pair = rcgen::KeyPair::generate().unwrap();
+        let der = to_base64(params.self_signed(&pair).unwrap().der());
+        value["certificateAuthorities"][0]["certChain"]["certificates"][0]["rawBytes"] = der.into();
+        let both = ends(&value);
+        assert_eq!(both.len(), 2);
+        assert_eq!(both[0].at, 1_768_435_200_000);
+        assert!(both[0].part.starts_with("the certificate authority"));
+        value["certificateAuthorities"][0]["validFor"] = json!({"end": "2026-01-10T00:00:00Z"});
+        assert_eq!(ends(&value)[0].at, 1_768_003_200_000);
     }
 
     #[test]

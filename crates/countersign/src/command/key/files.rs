@@ -143,6 +143,16 @@ pub(crate) fn open(path: &Path) -> Result<PrivateKey> {
 
 /// The same, and says what the key is for where it asks.
 pub(crate) fn open_as(path: &Path, what: &str) -> Result<PrivateKey> {
+    open_with(path, what, &[])
+}
+
+/// The same for a key that takes the place of one that is opened too: its password may be another.
+pub(super) fn open_next(path: &Path) -> Result<PrivateKey> {
+    open_with(path, &path.display().to_string(), &[NEXT_PASSWORD_VARIABLE])
+}
+
+/// With the password of these variables, before those that belong to such a file.
+fn open_with(path: &Path, what: &str, first: &[&'static str]) -> Result<PrivateKey> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the key `{}`", path.display()))?;
     let file = path.display();
@@ -151,13 +161,13 @@ pub(crate) fn open_as(path: &Path, what: &str) -> Result<PrivateKey> {
         return keyfile::read_open(&text).with_context(|| format!("cannot open {shown}"));
     }
     if !KeyFile::is_one(&text) {
-        let password = Password::of(&PASSWORD_VARIABLES, what)?;
+        let password = Password::of(&[first, &PASSWORD_VARIABLES].concat(), what)?;
         let opened = keyfile::open(&text, &password.secret);
         return opened.with_context(|| password.cannot_open(&shown));
     }
     let key = KeyFile::parse(&text).with_context(|| format!("cannot open {shown}"))?;
     let password = match key.is_sealed() {
-        true => Password::of(&variables_of(key.role()), what)?,
+        true => Password::of(&[first, &variables_of(key.role())].concat(), what)?,
         false => Password::none(),
     };
     let opened = key.open(&password.secret);

@@ -106,7 +106,7 @@ pub(crate) fn prove_by_gpg(asked: &Asked) -> Result<Proof> {
 }
 
 /// A detached signature over these bytes. Its questions go to the terminal, not to the output.
-fn gpg(fingerprint: &str, message: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn gpg(fingerprint: &str, message: &[u8]) -> Result<Vec<u8>> {
     let mut child = Command::new("gpg")
         .args([
             "--detach-sign",

@@ -18,6 +18,14 @@ pub(crate) fn open(key: &Path) -> Result<Box<dyn Signer>> {
     }
 }
 
+/// The same for a key that takes another's place: its file may have a password of its own.
+pub(super) fn open_next(key: &Path) -> Result<Box<dyn Signer>> {
+    match key.to_str().is_some_and(Uri::is_one) {
+        true => open(key),
+        false => Ok(Box::new(files::open_next(key)?)),
+    }
+}
+
 /// The name of a key that the server holds, in `server:NAME`. A file of such a name is named by `./server:…`.
 pub(crate) fn held(key: &str) -> Option<&str> {
     key.strip_prefix("server:").filter(|name| !name.is_empty())

@@ -86,6 +86,8 @@ mod tests {
             revoked_at: None,
             revoked_from: None,
             held_for: None,
+            ends_at: None,
+            succeeds: None,
         };
         let fault = |known: &Known, name: &str| fault(known, &name.parse().unwrap());
         assert_eq!(fault(&known, "shop/web"), None);

@@ -1,11 +1,12 @@
 //! What revoking a key from an instant on would hit: the images whose signatures it takes, and the gates that would answer
-//! differently. Each gate is asked twice, with the key as it is and with the key revoked; nothing is kept and nothing told.
+//! differently. What took the key's place since then is revoked with it, and counts as the key does. Each gate is asked twice, with the key as it is and with the key revoked; nothing is kept and nothing told.
 
 use crate::asker::Asker;
 use crate::error::ApiResult;
 use client::api::keys::{GateTurn, KeyHit, KeyRevocation};
 use policy::facts::{Evidence, Verdict};
 use policy::{Directory, Facts, Policy, gate};
+use std::collections::BTreeSet;
 use store::decisions::{self, Subject};
 use store::{catalogue, policies, signing_keys};
 use trust::KeyId;
@@ -21,7 +22,9 @@ pub(super) async fn hits(
     key: &KeyId,
     from: Option<i64>,
 ) -> ApiResult<KeyRevocation> {
-    let trial = Trial::new(asker, key, from)?;
+    let mut keys = vec![key.clone()];
+    keys.extend(signing_keys::successors(asker.store(), key, from).await?);
+    let trial = Trial::new(asker, &keys, from)?;
     let policies = policies::current(asker.store()).await?;
     let mut answer = KeyRevocation {
         revoked: false,
@@ -29,25 +32,30 @@ pub(super) async fn hits(
         images: Vec::new(),
         complete: true,
     };
-    let mut after: Option<Subject> = None;
-    loop {
-        let store = asker.store();
-        let subjects =
-            signing_keys::signed_since(store, key, from, after.as_ref(), IMAGES_AT_A_TIME).await?;
-        let Some(last) = subjects.last() else {
-            return Ok(answer);
-        };
-        after = Some(last.clone());
-        for subject in &subjects {
-            if answer.images.len() >= IMAGES_MAX {
-                answer.complete = false;
-                return Ok(answer);
+    // An image that several of the keys signed is one.
+    let mut seen = BTreeSet::new();
+    for key in &keys {
+        let mut after: Option<Subject> = None;
+        loop {
+            let store = asker.store();
+            let subjects =
+                signing_keys::signed_since(store, key, from, after.as_ref(), IMAGES_AT_A_TIME)
+                    .await?;
+            let Some(last) = subjects.last() else { break };
+            after = Some(last.clone());
+            for subject in &subjects {
+                if answer.images.len() >= IMAGES_MAX {
+                    answer.complete = false;
+                    return Ok(answer);
+                }
+                if seen.insert((subject.repository_id, subject.digest.clone())) {
+                    let hit = hit(asker, &trial, &policies, subject).await?;
+                    answer.images.extend(hit);
+                }
             }
-            answer
-                .images
-                .extend(hit(asker, &trial, &policies, subject).await?);
         }
     }
+    Ok(answer)
 }
 
 async fn hit(
@@ -95,50 +103,56 @@ async fn hit(
     Ok(Some(found))
 }
 
-/// The key as it is, and as it would be.
+/// The keys as they are, and as they would be.
 struct Trial<'a> {
-    key: &'a KeyId,
+    keys: &'a [KeyId],
     before: &'a Directory,
     after: Directory,
     now: i64,
 }
 
 impl<'a> Trial<'a> {
-    fn new(asker: &'a Asker, key: &'a KeyId, from: Option<i64>) -> ApiResult<Self> {
+    /// The first of the keys is the one that is meant, the others took its place.
+    fn new(asker: &'a Asker, keys: &'a [KeyId], from: Option<i64>) -> ApiResult<Self> {
         let mut after = asker.directory().clone();
-        let Some(revoked) = after.keys.get_mut(key) else {
-            return Err(store::Error::not_found("key", key).into());
-        };
-        // As revoking itself would answer.
-        let is_later = |from: i64| revoked.revoked_from.is_none_or(|before| before < from);
-        if revoked.revoked_at.is_some() && from.is_some_and(is_later) {
-            let conflict = store::Error::Conflict {
-                kind: "key",
-                name: key.to_string(),
-                why: "is revoked from an earlier instant, or altogether: that stays",
+        for (place, key) in keys.iter().enumerate() {
+            let Some(revoked) = after.keys.get_mut(key) else {
+                return Err(store::Error::not_found("key", key).into());
             };
-            return Err(conflict.into());
+            let is_later = |from: i64| revoked.revoked_from.is_none_or(|before| before < from);
+            if revoked.revoked_at.is_some() && from.is_some_and(is_later) {
+                if place > 0 {
+                    continue;
+                }
+                // As revoking itself would answer.
+                let conflict = store::Error::Conflict {
+                    kind: "key",
+                    name: key.to_string(),
+                    why: "is revoked from an earlier instant, or altogether: that stays",
+                };
+                return Err(conflict.into());
+            }
+            revoked.revoked_at = Some(revoked.revoked_at.unwrap_or(i64::MAX).min(asker.now()));
+            revoked.revoked_from = from;
         }
-        revoked.revoked_at = Some(revoked.revoked_at.unwrap_or(i64::MAX).min(asker.now()));
-        revoked.revoked_from = from;
         Ok(Self {
-            key,
+            keys,
             before: asker.directory(),
             after,
             now: asker.now(),
         })
     }
 
-    /// How many signatures of the key are lost, and how many stay good.
+    /// How many signatures of the keys are lost, and how many stay good.
     fn count(&self, facts: &Facts) -> (u64, u64) {
         let (mut lost, mut kept) = (0, 0);
-        let is_by_the_key = |evidence: &&Evidence| {
-            evidence.key.as_ref() == Some(self.key)
-                && evidence.verdict == Verdict::Verified
-                && !evidence.withdrawn
-        };
-        for evidence in facts.evidence.iter().filter(is_by_the_key) {
-            let key = self.after.keys.get(self.key);
+        let stands =
+            |evidence: &&Evidence| evidence.verdict == Verdict::Verified && !evidence.withdrawn;
+        for evidence in facts.evidence.iter().filter(stands) {
+            let Some(key) = evidence.key.as_ref().filter(|key| self.keys.contains(key)) else {
+                continue;
+            };
+            let key = self.after.keys.get(key);
             match key.is_some_and(|key| key.is_distrusted(evidence.known_at(), self.now)) {
                 true => lost += 1,
                 false => kept += 1,

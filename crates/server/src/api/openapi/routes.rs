@@ -357,6 +357,18 @@ pub(super) const ROUTES: &[Route] = &[
             "Revoke a key for what it signed from an instant on, or say what that would hit.",
         )
     },
+    make(
+        "/keys/{id}/successor",
+        "Put a new key in the place of one's own, signed for by both; with a password, never with a token.",
+        "SuccessorProof",
+        "Key",
+    ),
+    make(
+        "/keys/{id}/successor/challenges",
+        "Ask for what both keys have to sign for that.",
+        "NewSuccessor",
+        "Challenge",
+    ),
     get("/policies", "The policies in force.", "Page PolicySummary"),
     get("/policies/{name}", "One policy with its text.", "Policy"),
     Route {

@@ -66,7 +66,7 @@ const SCHEMAS: &[Row] = &[
     (
         "Key",
         "id: string; name: string; principal: string; publicKeyPem: string; scope: [string]; registeredAt: time; \
-         revokedAt?: time; revokedFrom?: time; heldFor?: string",
+         revokedAt?: time; revokedFrom?: time; heldFor?: string; endsAt?: time; succeeds?: string",
     ),
     (
         "NewHeldKey",
@@ -77,6 +77,11 @@ const SCHEMAS: &[Row] = &[
         "repository: repository; digest: digest; tag?: string; stage: string",
     ),
     ("HeldSignature", "key: string; bundle: string"),
+    ("NewSuccessor", "publicKeyPem: string"),
+    (
+        "SuccessorProof",
+        "publicKeyPem: string; nonce: string; oldSignature: string; newSignature: string",
+    ),
     ("RevokeKey", "from?: time; dryRun?: boolean"),
     (
         "KeyRevocation",
@@ -458,6 +463,8 @@ mod tests {
         agrees::<api::keys::NewHeldKey>("NewHeldKey");
         agrees::<api::keys::NewHeldSignature>("NewHeldSignature");
         agrees::<api::keys::HeldSignature>("HeldSignature");
+        agrees::<api::keys::NewSuccessor>("NewSuccessor");
+        agrees::<api::keys::SuccessorProof>("SuccessorProof");
         agrees::<api::keys::RevokeKey>("RevokeKey");
         agrees::<api::keys::KeyRevocation>("KeyRevocation");
     }

@@ -7,8 +7,9 @@ use store::audit::{self, ProblemKind};
 use store::catalogue::{self, Deleter};
 use store::evidence::NewEvidence;
 use store::signing_keys;
-use trust::{Algorithm, Bundle, PrivateKey, Signer, StageStatement};
+use trust::{Algorithm, Bundle, KeyId, PrivateKey, Signer, StageStatement};
 
+use super::super::succession::rotate;
 use super::super::world::{ADMIN, SHOP, World, register};
 use super::{only, sealed, verify};
 use crate::fixture::{Image, NOW, name, permit, server_permit};
@@ -80,6 +81,10 @@ async fn a_signing_key_changed_by_sql_is_named() {
     );
 }
 
+fn id(key: &PrivateKey) -> &KeyId {
+    key.public_key().id()
+}
+
 #[tokio::test]
 async fn a_long_life_of_changes_is_accounted_for() {
     let world = World::new().await;
@@ -91,6 +96,16 @@ async fn a_long_life_of_changes_is_accounted_for() {
         .await;
     let (kept, revoked) = (world.key(world.maria).await, world.key(world.jonas).await);
     signing_keys::revoke(store, &server_permit(ADMIN), &revoked, None, NOW + 5)
+        .await
+        .unwrap();
+    let (old, next) = (
+        PrivateKey::generate(Algorithm::Ed25519).unwrap(),
+        PrivateKey::generate(Algorithm::Ed25519).unwrap(),
+    );
+    register(store, world.maria, &old, &["shop/**"], NOW)
+        .await
+        .unwrap();
+    rotate(&world, world.maria, &old, &next, NOW + 6)
         .await
         .unwrap();
     world.leave("qa", world.jonas, NOW).await;
@@ -166,6 +181,10 @@ async fn a_long_life_of_changes_is_accounted_for() {
         format!(
             "UPDATE signing_keys SET revoked_from = 99, revoked_at = revoked_at WHERE key_id = '{revoked}'"
         ),
+        format!(
+            "UPDATE signing_keys SET succeeds = NULL WHERE key_id = '{}'",
+            id(&next)
+        ),
         format!("UPDATE signing_keys SET scope = '[\"**\"]' WHERE key_id = '{kept}'"),
         format!(
             "UPDATE signing_keys SET principal_id = {} WHERE key_id = '{kept}'",
@@ -175,10 +194,10 @@ async fn a_long_life_of_changes_is_accounted_for() {
             "UPDATE signing_keys SET public_pem = (SELECT public_pem FROM signing_keys WHERE key_id = '{revoked}') WHERE key_id = '{kept}'"
         ),
     ] {
-        let key = if edit.contains("revoked_at") {
-            &revoked
-        } else {
-            &kept
+        let key = match edit.as_str() {
+            edit if edit.contains("revoked_at") => &revoked,
+            edit if edit.contains("succeeds") => id(&next),
+            _ => &kept,
         };
         world
             .fixture
