@@ -6,6 +6,7 @@ use rcgen::{
 };
 
 use super::*;
+use crate::Signer;
 
 const ISSUER: &str = "https://issuer.example";
 

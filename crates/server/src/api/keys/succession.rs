@@ -20,7 +20,7 @@ const NEXT: &str = "countersign key rotate --old FILE --new FILE --user NAME";
 
 /// `POST /keys/{id}/successor/challenges`
 pub(crate) async fn challenge(mut call: Call) -> Created<Challenge> {
-    let old = own(&call).await?;
+    let old = own(&call.asker, call.name("id")?).await?;
     let new: NewSuccessor = call.json().await?;
     let asker = &call.asker;
     let new = public_key(&new.public_key_pem)?;
@@ -47,7 +47,7 @@ pub(crate) async fn challenge(mut call: Call) -> Created<Challenge> {
 
 /// `POST /keys/{id}/successor`
 pub(crate) async fn succeed(mut call: Call) -> Created<Key> {
-    let old = own(&call).await?;
+    let old = own(&call.asker, call.name("id")?).await?;
     let proof: SuccessorProof = call.json().await?;
     let asker = &call.asker;
     let public_key = public_key(&proof.public_key_pem)?;
@@ -77,14 +77,12 @@ pub(crate) async fn succeed(mut call: Call) -> Created<Key> {
 
 /// The key of the path, which is the caller's or a robot's of theirs; they gave their password, so that a stolen token and a stolen key
 /// are not enough.
-async fn own(call: &Call) -> ApiResult<KeyRecord> {
-    let asker = &call.asker;
+async fn own(asker: &Asker, id: &str) -> ApiResult<KeyRecord> {
     asker.principal()?;
     if !asker.caller().used_password() {
         let message = "tokens cannot rotate keys: log in with your password for this call";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "password-required", message).next(NEXT));
     }
-    let id = call.name("id")?;
     let unknown = || ApiError::not_found(format!("you have no key `{}`", crate::error::shown(id)));
     let id = KeyId::parse(id).map_err(|_| unknown())?;
     let record = found(asker, &id).await?;

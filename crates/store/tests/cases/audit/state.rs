@@ -81,7 +81,7 @@ async fn a_signing_key_changed_by_sql_is_named() {
     );
 }
 
-fn id(key: &PrivateKey) -> &KeyId {
+fn key_id(key: &PrivateKey) -> &KeyId {
     key.public_key().id()
 }
 
@@ -183,7 +183,7 @@ async fn a_long_life_of_changes_is_accounted_for() {
         ),
         format!(
             "UPDATE signing_keys SET succeeds = NULL WHERE key_id = '{}'",
-            id(&next)
+            key_id(&next)
         ),
         format!("UPDATE signing_keys SET scope = '[\"**\"]' WHERE key_id = '{kept}'"),
         format!(
@@ -196,7 +196,7 @@ async fn a_long_life_of_changes_is_accounted_for() {
     ] {
         let key = match edit.as_str() {
             edit if edit.contains("revoked_at") => &revoked,
-            edit if edit.contains("succeeds") => id(&next),
+            edit if edit.contains("succeeds") => key_id(&next),
             _ => &kept,
         };
         world
