@@ -1,9 +1,9 @@
 //! Makes a bundle from a registry: the image with all platforms that are there, all that is attached to it, the files of its
-//! trust repository, and the policies that its receipts name. What is not there, or not for the caller to see, is written down.
+//! trust repository, the policies that its receipts name, and proofs that the server's log has all this. What is not there, or not for the caller to see, is written down.
 
 use super::{
     ATTACHED_MAX, Attached, BLOBS_MAX, CHECKSUM, CONTENTS, Contents, INDEX, LAYOUT, LAYOUT_CONTENT,
-    TrustFiles, VERSION, archive, blob_name,
+    TrustFiles, VERSION, archive, blob_name, prove,
 };
 use crate::progress;
 use anyhow::{Context, Result, bail};
@@ -14,7 +14,7 @@ use oci::{
     Algorithm, Descriptor, Digest, ImageReference, Manifest, Platform, Reference, RepositoryName,
     Tag, media,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use trust::receipt;
@@ -57,9 +57,7 @@ pub(crate) async fn collect(
     }
     let trust = collection.trust(image, now).await?;
     let policies = collection.policies().await;
-    collection.missing.push(
-        "that the decisions are in the server's log: no proof of it is in the file".to_owned(),
-    );
+    let proofs = collection.proofs().await?;
     let index = collection.index(entry)?;
     let contents = Contents {
         version: VERSION,
@@ -70,6 +68,7 @@ pub(crate) async fn collect(
         attached: std::mem::take(&mut collection.attached),
         trust,
         policies,
+        proofs,
         missing: std::mem::take(&mut collection.missing),
         index: Digest::sha256(&index),
         index_size: index.len() as u64,
@@ -307,6 +306,41 @@ impl<'a> Collection<'a> {
             }
         }
         policies
+    }
+
+    /// Proofs of what is attached, where the caller may read the log.
+    async fn proofs(&mut self) -> Result<BTreeMap<Digest, Digest>> {
+        let manifests: BTreeSet<Digest> = self
+            .attached
+            .iter()
+            .map(|attached| attached.manifest.clone())
+            .collect();
+        if manifests.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let texts = match prove::proofs(self.client, self.repository, &manifests).await {
+            Ok(texts) => texts,
+            Err(error) => {
+                self.missing.push(format!(
+                    "that the signatures and receipts are in the server's log: {}",
+                    prove::left_out(&error)
+                ));
+                return Ok(BTreeMap::new());
+            }
+        };
+        let without = manifests.len().saturating_sub(texts.len());
+        if without > 0 {
+            self.missing.push(format!(
+                "that {without} of the signatures and receipts are in the server's log: it has no entry of them, or no checkpoint of it yet"
+            ));
+        }
+        let mut proofs = BTreeMap::new();
+        for (manifest, text) in texts {
+            let digest = Digest::sha256(text.as_bytes());
+            self.keep(digest.clone(), Bytes::from(text))?;
+            proofs.insert(manifest, digest);
+        }
+        Ok(proofs)
     }
 
     fn sizes(&self) -> BTreeMap<Digest, u64> {
