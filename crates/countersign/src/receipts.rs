@@ -98,10 +98,7 @@ pub(crate) fn judge(
         }
     }
     let named: BTreeSet<&str> = match asked.gates {
-        [] => read
-            .iter()
-            .map(|read| read.receipt.gate.as_str())
-            .collect(),
+        [] => read.iter().map(|read| read.receipt.gate.as_str()).collect(),
         gates => gates.iter().map(String::as_str).collect(),
     };
     if named.is_empty() {

@@ -550,7 +550,10 @@ fn the_file_proves_that_the_log_has_what_speaks_for_the_image() {
     let less = ["--offline", less.to_str().unwrap(), "--log-key", &log_key];
     let (code, said) = world.verify(&less);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("that the receipt of gate production"), "{said}");
+    assert!(
+        said.contains("that the receipt of gate production"),
+        "{said}"
+    );
     assert!(said.contains("proofs were left out"), "{said}");
 
     // Another server's log never said any of it.

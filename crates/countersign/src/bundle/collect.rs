@@ -14,7 +14,7 @@ use oci::{
     Algorithm, Descriptor, Digest, ImageReference, Manifest, Platform, Reference, RepositoryName,
     Tag, media,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use trust::receipt;
@@ -29,6 +29,13 @@ const PREDICATE_ANNOTATION: &str = "dev.sigstore.bundle.predicateType";
 const TAG_SUFFIXES: [&str; 2] = ["sig", "att"];
 const DEPTH_MAX: usize = 4;
 
+/// What somebody wants in the file.
+pub(crate) struct Wanted<'a> {
+    pub(crate) image: &'a ImageReference,
+    /// Proofs from the server's log as well.
+    pub(crate) log: bool,
+}
+
 /// What was written.
 pub(crate) struct Made {
     pub(crate) contents: Contents,
@@ -39,10 +46,11 @@ pub(crate) struct Made {
 /// Writes the bundle of an image to a file, which is there when it is whole, and not before.
 pub(crate) async fn collect(
     client: &Client,
-    image: &ImageReference,
+    wanted: &Wanted<'_>,
     path: &Path,
     now: i64,
 ) -> Result<Made> {
+    let image = wanted.image;
     let mut collection = Collection::new(client, &image.repository);
     let reference = match image.reference() {
         Some(reference) => reference,
@@ -57,7 +65,7 @@ pub(crate) async fn collect(
     }
     let trust = collection.trust(image, now).await?;
     let policies = collection.policies().await;
-    let proofs = collection.proofs().await?;
+    let proofs = collection.proofs(wanted.log).await?;
     let index = collection.index(entry)?;
     let contents = Contents {
         version: VERSION,
@@ -309,31 +317,19 @@ impl<'a> Collection<'a> {
     }
 
     /// Proofs of what is attached, where the caller may read the log.
-    async fn proofs(&mut self) -> Result<BTreeMap<Digest, Digest>> {
-        let manifests: BTreeSet<Digest> = self
-            .attached
-            .iter()
-            .map(|attached| attached.manifest.clone())
-            .collect();
-        if manifests.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let texts = match prove::proofs(self.client, self.repository, &manifests).await {
-            Ok(texts) => texts,
-            Err(error) => {
-                self.missing.push(format!(
-                    "that the signatures and receipts are in the server's log: {}",
-                    prove::left_out(&error)
-                ));
-                return Ok(BTreeMap::new());
-            }
+    async fn proofs(&mut self, wanted: bool) -> Result<BTreeMap<Digest, Digest>> {
+        let attached = self.attached.iter();
+        let manifests = attached.map(|attached| attached.manifest.clone()).collect();
+        let texts = match wanted {
+            true => prove::or_why_not(self.client, self.repository, &manifests).await,
+            false => Err("proofs were left out, as was asked".to_owned()),
         };
-        let without = manifests.len().saturating_sub(texts.len());
-        if without > 0 {
+        let texts = texts.unwrap_or_else(|why| {
             self.missing.push(format!(
-                "that {without} of the signatures and receipts are in the server's log: it has no entry of them, or no checkpoint of it yet"
+                "that the signatures and receipts are in the server's log: {why}"
             ));
-        }
+            BTreeMap::new()
+        });
         let mut proofs = BTreeMap::new();
         for (manifest, text) in texts {
             let digest = Digest::sha256(text.as_bytes());

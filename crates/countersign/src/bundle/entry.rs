@@ -111,7 +111,8 @@ mod tests {
     fn what_records_a_manifest_and_what_does_not() {
         let (signature, image) = (Digest::sha256(b"signature"), Digest::sha256(b"image"));
         let other = Digest::sha256(b"other");
-        let (at_signature, at_image) = (format!("shop/web@{signature}"), format!("shop/web@{image}"));
+        let (at_signature, at_image) =
+            (format!("shop/web@{signature}"), format!("shop/web@{image}"));
         let appended = json!({"tags": [{"tag": "t", "from": null, "to": signature}]});
         let by = json!({"manifest": signature});
         let no = json!({});
@@ -126,13 +127,30 @@ mod tests {
             ("stage.record", &at_image, &by, true),
             ("receipt.withdraw", &at_image, &by, false),
             ("receipt.sign", &at_signature, &no, false),
-            ("evidence.attach", &format!("shop/web2@{signature}"), &no, false),
-            ("evidence.attach", &format!("x/shop/web@{signature}"), &no, false),
+            (
+                "evidence.attach",
+                &format!("shop/web2@{signature}"),
+                &no,
+                false,
+            ),
+            (
+                "evidence.attach",
+                &format!("x/shop/web@{signature}"),
+                &no,
+                false,
+            ),
             ("receipt.sign", &format!("shop/api@{image}"), &by, false),
         ] {
             let entry = entry(act, object, detail);
-            assert_eq!(entry.records(&repository).contains(&signature.as_str()), expect, "{entry:?}");
-            assert!(!entry.records(&repository).contains(&other.as_str()), "{entry:?}");
+            assert_eq!(
+                entry.records(&repository).contains(&signature.as_str()),
+                expect,
+                "{entry:?}"
+            );
+            assert!(
+                !entry.records(&repository).contains(&other.as_str()),
+                "{entry:?}"
+            );
         }
     }
 
@@ -149,9 +167,7 @@ mod tests {
         assert!(!of(&[&image]).is_about_another(&image));
         assert!(!of(&[&other, &image]).is_about_another(&image));
         assert!(of(&[&other]).is_about_another(&image));
-        let signed = |image: &Digest| {
-            entry(RECEIPT_SIGN, &format!("shop/web@{image}"), &json!({}))
-        };
+        let signed = |image: &Digest| entry(RECEIPT_SIGN, &format!("shop/web@{image}"), &json!({}));
         assert!(!signed(&image).is_about_another(&image));
         assert!(signed(&other).is_about_another(&image));
     }
@@ -169,7 +185,10 @@ mod tests {
             json!([3, 5, 1_000, "principal:1", "a", "o"]),
             json!({}),
         ] {
-            assert!(Entry::parse(bad.to_string().as_bytes(), 3).is_none(), "{bad}");
+            assert!(
+                Entry::parse(bad.to_string().as_bytes(), 3).is_none(),
+                "{bad}"
+            );
         }
     }
 }

@@ -18,8 +18,21 @@ const PAGES_MAX: usize = 10_000;
 const ROUNDS_MAX: usize = 20;
 const ROUND: Duration = Duration::from_secs(1);
 
-/// Makes a proof of each manifest that the log has an entry of; the text of a proof by the manifest.
-pub(super) async fn proofs(
+/// A proof of each manifest that the log has an entry of, its text by the manifest; or why there are none, for people.
+pub(super) async fn or_why_not(
+    client: &Client,
+    repository: &RepositoryName,
+    manifests: &BTreeSet<Digest>,
+) -> Result<BTreeMap<Digest, String>, String> {
+    if manifests.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    proofs(client, repository, manifests)
+        .await
+        .map_err(|error| left_out(&error))
+}
+
+async fn proofs(
     client: &Client,
     repository: &RepositoryName,
     manifests: &BTreeSet<Digest>,
@@ -131,8 +144,7 @@ fn entry(row: AuditRow) -> Entry {
     }
 }
 
-/// Why there are no proofs, for people.
-pub(super) fn left_out(error: &anyhow::Error) -> String {
+fn left_out(error: &anyhow::Error) -> String {
     let refused = error
         .downcast_ref::<client::Error>()
         .and_then(client::Error::refused);

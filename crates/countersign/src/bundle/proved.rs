@@ -122,17 +122,17 @@ fn accepted<'a>(
 
 /// The entry has to be of this manifest, and of what it lies beside.
 fn about(contents: &Contents, manifest: &Digest, entry: &Entry) -> Result<(), String> {
-    let to = contents
+    let beside: Vec<&Digest> = contents
         .attached
         .iter()
         .filter(|attached| attached.manifest == *manifest)
-        .map(|attached| &attached.to);
-    let mut to = to.peekable();
-    if to.peek().is_none() {
+        .map(|attached| &attached.to)
+        .collect();
+    let Some(first) = beside.first() else {
         return Err(format!(
             "it is a proof of {manifest}, which does not lie beside the image"
         ));
-    }
+    };
     if !entry
         .records(&contents.repository)
         .contains(&manifest.as_str())
@@ -144,12 +144,13 @@ fn about(contents: &Contents, manifest: &Digest, entry: &Entry) -> Result<(), St
             contents.repository
         ));
     }
-    match to.find(|to| entry.is_about_another(to)) {
-        Some(to) => Err(format!(
-            "the log recorded {manifest} as one of another image than {to}, which it lies beside"
-        )),
-        None => Ok(()),
+    // One manifest may lie beside several, and was recorded at one of them first.
+    if beside.iter().all(|to| entry.is_about_another(to)) {
+        return Err(format!(
+            "the log recorded {manifest} as one of another image than {first}, which it lies beside"
+        ));
     }
+    Ok(())
 }
 
 /// What the log says of a receipt has to be what the receipt says.
@@ -191,7 +192,11 @@ fn unproved(
     report: &Report,
     proved: &BTreeMap<&Digest, (Entry, u64)>,
 ) -> Vec<String> {
-    let all: BTreeSet<&Digest> = contents.attached.iter().map(|each| &each.manifest).collect();
+    let all: BTreeSet<&Digest> = contents
+        .attached
+        .iter()
+        .map(|each| &each.manifest)
+        .collect();
     let without: Vec<&Digest> = all
         .into_iter()
         .filter(|manifest| match proved.get(manifest) {
@@ -282,14 +287,10 @@ impl Proved {
 
 /// What the log's key signed is still what somebody wrote.
 fn shown(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(200)
-        .collect()
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-const ANOTHER_CHECKPOINT: &str =
-    "it is under another checkpoint than the first proof, and nothing says that the log grew from one to the other";
+const ANOTHER_CHECKPOINT: &str = "it is under another checkpoint than the first proof, and nothing says that the log grew from one to the other";
 
 #[cfg(test)]
 mod tests;

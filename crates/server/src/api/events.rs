@@ -117,9 +117,7 @@ pub(crate) async fn audit(call: Call) -> Answer<Page<AuditRow>> {
     let paging = call.paging(PAGE_DEFAULT, audit::ROWS_MAX)?;
     let after = paging.after_number()?;
     let rows = match call.parsed::<RepositoryName>("repository")? {
-        Some(repository) => {
-            audit::rows_of(asker.store(), &repository, after, paging.limit).await?
-        }
+        Some(repository) => audit::rows_of(asker.store(), &repository, after, paging.limit).await?,
         None => audit::rows(asker.store(), after, paging.limit).await?,
     };
     let next = paging.next(&rows, |row| row.id.to_string());

@@ -40,7 +40,15 @@ impl Log {
 
     fn act(&mut self, act: &str, object: &str, detail: &Value) {
         let place = self.entries.len();
-        let entry = json!([place, place + 7, NOW, "principal:1", act, object, detail.to_string()]);
+        let entry = json!([
+            place,
+            place + 7,
+            NOW,
+            "principal:1",
+            act,
+            object,
+            detail.to_string()
+        ]);
         self.entries.push(entry.to_string().into_bytes());
     }
 
@@ -55,7 +63,10 @@ impl Log {
             size: leaves.len() as u64,
             root: root(&leaves),
         };
-        with_signatures(&sign(&checkpoint, &self.key).unwrap(), [self.signed.as_str()])
+        with_signatures(
+            &sign(&checkpoint, &self.key).unwrap(),
+            [self.signed.as_str()],
+        )
     }
 
     fn witnessed(&mut self) -> VerifierKey {
@@ -141,7 +152,10 @@ fn what_the_log_has_is_shown() {
         .map(|proved| (&proved.manifest, proved.act.as_str(), proved.index))
         .collect();
     let [signature, receipt] = &manifests(&shop);
-    let expected = [(signature, "evidence.attach", 1), (receipt, RECEIPT_SIGN, 2)];
+    let expected = [
+        (signature, "evidence.attach", 1),
+        (receipt, RECEIPT_SIGN, 2),
+    ];
     assert_eq!(acts, expected.into());
     assert!(in_log.proved.iter().all(|proved| proved.recorded_at == NOW));
     let said = report.not_proved.join("\n");
@@ -186,7 +200,9 @@ fn what_has_no_proof_is_named() {
     let report = shop.ask_with_log(&log.verifier(), &[]).unwrap();
     let said = report.not_proved.join("\n");
     assert!(
-        said.contains(&format!("the receipt of gate production of policy shop, {receipt}")),
+        said.contains(&format!(
+            "the receipt of gate production of policy shop, {receipt}"
+        )),
         "{said}"
     );
     assert!(report.verified && report.log.is_none());
@@ -202,7 +218,10 @@ fn a_receipt_that_somebody_only_put_there_is_not_proved_to_be_signed() {
     lay(&mut shop, &receipt, &log.prove(4));
     let report = shop.ask_with_log(&log.verifier(), &[]).unwrap();
     let said = report.not_proved.join("\n");
-    assert!(said.contains("that the receipt of gate production"), "{said}");
+    assert!(
+        said.contains("that the receipt of gate production"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -217,8 +236,16 @@ fn attack_a_log_entry_of_another_artefact() {
     // The same manifest in another repository, and recorded at another image.
     let place = log.entries.len();
     let elsewhere = json!({"evidence": [{"attached_to": Digest::sha256(b"another image")}]});
-    log.act("evidence.attach", &format!("shop/api@{signature}"), &json!({}));
-    log.act("evidence.attach", &format!("shop/web@{signature}"), &elsewhere);
+    log.act(
+        "evidence.attach",
+        &format!("shop/api@{signature}"),
+        &json!({}),
+    );
+    log.act(
+        "evidence.attach",
+        &format!("shop/web@{signature}"),
+        &elsewhere,
+    );
     for (place, why) in [(place, "does not record"), (place + 1, "of another image")] {
         shop.proofs.clear();
         let proof = lay(&mut shop, &signature, &log.prove(place));

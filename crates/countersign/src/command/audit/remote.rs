@@ -114,9 +114,7 @@ async fn compare(log: &Log, kept: &[String], findings: &mut Findings) -> Result<
             ));
             continue;
         }
-        let tiles = log
-            .tiles(tiles_for_consistency(old.size, new.size))
-            .await?;
+        let tiles = log.tiles(tiles_for_consistency(old.size, new.size)).await?;
         let proof = tiles.consistency_proof(old.size, new.size)?;
         match verify_consistency((old.size, &old.root), (new.size, &new.root), &proof) {
             Ok(()) => findings.holds(format!(
