@@ -80,11 +80,7 @@ fn go_follows_the_log_to_its_root_and_refuses_a_changed_one() {
         .env("TOKEN", token)
         .ok();
     let said = check(&log, key, &proof).ok();
-    for part in [
-        "tiles: the hashes of",
-        "entries: all are",
-        "proof: entry 70 is among",
-    ] {
+    for part in ["entries: all", "tiles: all", "proof: entry 70 is"] {
         assert!(said.contains(part), "{said}");
     }
 

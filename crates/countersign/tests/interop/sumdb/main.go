@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -43,7 +44,7 @@ func main() {
 // fetch writes the files of a log below a folder, by the names that they have on the server.
 func fetch(url, folder string) error {
 	keep := func(name string) ([]byte, error) {
-		bytes, err := get(url + "/tlog/" + name)
+		body, err := get(url + "/tlog/" + name)
 		if err != nil {
 			return nil, err
 		}
@@ -51,7 +52,7 @@ func fetch(url, folder string) error {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return nil, err
 		}
-		return bytes, os.WriteFile(file, bytes, 0o644)
+		return body, os.WriteFile(file, body, 0o644)
 	}
 	checkpoint, err := keep("checkpoint")
 	if err != nil {
@@ -109,54 +110,97 @@ func check(folder folder, key, proof string) error {
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	// Reads tiles only up to the root that was signed.
-	indexes := make([]int64, tree.N)
-	for n := range indexes {
-		indexes[n] = tlog.StoredHashIndex(0, int64(n))
-	}
-	hashes, err := tlog.TileHashReader(tree, folder).ReadHashes(indexes)
+	stored, err := readEntries(folder, tree)
 	if err != nil {
-		return fmt.Errorf("tiles: %w", err)
-	}
-	fmt.Println("tiles: the hashes of", len(hashes), "entries lead to the root")
-	if err := checkEntries(folder, tree.N, hashes); err != nil {
 		return fmt.Errorf("entries: %w", err)
 	}
-	fmt.Println("entries: all are what was hashed")
-	bytes, err := os.ReadFile(proof)
+	fmt.Println("entries: all", tree.N, "lead to the root")
+	if err := checkTiles(folder, tree, stored); err != nil {
+		return fmt.Errorf("tiles: %w", err)
+	}
+	fmt.Println("tiles: all are what the entries hash to")
+	proved, err := os.ReadFile(proof)
 	if err != nil {
 		return err
 	}
-	return checkProof(string(bytes), verifier)
+	return checkProof(string(proved), verifier)
 }
 
-func checkEntries(folder folder, size int64, hashes []tlog.Hash) error {
+// readEntries hashes every entry; the hashes of the whole tree, which lead to the root that was signed.
+func readEntries(folder folder, tree tlog.Tree) (storedHashes, error) {
+	var stored storedHashes
 	at := int64(0)
-	for first := int64(0); first < size; first += width {
-		bundle, err := folder.read(bundleName(first, size))
+	for first := int64(0); first < tree.N; first += width {
+		bundle, err := folder.read(bundleName(first, tree.N))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		// tlog-tiles "Log Entries": each after its length in two bytes.
 		for len(bundle) > 0 {
-			if len(bundle) < 2 || at == size {
-				return fmt.Errorf("a bundle of entries does not end after entry %d", at)
+			if len(bundle) < 2 || at == tree.N {
+				return nil, fmt.Errorf("a bundle does not end after entry %d", at)
 			}
 			length := 2 + int(binary.BigEndian.Uint16(bundle))
 			if len(bundle) < length {
-				return fmt.Errorf("a bundle of entries ends within entry %d", at)
+				return nil, fmt.Errorf("a bundle ends within entry %d", at)
 			}
-			if tlog.RecordHash(bundle[2:length]) != hashes[at] {
-				return fmt.Errorf("entry %d is not what was hashed", at)
+			hashes, err := tlog.StoredHashes(at, bundle[2:length], stored)
+			if err != nil {
+				return nil, err
 			}
+			stored = append(stored, hashes...)
 			bundle = bundle[length:]
 			at++
 		}
 	}
-	if at != size {
-		return fmt.Errorf("there are %d of %d", at, size)
+	if at != tree.N {
+		return nil, fmt.Errorf("there are %d of %d", at, tree.N)
+	}
+	root, err := tlog.TreeHash(tree.N, stored)
+	if err == nil && root != tree.Hash {
+		err = errors.New("they do not lead to the root that was signed")
+	}
+	return stored, err
+}
+
+// checkTiles reads the tiles as Go's own client does, and then each whole: that client (v0.37) does not look at the full tiles of a small
+// tree.
+func checkTiles(folder folder, tree tlog.Tree, stored storedHashes) error {
+	indexes := make([]int64, tree.N)
+	for n := range indexes {
+		indexes[n] = tlog.StoredHashIndex(0, int64(n))
+	}
+	if _, err := tlog.TileHashReader(tree, folder).ReadHashes(indexes); err != nil {
+		return err
+	}
+	for _, tile := range tlog.NewTiles(height, 0, tree.N) {
+		wanted, err := tlog.ReadTileData(tile, stored)
+		if err != nil {
+			return err
+		}
+		found, err := folder.read(tileName(tile))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(found, wanted) {
+			return fmt.Errorf("%s is not what the entries hash to", tileName(tile))
+		}
 	}
 	return nil
+}
+
+// storedHashes are all hashes of a tree, in the order in which sumdb stores them.
+type storedHashes []tlog.Hash
+
+func (s storedHashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	hashes := make([]tlog.Hash, len(indexes))
+	for n, index := range indexes {
+		if index >= int64(len(s)) {
+			return nil, fmt.Errorf("there is no hash %d", index)
+		}
+		hashes[n] = s[index]
+	}
+	return hashes, nil
 }
 
 // checkProof reads a C2SP tlog-proof with the entry as its extra data.
@@ -234,11 +278,11 @@ func (f folder) Height() int { return height }
 func (f folder) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	data := make([][]byte, len(tiles))
 	for n, tile := range tiles {
-		bytes, err := f.read(tileName(tile))
+		hashes, err := f.read(tileName(tile))
 		if err != nil {
 			return nil, err
 		}
-		data[n] = bytes
+		data[n] = hashes
 	}
 	return data, nil
 }
