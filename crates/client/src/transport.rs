@@ -1,6 +1,7 @@
 //! The HTTP connection: one place that sends, waits, limits and reads. Deliberately follows no redirect and repeats no
 //! request by itself.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -16,26 +17,28 @@ use crate::options::is_loopback;
 use crate::text::clean;
 use crate::{ClientOptions, Error, Refused};
 
-/// A pool of connections with our rules.
+/// Pools of connections with our rules.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
     /// For other machines: through the proxy that the environment names, if it names one.
-    http: reqwest::Client,
+    away: Pool,
     /// For this machine: a proxy would carry off what is allowed unencrypted only because it stays here.
-    local: reqwest::Client,
+    local: Pool,
 }
 
 impl Transport {
     pub(crate) fn new(options: &ClientOptions) -> Result<Self, Error> {
-        Self::build(
-            &options.authorities_pem,
-            options.base_url.scheme() == "https",
-        )
+        let transport = Self::build(&options.authorities_pem)?;
+        let url = &options.base_url;
+        if url.scheme() == "https" {
+            transport.pool(url).open()?;
+        }
+        Ok(transport)
     }
 
-    /// Trusts the system's authorities and these. `tls` says whether it fails on a machine that has none at all: there,
-    /// plain http still works.
-    pub(crate) fn build(authorities_pem: &[Vec<u8>], tls: bool) -> Result<Self, Error> {
+    /// Trusts the system's authorities and these. Those of the system are read where something is first asked over TLS: on a machine that has
+    /// none at all, plain http still works.
+    pub(crate) fn build(authorities_pem: &[Vec<u8>]) -> Result<Self, Error> {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(Error::NoTlsProvider);
         }
@@ -48,26 +51,74 @@ impl Transport {
             }
             authorities.extend(certificates);
         }
-        let with_rules = |rules: fn() -> reqwest::ClientBuilder| {
-            let http = match rules().tls_certs_merge(authorities.clone()).build() {
-                Err(_) if !tls => rules().tls_certs_only(authorities.clone()).build(),
-                other => other,
-            };
-            http.map_err(|e| Error::Authority(e.into()))
-        };
+        let authorities: Arc<[reqwest::Certificate]> = authorities.into();
         Ok(Self {
-            http: with_rules(builder)?,
-            local: with_rules(|| builder().no_proxy())?,
+            away: Pool::new(builder, authorities.clone())?,
+            local: Pool::new(|| builder().no_proxy(), authorities)?,
         })
     }
 
     pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        let http = if is_loopback(&url) {
-            &self.local
-        } else {
-            &self.http
+        let pool = self.pool(&url);
+        let http = match url.scheme() {
+            "https" => pool.secured(),
+            _ => &pool.plain,
         };
         http.request(method, url)
+    }
+
+    fn pool(&self, url: &Url) -> &Pool {
+        if is_loopback(url) {
+            &self.local
+        } else {
+            &self.away
+        }
+    }
+}
+
+/// Connections of one kind. Reading the system's authorities takes longer than most requests, so it is done once, where it is needed.
+#[derive(Debug, Clone)]
+struct Pool {
+    rules: fn() -> reqwest::ClientBuilder,
+    /// Those that were given beside the system's.
+    authorities: Arc<[reqwest::Certificate]>,
+    /// For addresses without TLS.
+    plain: reqwest::Client,
+    /// For those with, once there was one. Clones share it.
+    secured: Arc<OnceLock<reqwest::Client>>,
+}
+
+impl Pool {
+    fn new(
+        rules: fn() -> reqwest::ClientBuilder,
+        authorities: Arc<[reqwest::Certificate]>,
+    ) -> Result<Self, Error> {
+        // Only the authorities that were given: what is wrong with them is found here.
+        let plain = rules().tls_certs_only(authorities.to_vec()).build();
+        Ok(Self {
+            rules,
+            authorities,
+            plain: plain.map_err(|e| Error::Authority(e.into()))?,
+            secured: Arc::default(),
+        })
+    }
+
+    /// Reads the system's authorities now; fails where there are none.
+    fn open(&self) -> Result<(), Error> {
+        let http = self.with_system()?;
+        self.secured.get_or_init(|| http);
+        Ok(())
+    }
+
+    /// On a machine without authorities, the ones that were given are all.
+    fn secured(&self) -> &reqwest::Client {
+        self.secured
+            .get_or_init(|| self.with_system().unwrap_or_else(|_| self.plain.clone()))
+    }
+
+    fn with_system(&self) -> Result<reqwest::Client, Error> {
+        let http = (self.rules)().tls_certs_merge(self.authorities.to_vec());
+        http.build().map_err(|e| Error::Authority(e.into()))
     }
 }
 
@@ -339,6 +390,35 @@ mod tests {
             "internal-server-error",
             "internal server error",
         );
+    }
+
+    /// Whether the system's authorities were read: for this machine, for others.
+    fn have_read(transport: &Transport) -> (bool, bool) {
+        let has = |pool: &Pool| pool.secured.get().is_some();
+        (has(&transport.local), has(&transport.away))
+    }
+
+    #[test]
+    fn authorities_are_read_for_tls_only_and_once() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let at = |url: &str| Transport::new(&ClientOptions::new(url).unwrap()).unwrap();
+        let plain = at("http://127.0.0.1:5000");
+        let clone = plain.clone();
+        let ask = |transport: &Transport, url: &str| {
+            drop(transport.request(Method::GET, Url::parse(url).unwrap()));
+        };
+        ask(&plain, "http://127.0.0.1:5000/v2/");
+        ask(&plain, "http://registry.example/v2/");
+        assert_eq!(have_read(&plain), (false, false));
+        // Where a blob is in a bucket, a server without TLS sends its client to one with.
+        ask(&plain, "https://storage.example/b");
+        assert_eq!(have_read(&plain), (false, true));
+        assert_eq!(have_read(&clone), (false, true));
+        ask(&clone, "https://localhost/b");
+        assert_eq!(have_read(&plain), (true, true));
+        // A machine without authorities is told so before anything is asked.
+        assert_eq!(have_read(&at("https://registry.example")), (false, true));
+        assert_eq!(have_read(&at("https://127.0.0.1:5000")), (true, false));
     }
 
     #[test]

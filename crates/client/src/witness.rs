@@ -34,7 +34,7 @@ impl WitnessClient {
     /// Trusts the system's authorities and these (PEM).
     pub fn new(authorities_pem: &[Vec<u8>]) -> Result<Self, Error> {
         Ok(Self {
-            transport: Transport::build(authorities_pem, false)?,
+            transport: Transport::build(authorities_pem)?,
         })
     }
 

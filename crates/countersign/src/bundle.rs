@@ -9,9 +9,12 @@
 
 mod archive;
 pub(crate) mod collect;
+mod entry;
 pub(crate) mod examine;
 mod index;
 mod open;
+mod prove;
+mod proved;
 
 use oci::{Digest, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
@@ -57,6 +60,9 @@ pub(crate) struct Contents {
     pub(crate) trust: Option<TrustFiles>,
     /// Texts of policies by name.
     pub(crate) policies: BTreeMap<String, Digest>,
+    /// Proofs that the server's log recorded what is attached, by its manifest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) proofs: BTreeMap<Digest, Digest>,
     /// What could not be taken along, and why.
     pub(crate) missing: Vec<String>,
     /// The checksum of the index.

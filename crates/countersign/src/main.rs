@@ -14,8 +14,10 @@ mod output;
 mod pkcs11;
 mod progress;
 mod receipts;
+mod sequences;
 mod service;
 mod source;
+mod tlog;
 
 use arguments::Arguments;
 use clap::Parser;

@@ -2,11 +2,12 @@
 //! not. Deliberately no network and no clock: bundles and the time are given.
 
 use crate::output;
+use crate::sequences::Sequences;
 use oci::{Digest, RepositoryName};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use trust::PublicKey;
 use trust::receipt::{self, Expected, Receipt, ReceiptError};
+use trust::{KeyId, PublicKey};
 
 /// What is asked.
 pub(crate) struct Asked<'a> {
@@ -25,6 +26,7 @@ pub(crate) struct Asked<'a> {
 }
 
 /// A receipt as it was found, and what it is called.
+#[derive(Clone)]
 pub(crate) struct Found {
     pub(crate) name: String,
     pub(crate) bundle: Vec<u8>,
@@ -64,20 +66,39 @@ pub(crate) struct Refused {
     pub(crate) message: String,
 }
 
-/// Judges all receipts at all gates. Without gates to ask for, there has to be a receipt at least.
-pub(crate) fn judge(found: &[Found], asked: &Asked<'_>) -> Vec<Passage> {
+/// A receipt that one of the keys signed.
+struct Read<'a> {
+    name: &'a str,
+    receipt: Receipt,
+    key: KeyId,
+}
+
+/// Judges all receipts at all gates. Without gates to ask for, there has to be a receipt at least. With what is remembered, none counts
+/// that is older than one that was seen, now or before.
+pub(crate) fn judge(
+    found: &[Found],
+    asked: &Asked<'_>,
+    mut seen: Option<&mut Sequences>,
+) -> Vec<Passage> {
     let (mut read, mut unread) = (Vec::new(), Vec::new());
     for each in found {
         match receipt::read(&each.bundle, asked.keys) {
-            Ok(receipt) => read.push((each.name.as_str(), receipt.into_parts().0)),
+            Ok(verified) => {
+                let (receipt, key) = verified.into_parts();
+                if let Some(seen) = &mut seen
+                    && receipt.image == *asked.image
+                    && receipt.repository == *asked.repository
+                {
+                    seen.see(&key, &receipt);
+                }
+                let name = each.name.as_str();
+                read.push(Read { name, receipt, key });
+            }
             Err(error) => unread.push(refused(&each.name, &error)),
         }
     }
     let named: BTreeSet<&str> = match asked.gates {
-        [] => read
-            .iter()
-            .map(|(_, receipt)| receipt.gate.as_str())
-            .collect(),
+        [] => read.iter().map(|read| read.receipt.gate.as_str()).collect(),
         gates => gates.iter().map(String::as_str).collect(),
     };
     if named.is_empty() {
@@ -85,7 +106,7 @@ pub(crate) fn judge(found: &[Found], asked: &Asked<'_>) -> Vec<Passage> {
     }
     named
         .into_iter()
-        .map(|gate| at_gate(gate, &read, unread.clone(), asked))
+        .map(|gate| at_gate(gate, &read, unread.clone(), asked, seen.as_deref()))
         .collect()
 }
 
@@ -96,9 +117,10 @@ pub(crate) fn verified(passages: &[Passage]) -> bool {
 
 fn at_gate(
     gate: &str,
-    read: &[(&str, Receipt)],
+    read: &[Read<'_>],
     unread: Vec<Refused>,
     asked: &Asked<'_>,
+    seen: Option<&Sequences>,
 ) -> Passage {
     let any = [None];
     let named: Vec<Option<&str>> = asked
@@ -115,16 +137,16 @@ fn at_gate(
     };
     let mut together = BTreeSet::new();
     for policy_digest in policies {
-        let expected = Expected {
-            image: asked.image,
-            repository: asked.repository,
-            gate,
-            policy_digest: *policy_digest,
-            sequence: None,
-        };
         let mut refusals = Vec::new();
         let before = passage.receipts.len();
-        for (name, receipt) in read {
+        for Read { name, receipt, key } in read {
+            let expected = Expected {
+                image: asked.image,
+                repository: asked.repository,
+                gate,
+                policy_digest: *policy_digest,
+                sequence: seen.and_then(|seen| seen.highest(key, receipt)),
+            };
             match receipt.check(&expected, asked.now) {
                 Ok(()) => {
                     together.extend(receipt.policies.iter().cloned());
@@ -324,7 +346,7 @@ mod tests {
                 policies: &policies,
                 now,
             };
-            judge(&self.found, &asked)
+            judge(&self.found, &asked, None)
         }
 
         #[track_caller]
@@ -389,5 +411,45 @@ mod tests {
         world.key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
         world.check(&["production"], &[], Err("receipt-key"));
         world.check(&[], &[], Err("receipt-key"));
+    }
+    #[test]
+    fn attack_an_older_receipt_is_shown_again() {
+        let older = receipt("production", "shop");
+        let newer = Receipt {
+            sequence: 2,
+            valid_until: NOW + 500,
+            ..older.clone()
+        };
+        let world = World::with(&[older, newer]);
+        let (older, newer) = (&world.found[..1], &world.found[1..]);
+        // What the gate says, by the code of the first refusal, to a host that remembers.
+        let show = |found: &[Found], seen: &mut Sequences, now: i64| {
+            let asked = Asked {
+                keys: std::slice::from_ref(world.key.public_key()),
+                image: &Digest::sha256(b"a manifest"),
+                repository: &"shop/web".parse().unwrap(),
+                gates: &["production".to_owned()],
+                policies: &[],
+                now,
+            };
+            let passage = judge(found, &asked, Some(seen)).remove(0);
+            let refused = passage.refused.first().map(|refused| refused.code);
+            assert_eq!(passage.verified, refused.is_none());
+            refused
+        };
+        let mut seen = Sequences::default();
+        assert_eq!(show(older, &mut seen, NOW), None);
+        assert_eq!(show(older, &mut seen, NOW), None, "the same again");
+        assert_eq!(show(newer, &mut seen, NOW), None);
+        assert_eq!(show(older, &mut seen, NOW), Some("receipt-rolled-back"));
+        assert_eq!(show(newer, &mut seen, NOW), None);
+        // The newer one has ended: that does not bring the older one back, not even to a host that sees both for the first time.
+        let both = &world.found;
+        for seen in [&mut seen, &mut Sequences::default()] {
+            assert_eq!(show(both, seen, NOW + 500), Some("receipt-rolled-back"));
+            assert_eq!(show(both, seen, NOW), None);
+        }
+        // Whoever remembers nothing believes it until it ends.
+        world.check(&["production"], &[], Ok(()));
     }
 }

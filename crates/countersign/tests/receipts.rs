@@ -15,9 +15,11 @@ mod world;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use client::Client;
+use client::api::accounts::{Grantee, NewGrant, NewRobot};
 use client::api::keys::{NewChallenge, NewKey, RevokeKey};
 use client::api::policies::PutPolicy;
 use client::api::receipts::Receipt;
+use client::api::tokens::NewToken;
 use client::distribution::Content;
 use oci::{Descriptor, Digest, Reference, RepositoryName, media};
 use std::path::PathBuf;
@@ -184,14 +186,70 @@ impl World {
 
     /// Writes the bundle of the image.
     fn bundle(&self) -> PathBuf {
-        let path = self.path("web.tar");
-        let made = self.ask(&["bundle", IMAGE, "-o", path.to_str().unwrap()]);
+        self.bundle_as(&self.token, "web.tar").0
+    }
+
+    /// The same as whoever has the token; answers what was said, too.
+    fn bundle_as(&self, token: &str, name: &str) -> (PathBuf, String) {
+        let path = self.path(name);
+        let url = self.server.url();
+        let made = self.server.ask(&[
+            "bundle",
+            IMAGE,
+            "-o",
+            path.to_str().unwrap(),
+            "--server",
+            &url,
+            "--token",
+            token,
+        ]);
         assert!(
             made.status.success(),
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
-        path
+        (path, String::from_utf8(made.stdout).unwrap())
+    }
+
+    /// The token of a robot that may pull, and no more.
+    fn reader(&self) -> String {
+        let robot = NewRobot {
+            name: "host".to_owned(),
+            owner: None,
+        };
+        let grant = NewGrant {
+            to: Grantee::Principal("host".to_owned()),
+            role: "reader".to_owned(),
+            pattern: "shop/**".to_owned(),
+        };
+        let token = NewToken {
+            name: "host".to_owned(),
+            expires_in_days: None,
+            principal: Some("host".to_owned()),
+            scope: None,
+        };
+        let client = self.server.client();
+        let made = self.runtime.block_on(async {
+            client.create_robot(&robot).await?;
+            client.create_grant(&grant).await?;
+            client.create_token(&token).await
+        });
+        made.unwrap().token.expose().to_owned()
+    }
+
+    /// The verifier key of the server's log.
+    fn log_key(&self) -> String {
+        let key = self.runtime.block_on(self.client.log_key()).unwrap();
+        String::from_utf8(key.to_vec()).unwrap().trim().to_owned()
+    }
+
+    /// Puts another text of the policy in force, which asks for the same.
+    fn reword_policy(&self) {
+        let policy = PutPolicy {
+            document: format!("{POLICY}# reworded\n"),
+        };
+        let applied = self.client.put_policy("shop", &policy, false);
+        assert!(self.runtime.block_on(applied).unwrap().applied);
     }
 }
 
@@ -457,4 +515,112 @@ fn a_server_that_is_killed_signs_what_it_owes_once() {
         let (code, said) = world.verify(&["--gate", "production", &name]);
         assert_eq!(code, Some(0), "{said}");
     }
+}
+
+#[test]
+fn the_file_proves_that_the_log_has_what_speaks_for_the_image() {
+    let mut world = World::new();
+    let receipt = world.receipt();
+    let log_key = world.log_key();
+    let path = world.bundle();
+    let file = path.to_str().unwrap();
+    // Who may pull and not read the audit gets the file without proofs, and is told so.
+    let (less, said) = world.bundle_as(&world.reader(), "less.tar");
+    assert!(said.contains("you may not read the audit"), "{said}");
+    world.server.kill();
+
+    let by = ["--offline", file, "--gate", "production"];
+    let with_log = [&by[..], &["--log-key", &log_key, "-o", "json"]].concat();
+    let (code, said) = world.verify(&with_log);
+    assert_eq!(code, Some(0), "{said}");
+    let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let proved = answer["log"]["proved"].as_array().unwrap();
+    let mut acts: Vec<&str> = proved
+        .iter()
+        .map(|proved| proved["act"].as_str().unwrap())
+        .collect();
+    acts.sort_unstable();
+    assert_eq!(acts, ["evidence.attach", "receipt.sign"], "{said}");
+    let of_receipt = |proved: &&serde_json::Value| {
+        proved["manifest"].as_str() == Some(receipt.manifest.as_str())
+    };
+    let signed = proved.iter().find(of_receipt).unwrap();
+    assert_eq!(signed["act"], "receipt.sign");
+    assert!(!said.contains("holds no proof"), "{said}");
+
+    let (code, said) = world.verify(&by);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("no `--log-key` was given"), "{said}");
+    let less = ["--offline", less.to_str().unwrap(), "--log-key", &log_key];
+    let (code, said) = world.verify(&less);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("that the receipt of gate production"),
+        "{said}"
+    );
+    assert!(said.contains("proofs were left out"), "{said}");
+
+    // Another server's log never said any of it.
+    let stranger = PrivateKey::generate(trust::Algorithm::Ed25519).unwrap();
+    let (name, _) = log_key.split_once('+').unwrap();
+    let stranger = trust::checkpoint::VerifierKey::new(
+        name,
+        trust::checkpoint::VerifierKind::Log,
+        stranger.public_key(),
+    );
+    let stranger = stranger.unwrap().to_string();
+    let (code, said) = world.verify(&["--offline", file, "--log-key", &stranger]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("no signature of the key"), "{said}");
+}
+
+#[test]
+fn a_host_that_remembers_takes_no_older_receipt() {
+    let world = World::new();
+    let first = world.receipt();
+    let older_file = world.bundle_as(&world.token, "older.tar").0;
+    world.reword_policy();
+    let second = (0..600).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let receipts = world.receipts(IMAGE);
+        receipts
+            .into_iter()
+            .find(|receipt| receipt.sequence > first.sequence)
+    });
+    let second = second.expect("a new receipt after the policy was reworded");
+    let (older, newer) = (world.path("older.json"), world.path("newer.json"));
+    std::fs::write(&older, &first.bundle).unwrap();
+    std::fs::write(&newer, &second.bundle).unwrap();
+
+    let state = world.path("state.json");
+    let named = format!("shop/web@{}", world.image.digest);
+    let show = |receipt: &PathBuf, more: &[&str]| {
+        let receipt = receipt.to_str().unwrap();
+        let by = ["--gate", "production", "--receipt", receipt, &named];
+        world.verify(&[&by[..], more].concat())
+    };
+    let remember = ["--state", state.to_str().unwrap()];
+    for receipt in [&older, &older, &newer, &newer] {
+        let (code, said) = show(receipt, &remember);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let (code, said) = show(&older, &remember);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("[receipt-rolled-back]"), "{said}");
+    let offline = ["--offline", older_file.to_str().unwrap()];
+    let (code, said) = world.verify(&[&offline[..], &remember].concat());
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("[receipt-rolled-back]"), "{said}");
+    let (code, said) = world.verify(&[&["--gate", "production", IMAGE][..], &remember].concat());
+    assert_eq!(code, Some(0), "what the registry has now: {said}");
+
+    // Whoever remembers nothing is shown the old one. What cannot be read or written is no leave.
+    let (code, said) = show(&older, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    std::fs::write(&state, "{").unwrap();
+    let (code, said) = show(&newer, &remember);
+    assert_eq!(code, Some(1), "{said}");
+    let nowhere = world.path("none/state.json");
+    let (code, said) = show(&newer, &["--state", nowhere.to_str().unwrap()]);
+    assert_eq!(code, Some(1), "{said}");
 }

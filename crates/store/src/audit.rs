@@ -2,6 +2,7 @@
 //! checkpoint in an append-only file outside the database. It does not prevent an edit by hand; `verify` detects it.
 //! DESIGN §3.7. Leaves and roots are those of RFC 6962, checkpoints those of C2SP's signed notes, and others read it in tiles.
 
+use oci::RepositoryName;
 use policy::Actor;
 use serde_json::Value;
 
@@ -108,19 +109,39 @@ pub async fn rows(store: &Store, after: i64, limit: u32) -> Result<Vec<Row>> {
     .bind(i64::from(limit.min(ROWS_MAX)))
     .fetch_all(store.db().read())
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Row {
-                id: row.int("id")?,
-                happened_at: row.int("happened_at")?,
-                actor: row.text("actor")?,
-                act: row.text("act")?,
-                object: row.text("object")?,
-                detail: row.json("detail")?,
-                leaf_index: row.opt_int("leaf_index")?,
-            })
-        })
-        .collect()
+    rows.iter().map(read_row).collect()
+}
+
+/// The same of what was done to the manifests of one repository. Reads the whole log from the number on.
+pub async fn rows_of(
+    store: &Store,
+    repository: &RepositoryName,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Row>> {
+    // Not LIKE, to which the `_` of a name is any character.
+    let rows = sqlx::query(
+        "SELECT id, happened_at, actor, act, object, detail, leaf_index FROM audit \
+         WHERE id > $1 AND substr(object, 1, length($3)) = $3 ORDER BY id LIMIT $2",
+    )
+    .bind(after)
+    .bind(i64::from(limit.min(ROWS_MAX)))
+    .bind(format!("{repository}@"))
+    .fetch_all(store.db().read())
+    .await?;
+    rows.iter().map(read_row).collect()
+}
+
+fn read_row(row: &sqlx::any::AnyRow) -> Result<Row> {
+    Ok(Row {
+        id: row.int("id")?,
+        happened_at: row.int("happened_at")?,
+        actor: row.text("actor")?,
+        act: row.text("act")?,
+        object: row.text("object")?,
+        detail: row.json("detail")?,
+        leaf_index: row.opt_int("leaf_index")?,
+    })
 }
 
 /// Writes what was recorded, in the order of recording.

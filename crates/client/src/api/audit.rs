@@ -1,4 +1,4 @@
-//! The audit trail: `GET /api/v1/audit?after&limit`. Reading it here is for looking; `countersign audit verify` proves.
+//! The audit trail: `GET /api/v1/audit?after&limit&repository`. Reading it here is for looking; `countersign audit verify` proves.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,8 +1,9 @@
 //! `/events`, `/webhooks`, `/audit`.
 
+use oci::RepositoryName;
 use reqwest::Method;
 
-use super::PageRequest;
+use super::{PageRequest, with_query};
 use crate::api::Page;
 use crate::api::audit::AuditRow;
 use crate::api::events::CloudEvent;
@@ -35,5 +36,19 @@ impl Client {
     /// Rows of the audit trail after a number, oldest first.
     pub async fn audit(&self, page: PageRequest<'_>) -> Result<Page<AuditRow>, Error> {
         self.page(self.api(&["audit"])?, page).await
+    }
+
+    /// The same of what was done to the manifests of one repository. A server that does not know the question answers with all rows.
+    pub async fn audit_of(
+        &self,
+        repository: &RepositoryName,
+        page: PageRequest<'_>,
+    ) -> Result<Page<AuditRow>, Error> {
+        let repository = repository.to_string();
+        let url = with_query(
+            self.api(&["audit"])?,
+            &[("repository", Some(repository.as_str()))],
+        );
+        self.page(url, page).await
     }
 }

@@ -1,9 +1,9 @@
 //! Makes a bundle from a registry: the image with all platforms that are there, all that is attached to it, the files of its
-//! trust repository, and the policies that its receipts name. What is not there, or not for the caller to see, is written down.
+//! trust repository, the policies that its receipts name, and proofs that the server's log has all this. What is not there, or not for the caller to see, is written down.
 
 use super::{
     ATTACHED_MAX, Attached, BLOBS_MAX, CHECKSUM, CONTENTS, Contents, INDEX, LAYOUT, LAYOUT_CONTENT,
-    TrustFiles, VERSION, archive, blob_name, index,
+    TrustFiles, VERSION, archive, blob_name, index, prove,
 };
 use crate::progress;
 use anyhow::{Context, Result, bail};
@@ -26,6 +26,13 @@ const PREDICATE_ANNOTATION: &str = "dev.sigstore.bundle.predicateType";
 const TAG_SUFFIXES: [&str; 2] = ["sig", "att"];
 const DEPTH_MAX: usize = 4;
 
+/// What somebody wants in the file.
+pub(crate) struct Wanted<'a> {
+    pub(crate) image: &'a ImageReference,
+    /// Proofs from the server's log as well.
+    pub(crate) log: bool,
+}
+
 /// What was written.
 pub(crate) struct Made {
     pub(crate) contents: Contents,
@@ -36,10 +43,11 @@ pub(crate) struct Made {
 /// Writes the bundle of an image to a file, which is there when it is whole, and not before.
 pub(crate) async fn collect(
     client: &Client,
-    image: &ImageReference,
+    wanted: &Wanted<'_>,
     path: &Path,
     now: i64,
 ) -> Result<Made> {
+    let image = wanted.image;
     let mut collection = Collection::new(client, &image.repository);
     let reference = match image.reference() {
         Some(reference) => reference,
@@ -55,9 +63,7 @@ pub(crate) async fn collect(
     }
     let trust = collection.trust(image, now).await?;
     let policies = collection.policies().await;
-    collection.missing.push(
-        "that the decisions are in the server's log: no proof of it is in the file".to_owned(),
-    );
+    let proofs = collection.proofs(wanted.log).await?;
     let index = collection.index(entry)?;
     let contents = Contents {
         version: VERSION,
@@ -68,6 +74,7 @@ pub(crate) async fn collect(
         attached: std::mem::take(&mut collection.attached),
         trust,
         policies,
+        proofs,
         missing: std::mem::take(&mut collection.missing),
         index: Digest::sha256(&index),
         index_size: index.len() as u64,
@@ -302,6 +309,29 @@ impl<'a> Collection<'a> {
             }
         }
         policies
+    }
+
+    /// Proofs of what is attached, where the caller may read the log.
+    async fn proofs(&mut self, wanted: bool) -> Result<BTreeMap<Digest, Digest>> {
+        let attached = self.attached.iter();
+        let manifests = attached.map(|attached| attached.manifest.clone()).collect();
+        let texts = match wanted {
+            true => prove::or_why_not(self.client, self.repository, &manifests).await,
+            false => Err("proofs were left out, as was asked".to_owned()),
+        };
+        let texts = texts.unwrap_or_else(|why| {
+            self.missing.push(format!(
+                "that the signatures and receipts are in the server's log: {why}"
+            ));
+            BTreeMap::new()
+        });
+        let mut proofs = BTreeMap::new();
+        for (manifest, text) in texts {
+            let digest = Digest::sha256(text.as_bytes());
+            self.keep(digest.clone(), Bytes::from(text))?;
+            proofs.insert(manifest, digest);
+        }
+        Ok(proofs)
     }
 
     fn sizes(&self) -> BTreeMap<Digest, u64> {

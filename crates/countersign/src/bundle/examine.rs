@@ -1,14 +1,17 @@
 //! What a bundle is worth to somebody who asks nobody: whether the image is whole, whether what lies beside it is about it, what
-//! the trust repository says, what the receipts say, and what none of it can prove.
+//! the trust repository and the log say, what the receipts say, and what none of it can prove.
 
+use super::proved::{self, InLog};
 use super::{Attached, Contents, Fault, Opened, blob_name, index};
 use crate::output;
 use crate::receipts::{self, Asked, Found, Passage};
+use crate::sequences::Sequences;
 use oci::{Descriptor, Digest, Manifest, RepositoryName};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
 use trust::PublicKey;
+use trust::checkpoint::VerifierKey;
 use trust::enclosed::{self, Enclosed};
 use trust::receipt;
 use trust::tuf::client::{Anchor, Believed, Client as Reader, Remembered};
@@ -27,6 +30,10 @@ pub(crate) struct Question<'a> {
     pub(crate) gates: &'a [String],
     /// The SHA-256 of policies, in hexadecimal.
     pub(crate) policies: &'a [String],
+    /// The key of the server's log, where proofs are to be looked at.
+    pub(crate) log: Option<&'a VerifierKey>,
+    /// Who has to have signed the log's checkpoint as well.
+    pub(crate) witnesses: &'a [VerifierKey],
     pub(crate) now: i64,
 }
 
@@ -40,17 +47,21 @@ pub(crate) struct Report {
     pub(crate) gates: Vec<Passage>,
     /// What was found beside the image, and what it is worth.
     pub(crate) found: Vec<String>,
+    /// What the log has of it; none without its key, or without proofs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log: Option<InLog>,
     /// What was not proved.
     pub(crate) not_proved: Vec<String>,
 }
 
-/// Looks into an opened bundle.
+/// Looks into an opened bundle, with what is remembered of receipts, if anything is.
 ///
 /// # Errors
 /// The first file that does not belong there, or is missing.
 pub(crate) fn examine<R: Read + Seek>(
     bundle: &mut Opened<R>,
     question: &Question<'_>,
+    seen: Option<&mut Sequences>,
 ) -> Result<Report, Fault> {
     let contents = bundle.contents.clone();
     if let Some(wanted) = question.image
@@ -77,17 +88,19 @@ pub(crate) fn examine<R: Read + Seek>(
         policies: question.policies,
         now: question.now,
     };
-    let gates = receipts::judge(&looked.receipts, &asked);
+    let gates = receipts::judge(&looked.receipts, &asked, seen);
     let mut report = Report {
         verified: receipts::verified(&gates),
         repository: repository.clone(),
         digest: contents.image.clone(),
         found: looked.said(),
+        log: None,
         not_proved: gates.iter().flat_map(Passage::not_proved).collect(),
         gates,
     };
     policies(bundle, &contents, &mut report)?;
     inputs(&contents, &mut report);
+    proved::look(bundle, &contents, question, &mut report)?;
     trust_data(bundle, &contents, question.now, &mut report)?;
     if question.repository.is_none() {
         report.not_proved.push(format!(

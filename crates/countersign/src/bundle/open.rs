@@ -142,7 +142,10 @@ fn parse(text: &[u8]) -> Result<Contents, Fault> {
             contents.version
         )));
     }
-    if contents.blobs.len() > BLOBS_MAX || contents.attached.len() > super::ATTACHED_MAX {
+    if contents.blobs.len() > BLOBS_MAX
+        || contents.attached.len() > super::ATTACHED_MAX
+        || contents.proofs.len() > super::ATTACHED_MAX
+    {
         return Err(bad("limit exceeded: it lists too much".to_owned()));
     }
     let mut seen = BTreeSet::new();

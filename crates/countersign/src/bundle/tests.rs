@@ -6,23 +6,26 @@ use super::examine::{Question, Report, examine};
 use super::*;
 use oci::{Descriptor, ImageManifest, Manifest, media};
 use std::io::Cursor;
+use trust::checkpoint::VerifierKey;
 use trust::receipt::Receipt;
 use trust::stage::{self, StageStatement};
 use trust::{Algorithm, Bundle as Signed, PrivateKey, PublicKey, Signer};
 
-const NOW: i64 = 1_800_000_000_000;
+pub(super) const NOW: i64 = 1_800_000_000_000;
 const HOUR: i64 = 60 * 60 * 1_000;
 
 /// A shop's image, with what its people and its server say of it.
-struct Shop {
+pub(super) struct Shop {
     server: PrivateKey,
     maria: PrivateKey,
     blobs: BTreeMap<Digest, Vec<u8>>,
-    image: Descriptor,
-    attached: Vec<Attached>,
+    pub(super) image: Descriptor,
+    pub(super) attached: Vec<Attached>,
     policies: BTreeMap<String, Digest>,
     /// What stands in the file as its index, if not the one that belongs there.
     index: Option<Vec<u8>>,
+    /// Proofs by the manifest that they are of.
+    pub(super) proofs: BTreeMap<Digest, Digest>,
 }
 
 const POLICY: &[u8] = b"version: 1\n";
@@ -38,6 +41,7 @@ impl Shop {
             attached: Vec::new(),
             policies: BTreeMap::new(),
             index: None,
+            proofs: BTreeMap::new(),
         };
         let config = shop.keep(media::OCI_CONFIG, b"{}");
         let layer = shop.keep(media::OCI_LAYER_TAR, &[7; 700]);
@@ -49,7 +53,7 @@ impl Shop {
     }
 
     /// The same with maria's signature and a receipt of `production`.
-    fn allowed() -> Self {
+    pub(super) fn allowed() -> Self {
         let mut shop = Self::new();
         let signature = shop.signature(&shop.image.digest.clone());
         shop.attach(&signature);
@@ -58,7 +62,7 @@ impl Shop {
         shop
     }
 
-    fn keep(&mut self, media_type: &str, bytes: &[u8]) -> Descriptor {
+    pub(super) fn keep(&mut self, media_type: &str, bytes: &[u8]) -> Descriptor {
         let descriptor = Descriptor::of(media_type, bytes);
         self.blobs.insert(descriptor.digest.clone(), bytes.to_vec());
         descriptor
@@ -76,7 +80,7 @@ impl Shop {
         bundle.to_json().unwrap().into_bytes()
     }
 
-    fn receipt(&self) -> Receipt {
+    pub(super) fn receipt(&self) -> Receipt {
         Receipt {
             image: self.image.digest.clone(),
             repository: "shop/web".parse().unwrap(),
@@ -131,7 +135,7 @@ impl Shop {
     }
 
     /// The file, with checksums over whatever stands in it.
-    fn file(&self) -> Vec<u8> {
+    pub(super) fn file(&self) -> Vec<u8> {
         let index = self.index.clone().unwrap_or_else(|| {
             let mut entries = vec![self.entry()];
             entries.extend(self.attached_entries());
@@ -147,6 +151,7 @@ impl Shop {
             attached: self.attached.clone(),
             trust: None,
             policies: self.policies.clone(),
+            proofs: self.proofs.clone(),
             missing: vec!["what a trust repository says: there is none".to_owned()],
             index: Digest::sha256(&index),
             index_size: index.len() as u64,
@@ -168,7 +173,7 @@ impl Shop {
         file
     }
 
-    fn ask(&self, file: &[u8], gates: &[&str], now: i64) -> Result<Report, Fault> {
+    pub(super) fn ask(&self, file: &[u8], gates: &[&str], now: i64) -> Result<Report, Fault> {
         self.ask_with(self.server.public_key(), file, gates, now)
     }
 
@@ -181,15 +186,27 @@ impl Shop {
     ) -> Result<Report, Fault> {
         let gates: Vec<String> = gates.iter().map(|gate| (*gate).to_owned()).collect();
         let question = Question {
-            keys: std::slice::from_ref(key),
-            image: None,
-            repository: None,
             gates: &gates,
-            policies: &[],
             now,
+            ..question(key)
         };
         let mut bundle = Opened::new(Cursor::new(file))?;
-        examine(&mut bundle, &question)
+        examine(&mut bundle, &question, None)
+    }
+
+    /// What a host answers that holds the key of the log, too.
+    pub(super) fn ask_with_log(
+        &self,
+        log: &VerifierKey,
+        witnesses: &[VerifierKey],
+    ) -> Result<Report, Fault> {
+        let question = Question {
+            log: Some(log),
+            witnesses,
+            ..question(self.server.public_key())
+        };
+        let file = self.file();
+        examine(&mut Opened::new(Cursor::new(&file))?, &question, None)
     }
 
     /// The code of the first refusal at a gate.
@@ -197,6 +214,20 @@ impl Shop {
         let report = self.ask(&self.file(), gates, now).unwrap();
         assert!(!report.verified, "{report:#?}");
         report.gates[0].refused[0].code
+    }
+}
+
+/// Whatever receipts are in the file, with nothing else asked.
+fn question(key: &PublicKey) -> Question<'_> {
+    Question {
+        keys: std::slice::from_ref(key),
+        image: None,
+        repository: None,
+        gates: &[],
+        policies: &[],
+        log: None,
+        witnesses: &[],
+        now: NOW,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `countersign bundle`: an image and all that speaks for it in one file, for hosts that reach no server.
 
-use crate::bundle::collect::{Made, collect};
+use crate::bundle::collect::{Made, Wanted, collect};
 use crate::context::ServerFlags;
 use crate::exit::Exit;
 use crate::{output, progress};
@@ -19,6 +19,9 @@ pub(crate) struct Bundle {
     /// The file to write, an OCI image layout in a tar archive.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Leave out the proofs that the server's audit log has it all: they show those entries of the log to whoever reads the file.
+    #[arg(long)]
+    without_log: bool,
 }
 
 impl Bundle {
@@ -28,7 +31,11 @@ impl Bundle {
             _ => server.client()?,
         };
         let now = jiff::Timestamp::now().as_millisecond();
-        let Made { contents, size } = collect(&client, &self.image, &self.output, now).await?;
+        let wanted = Wanted {
+            image: &self.image,
+            log: !self.without_log,
+        };
+        let Made { contents, size } = collect(&client, &wanted, &self.output, now).await?;
         output::line(format!(
             "Wrote {} ({})",
             self.output.display(),
@@ -41,6 +48,10 @@ impl Bundle {
         output::line(format!(
             "  beside it {} signatures, attestations and receipts",
             contents.attached.len()
+        ));
+        output::line(format!(
+            "  of these  {} are proved to be in the server's log",
+            contents.proofs.len()
         ));
         for missing in &contents.missing {
             output::line(format!("  not in it {missing}"));

@@ -13,6 +13,7 @@ use anyhow::Result;
 use client::api::gate::VerifyAnswer;
 use oci::{ImageReference, RepositoryName};
 use std::path::PathBuf;
+use trust::checkpoint::VerifierKey;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -56,6 +57,15 @@ pub(crate) struct Verify {
     /// A file made by `countersign bundle`: nothing is asked over the network.
     #[arg(long, value_name = "FILE", requires = "receipt_keys")]
     offline: Option<PathBuf>,
+    /// The verifier key of the server's log (`GET /tlog/key`): looks at the proofs in the file too.
+    #[arg(long, value_name = "KEY", requires = "offline")]
+    log_key: Option<VerifierKey>,
+    /// The verifier key of a witness whose signature must be on the log's checkpoint; may be repeated.
+    #[arg(long = "witness", value_name = "KEY", requires = "log_key")]
+    witnesses: Vec<VerifierKey>,
+    /// Remember the highest number of the receipts in this file, and believe none that is older than one that was seen.
+    #[arg(long, value_name = "FILE", requires = "receipt_keys")]
+    state: Option<PathBuf>,
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,

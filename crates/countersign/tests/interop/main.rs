@@ -1,7 +1,7 @@
-//! Countersign and the programs that people really have: docker, podman, skopeo, buildah, containerd, umoci, oras, cosign, notary, curl.
-//! Each test starts the binary on a free loopback port (with TLS: on an address of this machine) and acts through its command line
-//! and these programs; a program that is missing fails the test. It needs root, and lives behind a feature: `.ci/interop` runs it.
-//! What can be said without other programs is tested beside the code.
+//! Countersign and the programs that people really have: docker, podman, skopeo, buildah, containerd, umoci, oras, cosign, notary, curl,
+//! and the code of Go's checksum database. Each test starts the binary on a free loopback port (with TLS: on an address of this
+//! machine) and acts through its command line and these programs; a program that is missing fails the test. It needs root, and
+//! lives behind a feature: `.ci/interop` runs it. What can be said without other programs is tested beside the code.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,6 +36,7 @@ mod openpgp;
 mod receipts;
 mod signing;
 mod slow;
+mod tlog;
 mod tls;
 mod token;
 mod trust;

@@ -105,7 +105,8 @@ impl Call {
         })
     }
 
-    fn parsed<T: FromStr>(&self, name: &str) -> ApiResult<Option<T>> {
+    /// A parameter that may be absent.
+    pub(crate) fn parsed<T: FromStr>(&self, name: &str) -> ApiResult<Option<T>> {
         let text = self.parameter(name);
         text.map(|text| {
             text.parse()

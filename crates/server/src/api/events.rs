@@ -9,6 +9,7 @@ use client::api::events::{CloudEvent, EventParts};
 use client::api::webhooks::{CreatedWebhook, NewWebhook, Webhook};
 use client::api::{Page, Secret};
 use client::webhook::{SigningSecret, check_url};
+use oci::RepositoryName;
 use policy::verb::{ManageWebhooks, ReadAudit, ReadEvents};
 use policy::{Directory, PrincipalId};
 use store::audit;
@@ -109,12 +110,16 @@ fn webhook(receiver: outbox::Webhook, waiting: u64, last_error: Option<String>) 
     }
 }
 
-/// `GET /audit?after&limit`
+/// `GET /audit?after&limit&repository`
 pub(crate) async fn audit(call: Call) -> Answer<Page<AuditRow>> {
     let asker = &call.asker;
     asker.permit::<ReadAudit>()?;
     let paging = call.paging(PAGE_DEFAULT, audit::ROWS_MAX)?;
-    let rows = audit::rows(asker.store(), paging.after_number()?, paging.limit).await?;
+    let after = paging.after_number()?;
+    let rows = match call.parsed::<RepositoryName>("repository")? {
+        Some(repository) => audit::rows_of(asker.store(), &repository, after, paging.limit).await?,
+        None => audit::rows(asker.store(), after, paging.limit).await?,
+    };
     let next = paging.next(&rows, |row| row.id.to_string());
     Ok(Json(Page {
         items: rows

@@ -122,6 +122,26 @@ async fn what_nobody_touched_is_intact() {
 }
 
 #[tokio::test]
+async fn rows_of_a_repository_are_of_no_other() {
+    let fixture = Fixture::new().await;
+    let image = Image::new("a");
+    for repository in ["shop/w_b", "shop/web", "shop/w_b/x"] {
+        fixture.push(repository, &["1"], &image).await;
+    }
+    let of = async |after: i64, limit: u32| {
+        let repository = "shop/w_b".parse().unwrap();
+        audit::rows_of(&fixture.store, &repository, after, limit)
+            .await
+            .unwrap()
+    };
+    let rows = of(0, 100).await;
+    assert!(rows.iter().any(|row| row.act == "manifest.push"));
+    assert!(rows.iter().all(|row| row.object.starts_with("shop/w_b@")));
+    assert_eq!(of(0, 1).await, rows[..1]);
+    assert_eq!(of(rows[0].id, 100).await, rows[1..]);
+}
+
+#[tokio::test]
 async fn a_folder_without_a_database_is_an_error_and_stays_so() {
     let folder = tempfile::tempdir().unwrap();
     let options = store::Options::embedded(folder.path());

@@ -10,6 +10,7 @@ use crate::context::ServerFlags;
 use crate::exit::Exit;
 use crate::output::{self, Format};
 use crate::receipts::{self, Asked, Found, Passage};
+use crate::sequences::remembering;
 use anyhow::{Context, Result, bail};
 use client::Client;
 use oci::{Digest, ImageReference, Manifest, Reference, RepositoryName, media};
@@ -46,9 +47,7 @@ impl Verify {
             .iter()
             .map(|path| policy_digest(path))
             .collect::<Result<Vec<String>>>()?;
-        let now = self
-            .at
-            .unwrap_or_else(|| jiff::Timestamp::now().as_millisecond());
+        let now = self.at.unwrap_or_else(clock);
         let trusted = Trusted {
             keys,
             policies,
@@ -75,17 +74,22 @@ impl Verify {
             .as_ref()
             .or(named.map(|image| &image.repository));
         let file = File::open(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        let examined = Opened::new(BufReader::new(file)).and_then(|mut bundle| {
-            let question = Question {
-                keys: &trusted.keys,
-                image: named.and_then(|image| image.digest.as_ref()),
-                repository,
-                gates: &self.gates,
-                policies: &trusted.policies,
-                now: trusted.now,
-            };
-            examine(&mut bundle, &question)
-        });
+        let question = Question {
+            keys: &trusted.keys,
+            image: named.and_then(|image| image.digest.as_ref()),
+            repository,
+            gates: &self.gates,
+            policies: &trusted.policies,
+            log: self.log_key.as_ref(),
+            witnesses: &self.witnesses,
+            now: trusted.now,
+        };
+        let examined = match Opened::new(BufReader::new(file)) {
+            Ok(mut bundle) => remembering(self.state.as_deref(), clock(), |seen| {
+                examine(&mut bundle, &question, seen)
+            })?,
+            Err(fault) => Err(fault),
+        };
         match examined {
             Ok(mut report) => {
                 report.not_proved.extend(self.not_now());
@@ -146,7 +150,9 @@ impl Verify {
                 policies: &trusted.policies,
                 now: trusted.now,
             };
-            let passages = receipts::judge(&found, &asked);
+            let passages = remembering(self.state.as_deref(), clock(), |seen| {
+                receipts::judge(&found, &asked, seen)
+            })?;
             let verified = receipts::verified(&passages);
             all &= verified;
             let not_proved: Vec<String> = passages
@@ -204,6 +210,11 @@ struct Trusted {
     /// SHA-256 in hexadecimal.
     policies: Vec<String>,
     now: i64,
+}
+
+/// This machine's own time, in milliseconds since the epoch.
+fn clock() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }
 
 fn exit(verified: bool) -> Exit {

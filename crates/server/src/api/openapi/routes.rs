@@ -54,6 +54,16 @@ const LIMIT: Parameter = parameter(
     "The most entries; the server may give fewer.",
 );
 const PAGED: &[Parameter] = &[AFTER, LIMIT];
+const AUDIT: &[Parameter] = &[
+    AFTER,
+    LIMIT,
+    parameter(
+        "repository",
+        "string",
+        false,
+        "Only what was done to the manifests of this repository.",
+    ),
+];
 const REFERENCE: Parameter = parameter(
     "ref",
     "string",
@@ -513,7 +523,7 @@ pub(super) const ROUTES: &[Route] = &[
     delete_number("/webhooks/{id}", "Stop sending events there."),
     asked(
         "/audit",
-        PAGED,
+        AUDIT,
         "The audit trail, oldest first.",
         "Page AuditRow",
     ),
