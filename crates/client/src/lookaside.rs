@@ -35,7 +35,7 @@ impl LookasideClient {
             return Err(address("it has a query or a fragment"));
         }
         Ok(Self {
-            transport: Transport::build(authorities_pem, url.scheme() == "https")?,
+            transport: Transport::build(authorities_pem)?,
             base: url,
         })
     }

@@ -62,7 +62,7 @@ pub enum Mounted {
     /// The blob is in the repository now.
     Done,
     /// It is not: the registry began an upload instead.
-    Upload(Upload),
+    Upload(Box<Upload>),
 }
 
 impl Client {
@@ -118,7 +118,7 @@ impl Client {
             return Ok(Mounted::Done);
         }
         Upload::new(self.clone(), vec![Access::Push.scope(repository)], &answer)
-            .map(Mounted::Upload)
+            .map(|upload| Mounted::Upload(Box::new(upload)))
     }
 }
 

@@ -85,6 +85,8 @@ async fn signatures_are_carried_as_they_are() {
     let sent = seen.iter().find(|seen| seen.method == "PUT").unwrap();
     assert_eq!(sent.body, document);
     assert_eq!(sent.header("content-type"), Some("application/json"));
-    let refused = client.put_openpgp_signature(&shop(), &other, document).await;
+    let refused = client
+        .put_openpgp_signature(&shop(), &other, document)
+        .await;
     assert!(refused.unwrap_err().is_not_found());
 }

@@ -255,14 +255,17 @@ impl Looked {
         Err(Fault::new(blob_name(&descriptor.digest), why))
     }
 
-    /// Every blob belongs to the image, to what is attached to it, to the policies or to the trust repository: other tools could
-    /// be brought to load what was put in beside them.
+    /// Every blob belongs to the image, to what is attached to it, to the proofs of that, to the policies or to the trust repository:
+    /// other tools could be brought to load what was put in beside them.
     fn nothing_else(&self, contents: &Contents) -> Result<(), Fault> {
         let trust = contents.trust.iter().flat_map(|trust| trust.files.values());
+        let proofs = contents.proofs.iter();
+        let of_what_is_here = proofs.filter(|(manifest, _)| self.reached.contains(manifest));
         let named: BTreeSet<&Digest> = contents
             .policies
             .values()
             .chain(trust.flatten())
+            .chain(of_what_is_here.map(|(_, proof)| proof))
             .chain(&self.reached)
             .collect();
         match contents.blobs.keys().find(|blob| !named.contains(blob)) {

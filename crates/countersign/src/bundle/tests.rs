@@ -18,7 +18,7 @@ const HOUR: i64 = 60 * 60 * 1_000;
 pub(super) struct Shop {
     server: PrivateKey,
     maria: PrivateKey,
-    blobs: BTreeMap<Digest, Vec<u8>>,
+    pub(super) blobs: BTreeMap<Digest, Vec<u8>>,
     pub(super) image: Descriptor,
     pub(super) attached: Vec<Attached>,
     policies: BTreeMap<String, Digest>,

@@ -118,7 +118,12 @@ fn manifests(shop: &Shop) -> [Digest; 2] {
 
 fn lay(shop: &mut Shop, manifest: &Digest, proof: &str) -> Digest {
     let blob = shop.keep("", proof.as_bytes()).digest;
-    shop.proofs.insert(manifest.clone(), blob.clone());
+    // The one before is not in the file: nothing would refer to it.
+    if let Some(before) = shop.proofs.insert(manifest.clone(), blob.clone())
+        && shop.proofs.values().all(|proof| *proof != before)
+    {
+        shop.blobs.remove(&before);
+    }
     blob
 }
 

@@ -183,8 +183,15 @@ fn a_repository_that_is_named_is_compared() {
             gates: &["production".to_owned()],
             policies: &[],
             now: NOW,
+            log: None,
+            witnesses: &[],
         };
-        examine(&mut Opened::new(Cursor::new(&file)).unwrap(), &question).unwrap()
+        examine(
+            &mut Opened::new(Cursor::new(&file)).unwrap(),
+            &question,
+            None,
+        )
+        .unwrap()
     };
     let report = ask("shop/web");
     assert!(report.verified);
