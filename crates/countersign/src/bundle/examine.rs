@@ -259,13 +259,18 @@ impl Looked {
     /// other tools could be brought to load what was put in beside them.
     fn nothing_else(&self, contents: &Contents) -> Result<(), Fault> {
         let trust = contents.trust.iter().flat_map(|trust| trust.files.values());
-        let proofs = contents.proofs.iter();
-        let of_what_is_here = proofs.filter(|(manifest, _)| self.reached.contains(manifest));
+        let mut proofs = contents.proofs.iter();
+        if let Some((manifest, proof)) =
+            proofs.find(|(manifest, _)| !self.reached.contains(manifest))
+        {
+            let why = format!("it is a proof of {manifest}, which does not lie beside the image");
+            return Err(Fault::new(blob_name(proof), why));
+        }
         let named: BTreeSet<&Digest> = contents
             .policies
             .values()
             .chain(trust.flatten())
-            .chain(of_what_is_here.map(|(_, proof)| proof))
+            .chain(contents.proofs.values())
             .chain(&self.reached)
             .collect();
         match contents.blobs.keys().find(|blob| !named.contains(blob)) {
