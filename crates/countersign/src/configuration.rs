@@ -80,6 +80,15 @@ impl StoreFlags {
     }
 }
 
+/// What a flag that may be repeated says, or else the file.
+pub(crate) fn given<'a, T>(flags: &'a [T], of_file: Option<&'a [T]>) -> &'a [T] {
+    if flags.is_empty() {
+        of_file.unwrap_or_default()
+    } else {
+        flags
+    }
+}
+
 /// Reads `90m`, `24h` or `7d`.
 fn duration(text: &str) -> Result<Duration, UnitError> {
     let milliseconds = parse_duration(text)?;
@@ -109,7 +118,7 @@ pub(crate) struct ConfigurationFile {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) anonymous_pull: Option<bool>,
     pub(crate) tls: Option<String>,
-    pub(crate) hosts: Option<BTreeSet<String>>,
+    pub(crate) hosts: Option<Vec<String>>,
     pub(crate) public_url: Option<String>,
     log: Option<String>,
     log_format: Option<LogFormat>,

@@ -116,9 +116,7 @@ impl ServerFlags {
     /// Trusts the authority of `--ca`, or else the one that was kept with the log-in to this server.
     pub(crate) fn with_authority(&self, options: ClientOptions) -> Result<ClientOptions> {
         if let Some(path) = &self.ca {
-            let pem = fs::read(path)
-                .with_context(|| format!("cannot read the authority `{}`", path.display()))?;
-            return Ok(options.with_authority(pem));
+            return Ok(options.with_authority(read_authority(path)?));
         }
         let contexts = Contexts::load()?;
         match contexts
@@ -130,6 +128,14 @@ impl ServerFlags {
             None => Ok(options),
         }
     }
+}
+
+/// Reads the file of an authority that is to be trusted (PEM). Whether it is one, whoever trusts it says.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn read_authority(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read the authority `{}`", path.display()))
 }
 
 impl Contexts {

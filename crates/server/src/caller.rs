@@ -16,8 +16,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use identity::{AuthError, Caller, Presented, Via};
 use oci::{ErrorCode, RepositoryName};
-use policy::verb::{Pull, Verb, VerbKind};
+use policy::verb::{Attach, Pull, Push, Verb, VerbKind};
 use policy::{Ceiling, Permit, Refused, Who};
+use registry::PushPermits;
 use secrecy::SecretString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use store::Standing;
@@ -336,6 +337,15 @@ impl<'a> Access<'a> {
     pub(crate) fn may<V: Verb>(&self, name: &RepositoryName) -> Option<Permit<V>> {
         self.decide::<V>(Some(name), &self.presenter.caller.ceiling)
             .ok()
+    }
+
+    /// Permits to put manifests: evidence at least, or the challenge or refusal that the protocol wants; images too for whoever may.
+    pub(crate) fn push_permits(&self, name: &RepositoryName) -> V2Result<PushPermits> {
+        let attach = self.repository::<Attach>(name)?;
+        Ok(PushPermits {
+            push: self.may::<Push>(name),
+            attach,
+        })
     }
 
     /// Challenges whoever has not logged in.

@@ -7,12 +7,13 @@ mod sigstore;
 use std::fmt;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::ends::End;
 use crate::key::{KeyError, KeyId, PublicKey};
 use crate::notation::{IdentityError, StoreError};
 use crate::openpgp::{OpenPgpKey, OpenPgpKeyError};
-use crate::strict::JsonError;
+use crate::strict::{self, JsonError};
 
 pub use notation::NotationIdentity;
 pub use sigstore::SigstoreIdentity;
@@ -158,6 +159,20 @@ fn to_line<T: Serialize>(wire: &T) -> String {
         reason = "INVARIANT: text keys and plain values, written to memory, cannot fail"
     )]
     serde_json::to_string(wire).expect("texts can be written")
+}
+
+/// What [`to_line`] wrote of an identity, read back, and no other spelling of it than the identity's own: its id is the hash of its text.
+fn from_line<T: DeserializeOwned, I>(
+    line: &str,
+    new: impl FnOnce(T) -> Result<I, IdentityTextError>,
+    to_text: impl FnOnce(&I) -> &str,
+) -> Result<I, IdentityTextError> {
+    let wire = strict::parse(line.as_bytes(), IDENTITY_TEXT_BYTES_MAX)?;
+    let identity = new(wire)?;
+    match to_text(&identity) == line {
+        true => Ok(identity),
+        false => Err(IdentityTextError::Spelling),
+    }
 }
 
 /// Why a text is no public key.

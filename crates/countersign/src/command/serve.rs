@@ -2,7 +2,7 @@
 
 use crate::configuration::{
     ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags, TrustTable,
-    WitnessFlags, break_glass_max, default_address,
+    WitnessFlags, break_glass_max, default_address, given,
 };
 use crate::exit::Exit;
 use crate::service::{Service, ServiceOptions};
@@ -94,12 +94,8 @@ impl Serve {
             None => default_address()?,
         };
         let tls = TlsChoice::parse(self.tls.as_deref().or(file.tls.as_deref()))?;
-        let named = if self.hosts.is_empty() {
-            file.hosts.clone().unwrap_or_default()
-        } else {
-            self.hosts.iter().cloned().collect()
-        };
-        let hosts = hosts(named, listen);
+        let named = given(&self.hosts, file.hosts.as_deref());
+        let hosts = hosts(named.iter().cloned().collect(), listen);
         let public_url = self.public_url.clone().or_else(|| file.public_url.clone());
         let trust = file.trust.as_ref();
         let of_file = file.break_glass_max.as_deref().map(break_glass_max);

@@ -1,6 +1,7 @@
 //! By whose word signatures with certificates are judged: sigstore's trusted root, and revocation lists of notation, from files. They
 //! are read once, at the start.
 
+use super::given;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -57,10 +58,7 @@ impl AnchorFlags {
         AnchorFlags {
             sigstore_root: self.sigstore_root.clone().or(file.sigstore_root),
             sigstore_needs: self.sigstore_needs.clone().or(file.sigstore_needs),
-            notation_crls: match self.notation_crls.is_empty() {
-                true => file.notation_crls,
-                false => self.notation_crls.clone(),
-            },
+            notation_crls: given(&self.notation_crls, Some(&file.notation_crls)).to_vec(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! configuration gives for other reasons.
 
 use super::anchors::{AnchorFlags, Need};
+use super::given;
 use anyhow::{Result, bail};
 use serde::Deserialize;
 use server::Hosts;
@@ -28,7 +29,7 @@ pub(crate) struct TrustFlags {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct TrustTable {
-    hosts: Option<BTreeSet<String>>,
+    hosts: Option<Vec<String>>,
     sigstore_root: Option<PathBuf>,
     sigstore_needs: Option<Vec<Need>>,
     notation_crls: Option<Vec<PathBuf>>,
@@ -56,12 +57,9 @@ impl TrustFlags {
         of_certificate: &BTreeSet<String>,
         public_url: Option<&str>,
     ) -> Result<Hosts> {
-        let of_file = table.and_then(|table| table.hosts.clone());
-        let named = match self.trust_hosts.is_empty() {
-            true => of_file.unwrap_or_default(),
-            false => self.trust_hosts.iter().cloned().collect(),
-        };
-        let named: BTreeSet<String> = named.iter().map(|name| name.trim().to_owned()).collect();
+        let of_file = table.and_then(|table| table.hosts.as_deref());
+        let named = given(&self.trust_hosts, of_file).iter();
+        let named: BTreeSet<String> = named.map(|name| name.trim().to_owned()).collect();
         if let Some(wrong) = named.iter().find(|name| !Hosts::is_name(name)) {
             bail!(
                 "trust host `{wrong}` is no name of a host: give what stands before the repository in the names of images, \
@@ -137,7 +135,7 @@ mod tests {
             let error = flags.hosts(None, &BTreeSet::new(), None).unwrap_err();
             assert!(error.to_string().contains(wrong), "{error}");
             let table = TrustTable {
-                hosts: Some(BTreeSet::from([wrong.to_owned()])),
+                hosts: Some(vec![wrong.to_owned()]),
                 ..TrustTable::default()
             };
             let of_file = TrustFlags::default().hosts(Some(&table), &BTreeSet::new(), None);

@@ -1,5 +1,7 @@
 //! Witnesses of the audit log, and logs that this server is a witness of. Names and keys only: nothing is asked here.
 
+use super::given;
+use crate::context::read_authority;
 use anyhow::{Context, Result, anyhow, bail};
 use client::webhook::check_url;
 use client::witness::WitnessClient;
@@ -49,16 +51,12 @@ impl WitnessFlags {
         of_file: Option<&[String]>,
         ca_of_file: Option<&PathBuf>,
     ) -> Result<Vec<Witness>> {
-        let given = given(&self.witnesses, of_file)?;
+        let given = bounded(&self.witnesses, of_file)?;
         if given.is_empty() {
             return Ok(Vec::new());
         }
         let authorities = match self.witness_ca.as_ref().or(ca_of_file) {
-            Some(path) => {
-                let pem = std::fs::read(path)
-                    .with_context(|| format!("cannot read the authority `{}`", path.display()))?;
-                vec![pem]
-            }
+            Some(path) => vec![read_authority(path)?],
             None => Vec::new(),
         };
         let client = WitnessClient::new(&authorities)?;
@@ -74,16 +72,13 @@ impl WitnessFlags {
     pub(crate) fn logs(&self, of_file: Option<&[String]>) -> Result<Vec<VerifierKey>> {
         let read =
             |text: &String| key(text, VerifierKind::Log).with_context(|| format!("log `{text}`"));
-        given(&self.witness_of, of_file)?.iter().map(read).collect()
+        let given = bounded(&self.witness_of, of_file)?;
+        given.iter().map(read).collect()
     }
 }
 
-fn given<'a>(flags: &'a [String], of_file: Option<&'a [String]>) -> Result<&'a [String]> {
-    let given = if flags.is_empty() {
-        of_file.unwrap_or_default()
-    } else {
-        flags
-    };
+fn bounded<'a>(flags: &'a [String], of_file: Option<&'a [String]>) -> Result<&'a [String]> {
+    let given = given(flags, of_file);
     if given.len() > CONFIGURED_MAX {
         bail!("more than {CONFIGURED_MAX} witnesses or logs are configured");
     }

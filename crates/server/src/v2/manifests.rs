@@ -11,8 +11,8 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use oci::{Digest, ErrorCode, Reference, RepositoryName, Tag};
-use policy::verb::{Attach, Delete, DeleteEvidence, Pull, Push};
-use registry::{DeletePermits, NewManifest, Part, PushPermits};
+use policy::verb::{Delete, DeleteEvidence, Pull};
+use registry::{DeletePermits, NewManifest, Part};
 
 /// Tags that one PUT may set beside the one in its path.
 const TAGS_MAX: usize = 16;
@@ -65,11 +65,7 @@ pub(crate) async fn push(
     reference: Reference,
     request: Request,
 ) -> V2Result<Response> {
-    let attach = access.repository::<Attach>(&name)?;
-    let permits = PushPermits {
-        push: access.may::<Push>(&name),
-        attach,
-    };
+    let permits = access.push_permits(&name)?;
     let content_type = request
         .headers()
         .get(header::CONTENT_TYPE)

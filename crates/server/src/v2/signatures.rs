@@ -11,8 +11,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use oci::{Digest, ErrorCode, RepositoryName};
-use policy::verb::{Attach, Pull, Push};
-use registry::PushPermits;
+use policy::verb::Pull;
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -44,11 +43,7 @@ pub(crate) async fn put(
     digest: Digest,
     request: Request,
 ) -> V2Result<Response> {
-    let attach = access.repository::<Attach>(&name)?;
-    let permits = PushPermits {
-        push: access.may::<Push>(&name),
-        attach,
-    };
+    let permits = access.push_permits(&name)?;
     let body = manifests::body(request).await?;
     if body.len() > trust::openpgp::DOCUMENT_BYTES_MAX {
         let message = format!(

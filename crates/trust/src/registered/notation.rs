@@ -8,7 +8,7 @@ use crate::ends::End;
 use crate::key::KeyId;
 use crate::notation::store::{self, StoreError};
 use crate::notation::{Certificate, StoreKind, StoreName, TrustStores, TrustedIdentity};
-use crate::{pem, strict};
+use crate::pem;
 
 /// The most certificates of authorities for signers, and as many for timestamps.
 const NOTATION_CERTIFICATES_MAX: usize = 8;
@@ -79,16 +79,15 @@ impl NotationIdentity {
 
     /// Reads [`NotationIdentity::to_text`] back, and no other spelling of it.
     pub(super) fn parse(text: &str) -> Result<Self, IdentityTextError> {
-        let wire: Wire = strict::parse(text.as_bytes(), super::IDENTITY_TEXT_BYTES_MAX)?;
-        let timestamps = wire.timestamps.concat();
-        let identity = Self::new(
-            wire.certificates.concat().as_bytes(),
-            wire.subject.as_deref(),
-            (!timestamps.is_empty()).then_some(timestamps.as_bytes()),
-        )?;
-        (identity.text == text)
-            .then_some(identity)
-            .ok_or(IdentityTextError::Spelling)
+        let new = |wire: Wire| {
+            let timestamps = wire.timestamps.concat();
+            Self::new(
+                wire.certificates.concat().as_bytes(),
+                wire.subject.as_deref(),
+                (!timestamps.is_empty()).then_some(timestamps.as_bytes()),
+            )
+        };
+        super::from_line(text, new, Self::to_text)
     }
 
     /// Its name everywhere: the SHA-256 of its text.

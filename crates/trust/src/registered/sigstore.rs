@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::IdentityTextError;
 use crate::key::KeyId;
 use crate::sigstore::{Identity, IdentityRule};
-use crate::strict;
 
 /// The longest issuer or name, in bytes.
 pub(super) const SIGSTORE_PATTERN_BYTES_MAX: usize = 1024;
@@ -50,11 +49,8 @@ impl SigstoreIdentity {
 
     /// Reads [`SigstoreIdentity::to_text`] back, and no other spelling of it.
     pub(super) fn parse(text: &str) -> Result<Self, IdentityTextError> {
-        let wire: Wire = strict::parse(text.as_bytes(), super::IDENTITY_TEXT_BYTES_MAX)?;
-        let identity = Self::new(&wire.issuer, &wire.subject)?;
-        (identity.text == text)
-            .then_some(identity)
-            .ok_or(IdentityTextError::Spelling)
+        let new = |wire: Wire| Self::new(&wire.issuer, &wire.subject);
+        super::from_line(text, new, Self::to_text)
     }
 
     /// Its name everywhere: the SHA-256 of its text.

@@ -1,6 +1,6 @@
 //! A lookaside store, in a folder or on the web: files by path, and nothing about what is in them.
 
-use crate::context::ServerFlags;
+use crate::context::{ServerFlags, read_authority};
 use anyhow::{Context, Result, bail};
 use client::lookaside::LookasideClient;
 use std::fs::{self, File};
@@ -20,11 +20,8 @@ impl Lookaside {
     /// By a folder or an address, as `registries.d` has it.
     pub(super) fn open(text: &str, server: &ServerFlags) -> Result<Self> {
         if text.starts_with("http://") || text.starts_with("https://") {
-            let authority = server.ca.as_deref().map(|path| {
-                fs::read(path)
-                    .with_context(|| format!("cannot read the authority `{}`", path.display()))
-            });
-            let authorities: Vec<Vec<u8>> = authority.transpose()?.into_iter().collect();
+            let authority = server.ca.as_deref().map(read_authority).transpose()?;
+            let authorities: Vec<Vec<u8>> = authority.into_iter().collect();
             let client = LookasideClient::new(text, &authorities)?;
             return Ok(Self::Web(Box::new(client)));
         }
