@@ -86,25 +86,24 @@ fn two_servers_witness_each_other_and_a_rollback_is_told() {
     let (at_one, at_other) = (folder.path().join("one"), folder.path().join("other"));
     let mut one = Server::on(&at_one, &[]);
     let mut other = Server::on(&at_other, &[]);
-    let keys = |server: &Server| {
-        let log = wait("key", || {
-            Some(text(&runtime, server, "tlog/key").trim().to_owned())
-        });
-        (log, witness_key(server))
-    };
-    let ((one_log, one_key), (other_log, other_key)) = (keys(&one), keys(&other));
+    let log = |server: &Server| text(&runtime, server, "tlog/key").trim().to_owned();
+    let (one_log, other_log) = (log(&one), log(&other));
+    // As the documentation has it: a server has a key as a witness once it is one, and both are before anybody asks for signatures.
+    let of = |log: &str| vec!["--witness-of".to_owned(), log.to_owned()];
+    for (server, log) in [(&mut one, &other_log), (&mut other, &one_log)] {
+        assert!(witness_key(server).contains("the witness of no log"));
+        server.stop();
+        server.set_flags(&of(log));
+        server.restart();
+    }
+    let (one_key, other_key) = (witness_key(&one), witness_key(&other));
     let (one_url, other_url) = (one.url(), other.url());
+    let flags = |url: &str, key: &str, log: &str| {
+        let witness = ["--witness".to_owned(), format!("{url}/witness {key}")];
+        [of(log), witness.to_vec()].concat()
+    };
     one.stop();
     other.stop();
-    let flags = |url: &str, key: &str, log: &str| {
-        let witness = format!("{url}/witness {key}");
-        [
-            "--witness".to_owned(),
-            witness,
-            "--witness-of".to_owned(),
-            log.to_owned(),
-        ]
-    };
     one.set_flags(&flags(&other_url, &other_key, &other_log));
     other.set_flags(&flags(&one_url, &one_key, &one_log));
     one.restart();

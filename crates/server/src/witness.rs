@@ -36,8 +36,14 @@ async fn judge(app: &App, body: Body) -> ApiResult<Response> {
     }
 }
 
-/// `GET /witness/key`: the verifier key of this server's cosignatures. signed-note "Verifier keys"
+/// `GET /witness/key`: the verifier key of this server's cosignatures. Nobody logs in, so that it must not be asking that makes a key:
+/// one that watches no log has none. signed-note "Verifier keys"
 pub(crate) async fn key(State(app): State<App>) -> ApiResult<Response> {
+    if app.options().witnessed_logs.is_empty() {
+        return Err(ApiError::not_found(
+            "this server is the witness of no log, and has no key for it: configure the log with `witness-of` first",
+        ));
+    }
     let key = store::witness::verifier(app.store(), app.now()).await?;
     Ok(plain(TEXT, format!("{key}\n")))
 }
@@ -70,7 +76,8 @@ fn refused(error: &WitnessError) -> ApiError {
         WitnessError::Fork { .. } | WitnessError::EmptyRoot => {
             (StatusCode::UNPROCESSABLE_ENTITY, "fork")
         }
-        WitnessError::Proof { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "inconsistent"),
+        WitnessError::Inconsistent { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "inconsistent"),
+        WitnessError::Proof { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "proof"),
     };
     ApiError::new(status, code, error.to_string())
 }

@@ -1,6 +1,8 @@
 //! This server as a witness of other logs: one key, and of each log the last checkpoint that it signed. A log that forks or
 //! shrinks is not signed, and told as an event. What was seen is on the disk before a signature leaves. C2SP `tlog-witness`.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::json;
 use sqlx::AnyConnection;
 use trust::Signer;
@@ -23,7 +25,7 @@ const NAME: &str = "countersign.dev/witness";
 /// Digits of the key's id in the name of a witness.
 const NAME_DIGITS: usize = 16;
 
-/// The name and key that this server's cosignatures verify with.
+/// The name and key that this server's cosignatures verify with. Makes the key where there is none yet: ask only where a log is watched.
 pub async fn verifier(store: &Store, now: i64) -> Result<VerifierKey> {
     let key = keys::signer(store, Purpose::Witness, now).await?;
     VerifierKey::new(&name(&key), VerifierKind::Witness, key.public_key())
@@ -62,7 +64,7 @@ pub async fn add_checkpoint(
         if let Err(refusal) = request.check_growth(checkpoint, last) {
             if refusal.is_alarming() {
                 let kept = seen.as_ref().map(|(_, note)| note.as_str());
-                tell(tx, checkpoint, &request.note, kept, last, &refusal, now).await?;
+                tell(tx, checkpoint, request, kept, last, &refusal, now).await?;
             }
             return Ok(Err(refusal));
         }
@@ -140,11 +142,11 @@ async fn keep(tx: &mut Tx, checkpoint: &Checkpoint, note: &str, now: i64) -> Res
     Ok(())
 }
 
-/// Tells it once for each state that the log was seen in, with both notes as the proof.
+/// Tells it once for each state that the log was seen in, with what shows it to anybody: both notes, and the hashes between them.
 async fn tell(
     tx: &mut Tx,
     checkpoint: &Checkpoint,
-    shown: &str,
+    request: &AddCheckpoint,
     kept: Option<&str>,
     seen: Option<&Seen>,
     refusal: &WitnessError,
@@ -152,6 +154,7 @@ async fn tell(
 ) -> Result<()> {
     let seen_size = seen.map_or(0, |seen| seen.size);
     let reason = reason(refusal);
+    let proof: Vec<String> = request.proof.iter().map(|hash| BASE64.encode(hash)).collect();
     let event = NewEvent {
         kind: REFUSED,
         ordering_key: format!("log {}", checkpoint.origin),
@@ -159,7 +162,7 @@ async fn tell(
         digest: None,
         data: json!({
             "log": checkpoint.origin, "reason": reason, "message": refusal.to_string(), "size": checkpoint.size,
-            "seenSize": seen_size, "shown": shown, "seen": kept,
+            "seenSize": seen_size, "shown": request.note, "seen": kept, "proof": proof,
         }),
     };
     let name = format!("{}\n{reason}\n{seen_size}", checkpoint.origin);
@@ -171,7 +174,8 @@ fn reason(refusal: &WitnessError) -> &'static str {
     match refusal {
         WitnessError::Fork { .. } | WitnessError::EmptyRoot => "fork",
         WitnessError::OldSize { .. } | WitnessError::Conflict { .. } => "shrink",
-        WitnessError::Proof { .. } => "inconsistent",
+        WitnessError::Inconsistent { .. } => "inconsistent",
+        WitnessError::Proof { .. } => "proof",
         WitnessError::UnknownLog { .. } => "unknown-log",
         WitnessError::Checkpoint(_) => "signature",
         WitnessError::TooLarge | WitnessError::Form(_) => "form",

@@ -80,6 +80,10 @@ pub enum MerkleError {
     /// The proof leads to another root.
     #[error("the proof leads to another root: the log was changed")]
     Root,
+    /// The proof leads to the new root, and to another old one. Nobody can make such a proof but from entries that the new root
+    /// commits to: whoever signed both roots signed two histories.
+    #[error("the proof leads to the new root from other entries: the log was changed")]
+    Rewritten,
     /// A tile has not the length of its hashes.
     #[error("a tile of the log has {bytes} bytes, which does not fit its width")]
     TileLength {

@@ -114,7 +114,8 @@ impl AddCheckpoint {
     /// Whether a witness that saw `seen` of this log may sign: the log must be that one, grown or as it was.
     ///
     /// # Errors
-    /// [`WitnessError::Conflict`], or what is a sign that the log is not append-only: [`WitnessError::is_alarming`].
+    /// [`WitnessError::Conflict`] or [`WitnessError::Proof`], which are the sender's; or what the log itself signed and cannot both be
+    /// true: [`WitnessError::is_alarming`].
     pub fn check_growth(
         &self,
         checkpoint: &Checkpoint,
@@ -135,10 +136,17 @@ impl AddCheckpoint {
             return Err(WitnessError::Fork { size: seen.size });
         }
         let (old, new) = ((seen.size, &seen.root), (checkpoint.size, &checkpoint.root));
-        verify_consistency(old, new, &self.proof).map_err(|why| WitnessError::Proof {
-            old: seen.size,
-            new: checkpoint.size,
-            why,
+        let (old_size, new_size) = (seen.size, checkpoint.size);
+        verify_consistency(old, new, &self.proof).map_err(|why| match why {
+            MerkleError::Rewritten => WitnessError::Inconsistent {
+                old: old_size,
+                new: new_size,
+            },
+            why => WitnessError::Proof {
+                old: old_size,
+                new: new_size,
+                why,
+            },
         })
     }
 }
@@ -184,7 +192,17 @@ pub enum WitnessError {
         /// The size of both.
         size: u64,
     },
-    /// What was seen is not the beginning of what is shown.
+    /// What was seen is not the beginning of what is shown, and the proof shows it.
+    #[error(
+        "the log was forked: its {new} entries begin with others than the {old} that were signed before"
+    )]
+    Inconsistent {
+        /// The size that was seen.
+        old: u64,
+        /// The size that is shown.
+        new: u64,
+    },
+    /// The proof does not hold. Anybody can send such a one with what the log signed: it says nothing about the log.
     #[error("the log of {new} entries is not shown to have grown from that of {old}: {why}")]
     Proof {
         /// The size that was seen.
@@ -197,12 +215,13 @@ pub enum WitnessError {
 }
 
 impl WitnessError {
-    /// Whether it may mean that the log shows different histories to different people.
+    /// Whether it is evidence that the log shows different histories to different people: what its key signed contradicts itself,
+    /// whoever sent it.
     #[must_use]
     pub fn is_alarming(&self) -> bool {
         matches!(
             self,
-            Self::EmptyRoot | Self::Fork { .. } | Self::Proof { .. }
+            Self::EmptyRoot | Self::Fork { .. } | Self::Inconsistent { .. }
         )
     }
 }

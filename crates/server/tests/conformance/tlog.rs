@@ -238,7 +238,8 @@ async fn attack_a_history_rewritten_with_the_logs_own_key_gets_no_signature() {
         .await
         .unwrap();
     let origin = key_of(&log).await.name().to_owned();
-    let codes = [(seen.size, "fork"), (seen.size + 1, "inconsistent")];
+    // No proof goes with the second: anybody could have sent it.
+    let codes = [(seen.size, "fork"), (seen.size + 1, "proof")];
     for (size, code) in codes {
         let checkpoint = Checkpoint {
             origin: origin.clone(),
@@ -261,7 +262,32 @@ async fn attack_a_history_rewritten_with_the_logs_own_key_gets_no_signature() {
     let reasons: Vec<_> = told
         .map(|event| event.data["reason"].as_str().unwrap())
         .collect();
-    assert_eq!(reasons, codes.map(|(_, code)| code));
+    assert_eq!(reasons, ["fork"]);
+}
+
+#[tokio::test]
+async fn attack_anybody_sends_a_true_checkpoint_with_a_junk_proof() {
+    let (log, at) = pair().await;
+    ask(&log, &at, 0).await.expect(200);
+    let seen = audit::newest(log.app.store()).await.unwrap().unwrap();
+    log.person("eve", &[]).await;
+    audit::seal(log.app.store(), NOW).await.unwrap();
+    let newest = audit::newest(log.app.store()).await.unwrap().unwrap();
+    for proof in [Vec::new(), vec![[9; 32]; 3], vec![[9; 32]; 63]] {
+        let request = AddCheckpoint {
+            old_size: seen.size,
+            proof,
+            note: newest.note.clone(),
+        };
+        // tlog-witness: a proof that does not verify is answered 422.
+        let send = at.ask_as_nobody("POST", "/witness/add-checkpoint");
+        let answer = send.body(request.to_text()).await.expect(422);
+        assert_eq!(answer.json()["error"]["code"], "proof");
+    }
+    let events = outbox::events(at.app.store(), 0, 100).await.unwrap();
+    let mut kinds = events.iter().map(|event| event.kind.as_str());
+    assert!(!kinds.any(|kind| kind == "witness.refused"), "{events:?}");
+    ask(&log, &at, seen.size).await.expect(200);
 }
 
 #[tokio::test]
@@ -326,6 +352,25 @@ async fn a_witness_refuses_as_the_specification_says() {
         .body(good)
         .await
         .expect(404);
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_witness_has_no_key_and_asking_makes_none() {
+    let (log, at) = pair().await;
+    let key = async |world: &World| {
+        let ask = world.ask_as_nobody("GET", "/witness/key").empty();
+        ask.await
+    };
+    let made = async |world: &World| {
+        let keys = keys::public_keys(world.app.store(), Purpose::Witness);
+        keys.await.unwrap().len()
+    };
+    let answer = key(&log).await.expect(404);
+    let message = answer.json()["error"]["message"].to_string();
+    assert!(message.contains("`witness-of`"), "{message}");
+    assert_eq!(made(&log).await, 0);
+    key(&at).await.expect(200);
+    assert_eq!(made(&at).await, 1);
 }
 
 #[tokio::test]

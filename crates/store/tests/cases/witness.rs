@@ -111,17 +111,9 @@ async fn attack_a_fork_is_not_signed_and_told_once_with_both_notes() {
         log.ask(&fixture, 10, 10).await,
         Err(WitnessError::Fork { size: 10 })
     );
-    let outcome = log.ask(&fixture, 10, 20).await;
-    assert!(
-        matches!(
-            outcome,
-            Err(WitnessError::Proof {
-                old: 10,
-                new: 20,
-                ..
-            })
-        ),
-        "{outcome:?}"
+    assert_eq!(
+        log.ask(&fixture, 10, 20).await,
+        Err(WitnessError::Inconsistent { old: 10, new: 20 })
     );
     let told = told(&fixture).await;
     let reasons: Vec<_> = told
@@ -141,8 +133,33 @@ async fn attack_a_fork_is_not_signed_and_told_once_with_both_notes() {
         (Some(ORIGIN), Some(10))
     );
     assert_ne!(data["shown"], data["seen"]);
+    let proof = log.request(10, 20).proof;
+    assert_eq!(told[1].1["proof"].as_array().unwrap().len(), proof.len());
     // The history that was seen first is still the one that may go on.
     log.leaves[4] = leaf_hash(&4_u64.to_be_bytes());
+    assert!(log.ask(&fixture, 10, 20).await.is_ok());
+}
+
+#[tokio::test]
+async fn attack_a_junk_proof_with_a_true_checkpoint_raises_no_alarm() {
+    let (fixture, log) = (Fixture::new().await, Log::new(20));
+    log.ask(&fixture, 0, 10).await.unwrap();
+    let good = log.request(10, 20);
+    let junk = [Vec::new(), vec![[7; 32]; good.proof.len()]];
+    for proof in junk {
+        let request = AddCheckpoint {
+            proof,
+            ..good.clone()
+        };
+        let outcome = witness::add_checkpoint(&fixture.store, &[log.verifier()], &request, NOW)
+            .await
+            .unwrap();
+        assert!(
+            matches!(outcome, Err(WitnessError::Proof { .. })),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(told(&fixture).await, [], "the log did nothing wrong");
     assert!(log.ask(&fixture, 10, 20).await.is_ok());
 }
 
@@ -310,5 +327,12 @@ async fn attack_a_log_that_is_restored_from_an_old_copy_is_found_out() {
     let newest = audit::newest(&one.store).await.unwrap().unwrap();
     assert!(newest.size > seen.size);
     let error = witnessed(&one, &other, seen.size).await.unwrap_err();
-    assert!(matches!(error, WitnessError::Proof { .. }), "{error:?}");
+    // From a power of two the proof starts at the root that was seen, and shows no other.
+    let is_shown = !seen.size.is_power_of_two();
+    assert_eq!(
+        matches!(error, WitnessError::Inconsistent { .. }),
+        is_shown,
+        "{error:?}"
+    );
+    assert_eq!(matches!(error, WitnessError::Proof { .. }), !is_shown);
 }

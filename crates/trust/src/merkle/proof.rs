@@ -104,6 +104,10 @@ pub fn verify_inclusion(
 
 /// Checks that the log with the new root has the log with the old root as its beginning. Every log grew from the empty
 /// one. RFC 9162 section 2.1.4.2.
+///
+/// # Errors
+/// [`MerkleError::Rewritten`] where the proof itself shows that the new log begins with other entries; that cannot be seen where the
+/// old size is a power of two, for then the proof starts at the old root. All others say nothing about the log: the proof may be junk.
 pub fn verify_consistency(
     (old_size, old_root): (u64, &Hash),
     (new_size, new_root): (u64, &Hash),
@@ -150,10 +154,14 @@ pub fn verify_consistency(
     if !path.is_at_top() {
         return Err(length);
     }
-    if old == *old_root && new == *new_root {
+    if new != *new_root {
+        return Err(MerkleError::Root);
+    }
+    // The sizes fix the shape of the tree, so what hashes to the new root is its nodes, and some of them are all of the old tree.
+    if old == *old_root {
         Ok(())
     } else {
-        Err(MerkleError::Root)
+        Err(MerkleError::Rewritten)
     }
 }
 

@@ -284,7 +284,25 @@ proptest! {
         edited[edit % old] = leaf_hash(b"edited");
         let proof = consistency_proof(&edited, old as u64).unwrap();
         let verdict = verify_consistency((old as u64, &root(&honest[..old])), (new as u64, &root(&edited)), &proof);
-        prop_assert_eq!(verdict, Err(MerkleError::Root));
+        // A proof from a power of two starts at the old root, and shows nothing about another one.
+        let expected = if old.is_power_of_two() { MerkleError::Root } else { MerkleError::Rewritten };
+        prop_assert_eq!(verdict, Err(expected));
+    }
+
+    #[test]
+    fn attack_no_junk_proof_accuses_an_honest_log(new in 2usize..120, pick: usize, alter: usize, junk: Hash, kind in 0..4) {
+        let leaves = leaves(new);
+        let old = 1 + pick % (new - 1);
+        let mut proof = consistency_proof(&leaves, old as u64).unwrap();
+        let n = alter % proof.len();
+        match kind {
+            0 => proof[n] = junk,
+            1 => proof.swap(n, 0),
+            2 => proof = vec![junk; proof.len()],
+            _ => proof = consistency_proof(&leaves, 1 + (alter % (new - 1)) as u64).unwrap(),
+        }
+        let verdict = verify_consistency((old as u64, &root(&leaves[..old])), (new as u64, &root(&leaves)), &proof);
+        prop_assert_ne!(verdict, Err(MerkleError::Rewritten));
     }
 
     #[test]

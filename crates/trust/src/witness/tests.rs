@@ -104,16 +104,59 @@ fn attack_a_log_that_forks_is_refused() {
         assert!(
             matches!(
                 error,
-                WitnessError::Proof {
+                WitnessError::Inconsistent {
                     old: 10,
-                    why: MerkleError::Root,
-                    ..
-                }
+                    new: shown
+                } if shown == new as u64
             ),
             "{new}: {error:?}"
         );
         assert!(error.is_alarming());
     }
+}
+
+#[test]
+fn attack_a_junk_proof_accuses_no_honest_log() {
+    let log = Log::new(20);
+    for old in 1..20_u64 {
+        let seen = log.seen(usize::try_from(old).unwrap());
+        let good = log.request(old, 20);
+        let length = good.proof.len();
+        let other = log.request(20 - old, 20).proof;
+        for junk in [Vec::new(), vec![[7; 32]; length], vec![[7; 32]; 63], other] {
+            if junk == good.proof {
+                continue;
+            }
+            let request = AddCheckpoint {
+                proof: junk,
+                ..good.clone()
+            };
+            let error = log.judge(&request, Some(&seen)).unwrap_err();
+            assert!(
+                matches!(error, WitnessError::Proof { .. }),
+                "{old}: {error:?}"
+            );
+            assert!(!error.is_alarming(), "the log signed nothing false");
+        }
+    }
+}
+
+#[test]
+fn a_fork_from_a_power_of_two_is_refused_and_not_shown() {
+    let log = Log::new(20);
+    let fork = log.forked_at(3);
+    let error = fork
+        .judge(&fork.request(8, 20), Some(&log.seen(8)))
+        .unwrap_err();
+    assert_eq!(
+        error,
+        WitnessError::Proof {
+            old: 8,
+            new: 20,
+            why: MerkleError::Root
+        }
+    );
+    assert!(!error.is_alarming());
 }
 
 #[test]
