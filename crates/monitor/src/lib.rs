@@ -17,6 +17,8 @@ mod releasing;
 mod renewing;
 mod runner;
 mod stages;
+#[cfg(test)]
+mod testing;
 mod turns;
 mod warning;
 mod witnessing;

@@ -34,7 +34,9 @@ mod tests {
     use crate::Monitor;
     use crate::jobs::Round;
     use crate::renewing::renew_due;
-    use crate::renewing::tests::{World, context, permit};
+    use crate::renewing::tests::World;
+    use crate::testing::{context, permit};
+    use policy::Role;
     use policy::verb::Attach;
     use serde_json::json;
     use std::sync::Arc;
@@ -74,7 +76,7 @@ mod tests {
     ) {
         let now = world.context.now();
         let registry = &world.context.registry;
-        let permit = permit::<Attach>("shop/web", now);
+        let permit = permit::<Attach>(Role::Writer, Some("shop/web"), now);
         let sent = registry.publish_trust(&permit, owner.gun(), vec![file], now);
         sent.await.unwrap();
         world.follow(owner).await;

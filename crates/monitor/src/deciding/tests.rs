@@ -1,29 +1,16 @@
 //! What time alone changes: a gate that was broken open shuts by itself, and is told.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
-use oci::{Descriptor, ImageManifest, Manifest, RepositoryName, media};
-use policy::access::{Ceiling, access};
-use policy::verb::{BreakGlass, ManageAccounts, ManagePolicy, Push};
-use policy::{
-    Directory, Grant, Grantee, Kind, Outcome, Pattern, Permit, Principal, PrincipalId, Role, Verb,
-    Who,
-};
-use registry::Registry;
-use scanner::Limits;
-use store::accounts::{self, NewGrant, NewPrincipal};
+use policy::verb::ManagePolicy;
+use policy::{Outcome, Role};
 use store::break_glass::Asked;
-use store::catalogue::{PutManifest, put_manifest};
 use store::decisions::GateName;
-use store::{Options, Store, Writer, blobs, outbox, policies};
-use tempfile::TempDir;
+use store::{outbox, policies};
 
 use super::*;
 use crate::jobs::Round;
+use crate::testing::{HOUR, REPOSITORY, Server, database, guard, permit, permit_of, put_image};
 
 const NOW: i64 = 1_800_000_000_000;
-const HOUR: i64 = 60 * 60 * 1_000;
 const POLICY: &str = "
 version: 1
 repositories: ['shop/**']
@@ -33,164 +20,46 @@ gates:
   production: {holds-for: everyone, require: [scan]}
 ";
 
-struct World {
-    context: Context,
-    now: Arc<AtomicI64>,
-    folder: TempDir,
+async fn apply_policy(context: &Context) {
+    let permit = permit::<ManagePolicy>(Role::Security, None, NOW);
+    policies::apply(&context.store, &permit, "shop", POLICY, NOW)
+        .await
+        .unwrap();
 }
 
-/// A permit of principal 1, whose roles nobody looks up.
-fn permit<V: Verb>(role: Role, repository: Option<&RepositoryName>) -> Permit<V> {
-    let id = PrincipalId(1);
-    let mut directory = Directory::default();
-    let person = Principal {
-        id,
-        kind: Kind::Person,
-        name: "someone".to_owned(),
-        owner: None,
-        active: true,
-    };
-    directory.principals.insert(id, person);
-    directory.grants.push(Grant {
-        to: Grantee::Principal(id),
-        role,
-        pattern: Pattern::everything(),
+async fn outcome(context: &Context, digest: &Digest) -> Outcome {
+    let gate = GateName::new("shop", "production");
+    let store = &context.store;
+    let here = REPOSITORY.parse().unwrap();
+    decisions::decide(store, &here, digest, &gate, context.now())
+        .await
+        .unwrap()
+        .outcome
+}
+
+async fn told(context: &Context) -> Vec<String> {
+    let events = outbox::events(&context.store, 0, 1_000).await.unwrap();
+    let told = events.iter().filter_map(|event| {
+        let says = event.data["end"]
+            .as_str()
+            .or(event.data["after"].as_str())?;
+        Some(format!("{} {says}", event.kind))
     });
-    let who = Who::Principal(id);
-    access(&directory, &who, repository, &Ceiling::All, false, NOW).unwrap()
-}
-
-fn repository() -> RepositoryName {
-    "shop/web".parse().unwrap()
-}
-
-impl World {
-    async fn new() -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&Options::embedded(folder.path()))
-            .await
-            .unwrap();
-        let now = Arc::new(AtomicI64::new(NOW));
-        let clock = Arc::clone(&now);
-        let context = Context::new(
-            store.clone(),
-            Registry::new(store),
-            Arc::new(move || clock.load(Ordering::SeqCst)),
-            Limits::default(),
-            client::webhook::Deliverer::new(&[]).unwrap(),
-        );
-        Self {
-            context,
-            now,
-            folder,
-        }
-    }
-
-    /// A person with the role `security`.
-    async fn guard(&self, name: &str) -> PrincipalId {
-        let permit = permit::<ManageAccounts>(Role::Admin, None);
-        let new = NewPrincipal {
-            kind: Kind::Person,
-            name: name.to_owned(),
-            owner: None,
-            password_hash: None,
-        };
-        let store = &self.context.store;
-        let id = accounts::create_principal(store, &permit, &new, NOW)
-            .await
-            .unwrap();
-        let new = NewGrant {
-            to: Grantee::Principal(id),
-            role: Role::Security,
-            pattern: Pattern::everything(),
-        };
-        accounts::add_grant(store, &permit, &new, NOW)
-            .await
-            .unwrap();
-        id
-    }
-
-    async fn permit_of(&self, who: PrincipalId) -> Permit<BreakGlass> {
-        let directory = accounts::directory(&self.context.store).await.unwrap();
-        let (who, here) = (Who::Principal(who), repository());
-        access(&directory, &who, Some(&here), &Ceiling::All, false, NOW).unwrap()
-    }
-
-    async fn apply_policy(&self) {
-        let permit = permit::<ManagePolicy>(Role::Security, None);
-        policies::apply(&self.context.store, &permit, "shop", POLICY, NOW)
-            .await
-            .unwrap();
-    }
-
-    /// Edits the database by hand.
-    fn edit(&self, text: &str) {
-        let path = self.folder.path().join("countersign.db");
-        let database = rusqlite::Connection::open(path).unwrap();
-        assert_eq!(database.execute(text, []).unwrap(), 1);
-    }
-
-    /// An image that no scanner ever reads.
-    async fn push(&self, layer: &[u8]) -> Digest {
-        let permit = permit::<Push>(Role::Writer, Some(&repository()));
-        let writer = Writer::Push(&permit);
-        let (config, layer) = (b"{}".to_vec(), layer.to_vec());
-        let manifest = ImageManifest::new(
-            Descriptor::of(media::OCI_CONFIG, &config),
-            vec![Descriptor::of(media::OCI_LAYER_TAR, &layer)],
-        );
-        for blob in [config, layer] {
-            blobs::put(&self.context.store, &writer, blob, NOW)
-                .await
-                .unwrap();
-        }
-        let manifest = Manifest::Image(manifest);
-        let content = manifest.to_bytes();
-        let put = PutManifest {
-            digest: &Digest::sha256(&content),
-            content: &content,
-            media_type: manifest.media_type(),
-            manifest: &manifest,
-            shape: manifest.shape(),
-            tags: &[],
-            evidence: &[],
-            stage_record: None,
-        };
-        put_manifest(&self.context.store, &writer, &put, NOW)
-            .await
-            .unwrap();
-        Digest::sha256(&content)
-    }
-
-    async fn outcome(&self, digest: &Digest) -> Outcome {
-        let gate = GateName::new("shop", "production");
-        let store = &self.context.store;
-        decisions::decide(store, &repository(), digest, &gate, self.context.now())
-            .await
-            .unwrap()
-            .outcome
-    }
-
-    async fn told(&self) -> Vec<String> {
-        let events = outbox::events(&self.context.store, 0, 1_000).await.unwrap();
-        let told = events.iter().filter_map(|event| {
-            let says = event.data["end"]
-                .as_str()
-                .or(event.data["after"].as_str())?;
-            Some(format!("{} {says}", event.kind))
-        });
-        told.collect()
-    }
+    told.collect()
 }
 
 #[tokio::test]
 async fn a_gate_that_was_broken_open_shuts_by_itself_and_is_told() {
-    let world = World::new().await;
-    let store = &world.context.store;
-    let (anna, omar) = (world.guard("anna").await, world.guard("omar").await);
-    world.apply_policy().await;
-    let digest = world.push(b"a layer").await;
+    let Server {
+        context,
+        clock,
+        folder: _folder,
+    } = Server::at(NOW).await;
+    let store = &context.store;
+    let anna = guard(&context, "anna").await;
+    let omar = guard(&context, "omar").await;
+    apply_policy(&context).await;
+    let digest = put_image(&context, b"a layer").await;
     let asked = Asked {
         digest: &digest,
         policy: "shop",
@@ -199,16 +68,16 @@ async fn a_gate_that_was_broken_open_shuts_by_itself_and_is_told() {
         lasts_milliseconds_max: None,
         reason: "the scanner is broken",
     };
-    let asked = break_glass::ask(store, &world.permit_of(anna).await, &asked, NOW)
+    let asked = break_glass::ask(store, &permit_of(&context, anna).await, &asked, NOW)
         .await
         .unwrap();
-    decide_all(&world.context).await.unwrap();
-    assert_eq!(world.told().await, ["decision.changed not-ready"]);
-    break_glass::confirm(store, &world.permit_of(omar).await, asked.id, NOW)
+    decide_all(&context).await.unwrap();
+    assert_eq!(told(&context).await, ["decision.changed not-ready"]);
+    break_glass::confirm(store, &permit_of(&context, omar).await, asked.id, NOW)
         .await
         .unwrap();
-    decide_all(&world.context).await.unwrap();
-    assert_eq!(world.outcome(&digest).await, Outcome::Allow);
+    decide_all(&context).await.unwrap();
+    assert_eq!(outcome(&context, &digest).await, Outcome::Allow);
 
     let rounds = [Round::DecideDue, Round::EndBreakGlass];
     for (passed, expected) in [
@@ -216,26 +85,31 @@ async fn a_gate_that_was_broken_open_shuts_by_itself_and_is_told() {
         (1, &["decision.changed not-ready", "break-glass.ended over"]),
         (HOUR, &[]),
     ] {
-        world.now.fetch_add(passed, Ordering::SeqCst);
-        let before = world.told().await.len();
+        clock.pass(passed);
+        let before = told(&context).await.len();
         for round in rounds {
-            round.run(&world.context).await.unwrap();
+            round.run(&context).await.unwrap();
         }
-        assert_eq!(world.told().await[before..], *expected, "{passed}");
+        assert_eq!(told(&context).await[before..], *expected, "{passed}");
     }
-    assert_eq!(world.outcome(&digest).await, Outcome::NotReady);
+    assert_eq!(outcome(&context, &digest).await, Outcome::NotReady);
 }
 
 #[tokio::test]
 async fn an_image_that_cannot_be_judged_keeps_no_other_waiting() {
-    let world = World::new().await;
-    world.apply_policy().await;
-    let mut images = [world.push(b"a layer").await, world.push(b"another").await];
+    let Server {
+        context, folder, ..
+    } = Server::at(NOW).await;
+    apply_policy(&context).await;
+    let mut images = [
+        put_image(&context, b"a layer").await,
+        put_image(&context, b"another").await,
+    ];
     images.sort();
     let [first, _] = &images;
-    world.edit(&format!(
-        "UPDATE manifests SET shape = 'nonsense' WHERE digest = '{first}'"
-    ));
-    decide_all(&world.context).await.unwrap_err();
-    assert_eq!(world.told().await, ["decision.changed not-ready"]);
+    let edit = "UPDATE manifests SET shape = 'nonsense' WHERE digest = ?1";
+    let edited = database(&folder).execute(edit, [first.as_str()]);
+    assert_eq!(edited.unwrap(), 1);
+    decide_all(&context).await.unwrap_err();
+    assert_eq!(told(&context).await, ["decision.changed not-ready"]);
 }

@@ -3,18 +3,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use policy::access::{Ceiling, access};
-use policy::verb::Push;
-use policy::{Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Who};
-use registry::Registry;
-use store::catalogue::{PutManifest, put_manifest};
 use store::inventories::{ImageState, StoredImage};
-use store::{Options, Store, Writer};
 use tempfile::TempDir;
 
 use super::*;
+use crate::testing::{Server, put, put_blob};
 
 const NOW: i64 = 1_800_000_000_000;
 const FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
@@ -24,58 +18,16 @@ struct World {
     folder: TempDir,
 }
 
-fn permit(repository: &str) -> Permit<Push> {
-    let id = PrincipalId(1);
-    let mut directory = Directory::default();
-    let person = Principal {
-        id,
-        kind: Kind::Person,
-        name: "someone".to_owned(),
-        owner: None,
-        active: true,
-    };
-    directory.principals.insert(id, person);
-    directory.grants.push(Grant {
-        to: Grantee::Principal(id),
-        role: Role::Writer,
-        pattern: Pattern::everything(),
-    });
-    let repository = repository.parse().unwrap();
-    let who = Who::Principal(id);
-    access(
-        &directory,
-        &who,
-        Some(&repository),
-        &Ceiling::All,
-        false,
-        NOW,
-    )
-    .unwrap()
-}
-
 impl World {
     async fn new() -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&Options::embedded(folder.path()))
-            .await
-            .unwrap();
-        let context = Context::new(
-            store.clone(),
-            Registry::new(store),
-            Arc::new(|| NOW),
-            Limits::default(),
-            client::webhook::Deliverer::new(&[]).unwrap(),
-        );
+        let Server {
+            context, folder, ..
+        } = Server::at(NOW).await;
         Self { context, folder }
     }
 
     async fn blob(&self, repository: &str, content: &[u8]) {
-        let permit = permit(repository);
-        let writer = Writer::Push(&permit);
-        blobs::put(&self.context.store, &writer, content.to_vec(), NOW)
-            .await
-            .unwrap();
+        put_blob(&self.context, repository, content).await;
     }
 
     /// Stores the manifest of an image with one layer, and its configuration, but not the layer.
@@ -93,23 +45,7 @@ impl World {
     }
 
     async fn manifest(&self, repository: &str, manifest: &Manifest) -> Digest {
-        let content = manifest.to_bytes();
-        let digest = Digest::sha256(&content);
-        let put = PutManifest {
-            digest: &digest,
-            content: &content,
-            media_type: manifest.media_type(),
-            manifest,
-            shape: manifest.shape(),
-            tags: &[],
-            evidence: &[],
-            stage_record: None,
-        };
-        let permit = permit(repository);
-        put_manifest(&self.context.store, &Writer::Push(&permit), &put, NOW)
-            .await
-            .unwrap();
-        digest
+        put(&self.context, repository, manifest).await
     }
 
     /// The file of a blob of one repository's, at its place of now.

@@ -1,23 +1,12 @@
 //! Receipts through the monitor: one beside each image that its gate lets pass, none beside another, and a new one in time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
-use oci::{Descriptor, ImageManifest, Manifest, RepositoryName, media};
-use policy::access::{Ceiling, access};
-use policy::verb::{BreakGlass, ManageAccounts, ManagePolicy, Push};
-use policy::{
-    Directory, Grant, Grantee, Kind, Outcome, Pattern, Permit, Principal, PrincipalId, Role, Verb,
-    Who,
-};
-use registry::Registry;
-use scanner::Limits;
-use store::accounts::{self, NewGrant, NewPrincipal};
+use oci::RepositoryName;
+use policy::verb::ManagePolicy;
+use policy::{Outcome, Role};
 use store::break_glass::{self, Asked};
-use store::catalogue::{PutManifest, put_manifest};
 use store::decisions::GateName;
 use store::jobs as queue;
-use store::{Options, Store, Writer, blobs};
+use store::{Store, blobs};
 use tempfile::TempDir;
 use trust::PublicKey;
 use trust::receipt::{Expected, verify};
@@ -25,9 +14,9 @@ use trust::receipt::{Expected, verify};
 use super::*;
 use crate::Monitor;
 use crate::jobs::Round;
+use crate::testing::{Clock, HOUR, REPOSITORY, Server, guard, permit, permit_of, put_image};
 
 const NOW: i64 = 1_800_000_000_000;
-const HOUR: i64 = 60 * 60 * 1_000;
 const POLICY: &str = "
 version: 1
 repositories: ['shop/**']
@@ -41,57 +30,27 @@ receipts: {valid-for: 2h}
 
 struct World {
     context: Context,
-    now: Arc<AtomicI64>,
+    clock: Clock,
     folder: TempDir,
 }
 
-/// A permit of principal 1, whose roles nobody looks up.
-fn permit<V: Verb>(role: Role, repository: Option<&RepositoryName>) -> Permit<V> {
-    let id = PrincipalId(1);
-    let mut directory = Directory::default();
-    let person = Principal {
-        id,
-        kind: Kind::Person,
-        name: "someone".to_owned(),
-        owner: None,
-        active: true,
-    };
-    directory.principals.insert(id, person);
-    directory.grants.push(Grant {
-        to: Grantee::Principal(id),
-        role,
-        pattern: Pattern::everything(),
-    });
-    let who = Who::Principal(id);
-    access(&directory, &who, repository, &Ceiling::All, false, NOW).unwrap()
-}
-
 fn repository() -> RepositoryName {
-    "shop/web".parse().unwrap()
+    REPOSITORY.parse().unwrap()
 }
 
 impl World {
     async fn new() -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&Options::embedded(folder.path()))
-            .await
-            .unwrap();
-        let now = Arc::new(AtomicI64::new(NOW));
-        let clock = Arc::clone(&now);
-        let context = Context::new(
-            store.clone(),
-            Registry::new(store),
-            Arc::new(move || clock.load(Ordering::SeqCst)),
-            Limits::default(),
-            client::webhook::Deliverer::new(&[]).unwrap(),
-        );
+        let Server {
+            context,
+            clock,
+            folder,
+        } = Server::at(NOW).await;
         let world = Self {
             context,
-            now,
+            clock,
             folder,
         };
-        world.guard("anna").await;
+        guard(&world.context, "anna").await;
         world.apply("shop", POLICY).await;
         world
     }
@@ -101,63 +60,14 @@ impl World {
     }
 
     async fn apply(&self, name: &str, document: &str) {
-        let permit = permit::<ManagePolicy>(Role::Security, None);
+        let permit = permit::<ManagePolicy>(Role::Security, None, NOW);
         policies::apply(self.store(), &permit, name, document, NOW)
             .await
             .unwrap();
     }
 
-    /// A person with the role `security`.
-    async fn guard(&self, name: &str) -> PrincipalId {
-        let permit = permit::<ManageAccounts>(Role::Admin, None);
-        let new = NewPrincipal {
-            kind: Kind::Person,
-            name: name.to_owned(),
-            owner: None,
-            password_hash: None,
-        };
-        let id = accounts::create_principal(self.store(), &permit, &new, NOW)
-            .await
-            .unwrap();
-        let new = NewGrant {
-            to: Grantee::Principal(id),
-            role: Role::Security,
-            pattern: Pattern::everything(),
-        };
-        accounts::add_grant(self.store(), &permit, &new, NOW)
-            .await
-            .unwrap();
-        id
-    }
-
     async fn push(&self) -> StoredManifest {
-        let permit = permit::<Push>(Role::Writer, Some(&repository()));
-        let writer = Writer::Push(&permit);
-        let (config, layer) = (b"{}".to_vec(), b"a layer".to_vec());
-        let manifest = ImageManifest::new(
-            Descriptor::of(media::OCI_CONFIG, &config),
-            vec![Descriptor::of(media::OCI_LAYER_TAR, &layer)],
-        );
-        for blob in [config, layer] {
-            blobs::put(self.store(), &writer, blob, NOW).await.unwrap();
-        }
-        let manifest = Manifest::Image(manifest);
-        let content = manifest.to_bytes();
-        let digest = Digest::sha256(&content);
-        let put = PutManifest {
-            digest: &digest,
-            content: &content,
-            media_type: manifest.media_type(),
-            manifest: &manifest,
-            shape: manifest.shape(),
-            tags: &[],
-            evidence: &[],
-            stage_record: None,
-        };
-        put_manifest(self.store(), &writer, &put, NOW)
-            .await
-            .unwrap();
-        let reference = Reference::Digest(digest);
+        let reference = Reference::Digest(put_image(&self.context, b"a layer").await);
         catalogue::manifest(self.store(), &repository(), &reference)
             .await
             .unwrap()
@@ -175,12 +85,10 @@ impl World {
             lasts_milliseconds_max: None,
             reason: "the scanner is broken",
         };
-        let guards = [self.guard("omar").await, self.guard("olga").await];
-        let directory = accounts::directory(self.store()).await.unwrap();
-        let [first, second]: [Permit<BreakGlass>; 2] = guards.map(|who| {
-            let (who, here) = (Who::Principal(who), repository());
-            access(&directory, &who, Some(&here), &Ceiling::All, false, now).unwrap()
-        });
+        let first = guard(&self.context, "omar").await;
+        let first = permit_of(&self.context, first).await;
+        let second = guard(&self.context, "olga").await;
+        let second = permit_of(&self.context, second).await;
         let asked = break_glass::ask(self.store(), &first, &asked, now)
             .await
             .unwrap();
@@ -217,7 +125,7 @@ impl World {
     }
 
     async fn pass(&self, milliseconds: i64) {
-        self.now.fetch_add(milliseconds, Ordering::SeqCst);
+        self.clock.pass(milliseconds);
         Round::RenewReceipts.run(&self.context).await.unwrap();
     }
 
@@ -448,7 +356,7 @@ async fn what_a_pull_decided_first_has_its_receipt_signed_and_taken_away_all_the
     assert!(world.owed().await > 0);
     world.drain().await.unwrap();
     assert_eq!(world.live(&image).await.len(), 2);
-    world.now.fetch_add(HOUR / 2, Ordering::SeqCst);
+    world.clock.pass(HOUR / 2);
     assert_eq!(world.pull(&image, "production").await, Outcome::Deny);
     assert_eq!(world.live(&image).await.len(), 2, "nobody has looked yet");
     world.drain().await.unwrap();
@@ -477,13 +385,13 @@ async fn a_receipt_that_could_not_be_written_is_written_later_and_once() {
     world.apply("shop", &wider).await;
     for _ in 0..3 {
         world.drain().await.unwrap_err();
-        world.now.fetch_add(HOUR / 60, Ordering::SeqCst);
+        world.clock.pass(HOUR / 60);
     }
     assert_eq!(world.referrers(&image).await, before, "the old one stays");
     assert_eq!(world.owed().await, 1);
     std::fs::remove_file(&blobs).unwrap();
     std::fs::rename(&away, &blobs).unwrap();
-    world.now.fetch_add(HOUR / 60, Ordering::SeqCst);
+    world.clock.pass(HOUR / 60);
     world.drain().await.unwrap();
     let live = world.live(&image).await;
     let of: Vec<&str> = live
@@ -511,7 +419,7 @@ async fn a_renewal_that_fails_stays_due() {
     );
     std::fs::rename(&blobs, &away).unwrap();
     std::fs::write(&blobs, "").unwrap();
-    world.now.fetch_add(HOUR, Ordering::SeqCst);
+    world.clock.pass(HOUR);
     Round::RenewReceipts.run(&world.context).await.unwrap_err();
     assert_eq!(world.live(&image).await, std::slice::from_ref(&first));
     std::fs::remove_file(&blobs).unwrap();

@@ -1,20 +1,12 @@
 //! Tags are released when the gates allow them and withdrawn when the gates turn, also by the clock alone, and nothing is written in between.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use oci::{Descriptor, Digest, ImageManifest, Manifest, Tag, media};
-use policy::access::{Ceiling, access};
-use policy::verb::{Attach, BreakGlass, Delete, ManageAccounts, ManagePolicy, Pull, Push};
-use policy::{
-    Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Verb, Who,
-};
-use registry::{DeletePermits, KeyRole, NewManifest, PushPermits, Registry, Wanted};
-use scanner::Limits;
+use policy::verb::{Attach, BreakGlass, Delete, ManagePolicy, Pull, Push};
+use policy::{Permit, Role};
+use registry::{DeletePermits, KeyRole, NewManifest, PushPermits, Wanted};
 use secrecy::SecretString;
-use store::accounts::{NewGrant, NewPrincipal};
 use store::break_glass::{self, Asked};
-use store::{Options, Store, Writer, accounts, blobs, policies, tuf};
+use store::{Writer, accounts, policies, tuf};
 use tempfile::TempDir;
 use testkit::trust_repository::{START, TrustRepository};
 use trust::tuf::publish::Held;
@@ -22,8 +14,8 @@ use trust::tuf::{Gun, RoleName, Signed, Targets, author, managed};
 
 use super::*;
 use crate::Monitor;
+use crate::testing::{Clock, HOUR, Server, database, guard, permit, permit_of, put_blob};
 
-const HOUR: i64 = 60 * 60 * 1_000;
 const GUN: &str = "registry.example/shop/web";
 
 /// An image whose layer cannot be read passes as long as the exception lasts: until noon of the day after the beginning.
@@ -43,61 +35,31 @@ mod signed;
 struct World {
     context: Context,
     monitor: Monitor,
-    now: Arc<AtomicI64>,
+    clock: Clock,
     folder: TempDir,
-}
-
-fn permit<V: Verb>(role: Role, repository: Option<&str>, now: i64) -> Permit<V> {
-    let id = PrincipalId(1);
-    let mut directory = Directory::default();
-    let person = Principal {
-        id,
-        kind: Kind::Person,
-        name: "admin".to_owned(),
-        owner: None,
-        active: true,
-    };
-    directory.principals.insert(id, person);
-    directory.grants.push(Grant {
-        to: Grantee::Principal(id),
-        role,
-        pattern: Pattern::everything(),
-    });
-    let repository: Option<RepositoryName> = repository.map(|name| name.parse().unwrap());
-    let (who, ceiling) = (Who::Principal(id), Ceiling::All);
-    access(&directory, &who, repository.as_ref(), &ceiling, false, now).unwrap()
 }
 
 impl World {
     async fn new() -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&Options::embedded(folder.path()))
-            .await
-            .unwrap();
-        let now = Arc::new(AtomicI64::new(START));
-        let clock = Arc::clone(&now);
-        let context = Context::new(
-            store.clone(),
-            Registry::new(store.clone()),
-            Arc::new(move || clock.load(Ordering::SeqCst)),
-            Limits::default(),
-            client::webhook::Deliverer::new(&[]).unwrap(),
-        );
+        let Server {
+            context,
+            clock,
+            folder,
+        } = Server::at(START).await;
         let hash = SecretString::from("a hash");
-        accounts::bootstrap(&store, System::job("test"), "admin", &hash, START)
+        accounts::bootstrap(&context.store, System::job("test"), "admin", &hash, START)
             .await
             .unwrap();
         Self {
             monitor: Monitor::new(context.clone()),
             context,
-            now,
+            clock,
             folder,
         }
     }
 
     fn pass(&self, milliseconds: i64) {
-        self.now.fetch_add(milliseconds, Ordering::SeqCst);
+        self.clock.pass(milliseconds);
     }
 
     async fn apply(&self, document: &str) {
@@ -147,10 +109,7 @@ impl World {
         let now = self.context.now();
         let push = permit::<Push>(Role::Writer, Some("shop/web"), now);
         for blob in [config, layer] {
-            let writer = Writer::Push(&push);
-            blobs::put(&self.context.store, &writer, blob.to_vec(), now)
-                .await
-                .unwrap();
+            put_blob(&self.context, "shop/web", blob).await;
         }
         let config = Descriptor::of(media::OCI_CONFIG, config);
         let layer = Descriptor::of(layer_type, layer);
@@ -187,28 +146,8 @@ impl World {
 
     /// A permit to break the glass, of a new person with the role `security`.
     async fn guard(&self, name: &str) -> Permit<BreakGlass> {
-        let now = self.context.now();
-        let store = &self.context.store;
-        let admin = permit::<ManageAccounts>(Role::Admin, None, now);
-        let new = NewPrincipal {
-            kind: Kind::Person,
-            name: name.to_owned(),
-            owner: None,
-            password_hash: None,
-        };
-        let id = accounts::create_principal(store, &admin, &new, now)
-            .await
-            .unwrap();
-        let new = NewGrant {
-            to: Grantee::Principal(id),
-            role: Role::Security,
-            pattern: Pattern::everything(),
-        };
-        accounts::add_grant(store, &admin, &new, now).await.unwrap();
-        let directory = accounts::directory(store).await.unwrap();
-        let repository = "shop/web".parse().unwrap();
-        let (who, ceiling) = (Who::Principal(id), Ceiling::All);
-        access(&directory, &who, Some(&repository), &ceiling, false, now).unwrap()
+        let who = guard(&self.context, name).await;
+        permit_of(&self.context, who).await
     }
 
     /// The digest that a tag is on.
@@ -278,11 +217,10 @@ async fn an_image_that_cannot_be_judged_is_withheld_and_keeps_no_other_back() {
     world.push("2", b"another").await;
     let (version, both) = world.released().await;
     assert_eq!(both, ["1", "2"]);
-    let path = world.folder.path().join("countersign.db");
     let edit = "UPDATE manifests SET shape = 'nonsense', facts_revision = facts_revision + 1 WHERE digest = ?1";
     let first = world.digest("1").await;
-    let database = rusqlite::Connection::open(path).unwrap();
-    assert_eq!(database.execute(edit, [first.as_str()]).unwrap(), 1);
+    let edited = database(&world.folder).execute(edit, [first.as_str()]);
+    assert_eq!(edited.unwrap(), 1);
     world.delete("2").await;
     assert_eq!(world.released().await, list(version + 1, &[]));
 }

@@ -4,15 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use policy::access::{Ceiling, access};
+use policy::Role;
 use policy::verb::{Attach, Pull};
-use policy::{
-    Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Verb, Who,
-};
-use registry::{KeyRole, Registry, Wanted};
-use scanner::Limits;
+use registry::{KeyRole, Wanted};
 use store::tuf::Files;
-use store::{Options, Store};
 use tempfile::TempDir;
 use testkit::trust_repository::{DAY, START, TrustRepository};
 use tokio_util::sync::CancellationToken;
@@ -22,77 +17,36 @@ use trust::tuf::{Gun, RoleName, Signed, Snapshot, Timestamp};
 use super::*;
 use crate::jobs::Round;
 use crate::runner::go_round;
-
-const HOUR: i64 = 60 * 60 * 1_000;
+use crate::testing::{Clock, HOUR, Server, context, database, permit};
 
 /// A server with a clock of its own.
 pub(crate) struct World {
     pub(crate) context: Context,
-    now: Arc<AtomicI64>,
+    clock: Clock,
     folder: TempDir,
-}
-
-pub(crate) fn permit<V: Verb>(repository: &str, now: i64) -> Permit<V> {
-    let id = PrincipalId(1);
-    let mut directory = Directory::default();
-    let person = Principal {
-        id,
-        kind: Kind::Person,
-        name: "someone".to_owned(),
-        owner: None,
-        active: true,
-    };
-    directory.principals.insert(id, person);
-    directory.grants.push(Grant {
-        to: Grantee::Principal(id),
-        role: Role::Writer,
-        pattern: Pattern::everything(),
-    });
-    let repository = repository.parse().unwrap();
-    let who = Who::Principal(id);
-    access(
-        &directory,
-        &who,
-        Some(&repository),
-        &Ceiling::All,
-        false,
-        now,
-    )
-    .unwrap()
-}
-
-pub(crate) fn context(store: Store, now: crate::Now) -> Context {
-    let registry = Registry::new(store.clone());
-    let deliverer = client::webhook::Deliverer::new(&[]).unwrap();
-    Context::new(store, registry, now, Limits::default(), deliverer)
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&Options::embedded(folder.path()))
-            .await
-            .unwrap();
-        let now = Arc::new(AtomicI64::new(START));
-        let clock = Arc::clone(&now);
-        let context = context(store, Arc::new(move || clock.load(Ordering::SeqCst)));
+        let Server {
+            context,
+            clock,
+            folder,
+        } = Server::at(START).await;
         Self {
             context,
-            now,
+            clock,
             folder,
         }
     }
 
     pub(crate) fn pass(&self, milliseconds: i64) {
-        self.now.fetch_add(milliseconds, Ordering::SeqCst);
+        self.clock.pass(milliseconds);
     }
 
     /// Edits the database by hand.
     fn edit(&self, text: &str) {
-        let path = self.folder.path().join("countersign.db");
-        let database = rusqlite::Connection::open(path).unwrap();
-        database.execute_batch(text).unwrap();
+        database(&self.folder).execute_batch(text).unwrap();
     }
 
     /// Publishes a first root and targets.
@@ -106,7 +60,7 @@ impl World {
         let mut owner = TrustRepository::empty(&gun);
         let gun = Gun::parse(&gun).unwrap();
         let now = self.context.now();
-        let permit = permit::<Attach>(repository, now);
+        let permit = permit::<Attach>(Role::Writer, Some(repository), now);
         let registry = &self.context.registry;
         let key = |role| registry.trust_key(&permit, &gun, role, now);
         owner.held = Held {
@@ -146,7 +100,7 @@ impl World {
 
     async fn timestamp(&self, gun: &Gun) -> Timestamp {
         let (_, repository) = gun.as_str().split_once('/').unwrap();
-        let permit = permit::<Pull>(repository, self.context.now());
+        let permit = permit::<Pull>(Role::Writer, Some(repository), self.context.now());
         let role = RoleName::Timestamp;
         let registry = &self.context.registry;
         let file = registry.trust_file(&permit, gun, &role, Wanted::Current);

@@ -1,18 +1,15 @@
 //! A store with its registry, a client that uploads in pieces, and layers to upload.
 
 use super::*;
+use crate::testing::{self, Server};
 use oci::{Descriptor, ImageManifest, Manifest, Reference};
-use policy::access::Ceiling;
 use policy::verb::{Attach, Push};
-use policy::{
-    Directory, Grant, Grantee, Kind, Pattern, Permit, Principal, PrincipalId, Role, Verb, Who,
-};
+use policy::{Permit, Role, Verb};
 use registry::{NewManifest, PushPermits, Registry, Session, Upload};
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
+use store::catalogue;
 use store::inventories::ImageState;
-use store::{Options, Store, catalogue};
 use tokio::task::JoinHandle;
 
 const NOW: i64 = 1_780_000_000_000;
@@ -25,18 +22,9 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) async fn new() -> Fixture {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&Options::embedded(folder.path()))
-            .await
-            .unwrap();
-        let context = Context::new(
-            store.clone(),
-            Registry::new(store),
-            Arc::new(|| NOW),
-            scanner::Limits::default(),
-            client::webhook::Deliverer::new(&[]).unwrap(),
-        );
+        let Server {
+            context, folder, ..
+        } = Server::at(NOW).await;
         Fixture {
             context,
             stop: CancellationToken::new(),
@@ -222,29 +210,5 @@ pub(super) fn runtime() -> tokio::runtime::Runtime {
 
 /// An hour's permit for everything.
 fn permit<V: Verb>() -> Permit<V> {
-    let id = PrincipalId(1);
-    let mut directory = Directory::default();
-    let person = Principal {
-        id,
-        kind: Kind::Person,
-        name: "someone".to_owned(),
-        owner: None,
-        active: true,
-    };
-    directory.principals.insert(id, person);
-    directory.grants.push(Grant {
-        to: Grantee::Principal(id),
-        role: Role::Writer,
-        pattern: Pattern::everything(),
-    });
-    let repository = "shop/web".parse().unwrap();
-    policy::access::<V>(
-        &directory,
-        &Who::Principal(id),
-        Some(&repository),
-        &Ceiling::All,
-        false,
-        NOW,
-    )
-    .unwrap()
+    testing::permit(Role::Writer, Some("shop/web"), NOW)
 }

@@ -7,7 +7,7 @@ use std::slice;
 use advisories::{Advisory, Affected, Ecosystem, PackageKey, Range, Severity, Status};
 use oci::Digest;
 use policy::verb::{ManageAccounts, ManageAdvisories, ManageKeys};
-use store::accounts::NewPrincipal;
+use policy::{Pattern, PrincipalId};
 use store::feeds::{self, Extent, NewSet};
 use store::signing_keys::{self, Registration};
 use testkit::trust_repository::DAY;
@@ -16,6 +16,7 @@ use trust::tuf::Snapshot;
 use trust::{Algorithm, KeyId, PrivateKey, Signer};
 
 use super::*;
+use crate::testing::person;
 
 const ROLE: &str = "targets/maria";
 const REVIEWED: &str = "
@@ -47,8 +48,8 @@ struct Shop {
 impl Shop {
     async fn open() -> Self {
         let world = World::new().await;
-        let maria = person(&world, "maria").await;
-        person(&world, "jonas").await;
+        let maria = person(&world.context, "maria").await;
+        person(&world.context, "jonas").await;
         world.apply(REVIEWED).await;
         let signer = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
         let key = register(&world, maria, &signer).await;
@@ -117,19 +118,6 @@ impl Shop {
         });
         self.post(update).await;
     }
-}
-
-async fn person(world: &World, name: &str) -> PrincipalId {
-    let new = NewPrincipal {
-        kind: Kind::Person,
-        name: name.to_owned(),
-        owner: None,
-        password_hash: None,
-    };
-    let now = world.context.now();
-    let admin = permit::<ManageAccounts>(Role::Admin, None, now);
-    let made = accounts::create_principal(&world.context.store, &admin, &new, now);
-    made.await.unwrap()
 }
 
 async fn register(world: &World, owner: PrincipalId, key: &PrivateKey) -> KeyId {
