@@ -75,6 +75,11 @@ async fn attach(world: &World, subject: &Digest, layer: Layer<'_>) {
     world.must("maria", "PUT", &path, manifest).await;
 }
 
+async fn attach_bundle(world: &World, subject: &Digest, bundle: &Value) {
+    let bytes = bundle.to_string();
+    attach(world, subject, Layer::bundle(bytes.as_bytes())).await;
+}
+
 async fn register(world: &World, identity: &RegisteredKey, scope: &str) -> String {
     let new = json!({
         "publicKeyPem": identity.to_text(), "name": "certificates", "scope": [scope], "principal": "maria",
@@ -115,8 +120,12 @@ async fn reread(world: &World) {
 
 /// A server that trusts this instance of sigstore, with an image.
 async fn trusting(instance: &sigstore::World) -> (World, Digest) {
+    demanding(instance, Demands::CERTIFICATE).await
+}
+
+async fn demanding(instance: &sigstore::World, demands: Demands) -> (World, Digest) {
     let world = World::with_anchors(Anchors {
-        sigstore: Some((instance.root(), Demands::CERTIFICATE)),
+        sigstore: Some((instance.root(), demands)),
         revocation: None,
     })
     .await;
@@ -147,12 +156,7 @@ async fn a_keyless_signature_counts_for_whoever_its_identity_is_registered_for()
     let instance = sigstore::World::new();
     let (world, digest) = trusting(&instance).await;
     let (_, bundle) = signed(&instance, &digest);
-    attach(
-        &world,
-        &digest,
-        Layer::bundle(bundle.to_string().as_bytes()),
-    )
-    .await;
+    attach_bundle(&world, &digest, &bundle).await;
     refused(&world, &digest, &["unknown-key", ALICE, ISSUER]).await;
     // Others at that issuer, and that name at another.
     for other in [
@@ -189,12 +193,7 @@ async fn the_closest_identity_is_meant_and_a_scope_bounds_it() {
     register(&world, &wide, "shop/**").await;
     register(&world, &keyless(ISSUER, ALICE), "shop/api").await;
     let (_, bundle) = signed(&instance, &digest);
-    attach(
-        &world,
-        &digest,
-        Layer::bundle(bundle.to_string().as_bytes()),
-    )
-    .await;
+    attach_bundle(&world, &digest, &bundle).await;
     refused(&world, &digest, &["out-of-scope"]).await;
     register(&world, &keyless(ISSUER, ALICE), "shop/**").await;
     counts(&world, &digest).await;
@@ -208,12 +207,7 @@ async fn without_a_trusted_root_a_certificate_says_nothing() {
     let digest = fill(&world).await;
     register(&world, &keyless(ISSUER, ALICE), "shop/**").await;
     let (_, bundle) = signed(&instance, &digest);
-    attach(
-        &world,
-        &digest,
-        Layer::bundle(bundle.to_string().as_bytes()),
-    )
-    .await;
+    attach_bundle(&world, &digest, &bundle).await;
     refused(&world, &digest, &["unreadable", "no trusted root"]).await;
     world.store.close().await;
 }
@@ -247,16 +241,11 @@ async fn what_is_wrong_with_a_keyless_signature_is_said() {
         ),
         (&elsewhere, ["other-digest", "is about sha256:"]),
     ] {
-        attach(
-            &world,
-            &digest,
-            Layer::bundle(bundle.to_string().as_bytes()),
-        )
-        .await;
+        attach_bundle(&world, &digest, bundle).await;
         refused(&world, &digest, &parts).await;
     }
     // It came first without what vouches for it, and that does not stand in its way.
-    attach(&world, &digest, Layer::bundle(whole.to_string().as_bytes())).await;
+    attach_bundle(&world, &digest, &whole).await;
     counts(&world, &digest).await;
     world.store.close().await;
 }
@@ -264,18 +253,11 @@ async fn what_is_wrong_with_a_keyless_signature_is_said() {
 #[tokio::test]
 async fn a_layer_of_cosign_with_a_certificate_counts() {
     let instance = sigstore::World::new();
-    let world = World::with_anchors(Anchors {
-        sigstore: Some((
-            instance.root(),
-            Demands {
-                logs: 0,
-                ..Demands::CERTIFICATE
-            },
-        )),
-        revocation: None,
-    })
-    .await;
-    let digest = fill(&world).await;
+    let demands = Demands {
+        logs: 0,
+        ..Demands::CERTIFICATE
+    };
+    let (world, digest) = demanding(&instance, demands).await;
     let payload = json!({
         "critical": {
             "identity": {"docker-reference": "registry.example/shop/web"},

@@ -67,93 +67,90 @@ fn annotations(
     ])
 }
 
-fn judge(
-    world: &World,
-    bytes: &[u8],
-    annotations: &BTreeMap<String, String>,
-) -> Result<Verification, Refusal> {
-    let image = image();
-    let rule = alice();
-    let layer = Layer { bytes, annotations };
-    verify_signature_layer(
-        layer,
-        Artifact::Digest(&image),
-        &world.root(),
-        Expected::identity(&rule),
-        NOW,
-    )
+/// A layer that alice signed and the log has, behind the `.sig` tag of [`image`].
+struct Signed {
+    world: World,
+    payload: Vec<u8>,
+    annotations: BTreeMap<String, String>,
+}
+
+impl Signed {
+    /// Over the payload for an image; `logged` is what the log has the signature for instead of it.
+    fn new(about: &Digest, logged: Option<&[u8]>) -> Self {
+        let world = World::new();
+        let signer = world.certify(ALICE);
+        let payload = payload(about);
+        let signature = signer.key.sign(&payload).unwrap();
+        let body = body(&signer, logged.unwrap_or(&payload), &signature);
+        let annotations = annotations(&world, &signer, &signature, &body);
+        Self {
+            world,
+            payload,
+            annotations,
+        }
+    }
+
+    fn judge(&self) -> Result<Verification, Refusal> {
+        let image = image();
+        let rule = alice();
+        let layer = Layer {
+            bytes: &self.payload,
+            annotations: &self.annotations,
+        };
+        verify_signature_layer(
+            layer,
+            Artifact::Digest(&image),
+            &self.world.root(),
+            Expected::identity(&rule),
+            NOW,
+        )
+    }
 }
 
 #[test]
 fn a_sig_layer_with_a_certificate_and_a_promise_holds() {
-    let world = World::new();
-    let signer = world.certify(ALICE);
-    let payload = payload(&image());
-    let signature = signer.key.sign(&payload).unwrap();
-    let body = body(&signer, &payload, &signature);
-    let mut annotations = annotations(&world, &signer, &signature, &body);
-    let holds = judge(&world, &payload, &annotations).unwrap();
+    let mut signed = Signed::new(&image(), None);
+    let holds = signed.judge().unwrap();
     assert!(matches!(holds.says(), Says::Payload(payload) if payload.digest == image()));
     assert!(matches!(holds.signer(), SignedBy::Identity(identity) if identity.subject == ALICE));
     assert_eq!(holds.times()[0].at, SIGNED * 1000);
 
     // cosign puts the whole chain there, the root too: harmless, and useless.
-    let root =
-        world.root_json()["certificateAuthorities"][0]["certChain"]["certificates"][0]["rawBytes"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+    let root = signed.world.root_json();
+    let root = root["certificateAuthorities"][0]["certChain"]["certificates"][0]["rawBytes"]
+        .as_str()
+        .unwrap();
     let chain = format!("-----BEGIN CERTIFICATE-----\n{root}\n-----END CERTIFICATE-----\n");
-    annotations.insert("dev.sigstore.cosign/chain".into(), chain);
-    assert!(judge(&world, &payload, &annotations).is_ok());
+    let name = "dev.sigstore.cosign/chain".to_owned();
+    signed.annotations.insert(name, chain);
+    assert!(signed.judge().is_ok());
 }
 
 #[test]
 fn a_sig_layer_with_anothers_log_entry() {
-    let world = World::new();
-    let signer = world.certify(ALICE);
-    let payload = payload(&image());
-    let signature = signer.key.sign(&payload).unwrap();
-    let other = body(&signer, b"another payload", &signature);
-    let annotations = annotations(&world, &signer, &signature, &other);
-    assert_eq!(
-        judge(&world, &payload, &annotations),
-        Err(Refusal::Entry(EntryFault::OtherBytes))
-    );
+    let signed = Signed::new(&image(), Some(b"another payload"));
+    assert_eq!(signed.judge(), Err(Refusal::Entry(EntryFault::OtherBytes)));
 }
 
 #[test]
 fn a_sig_layer_about_another_image() {
-    let world = World::new();
-    let signer = world.certify(ALICE);
-    let payload = payload(&Digest::sha256(b"another image"));
-    let signature = signer.key.sign(&payload).unwrap();
-    let body = body(&signer, &payload, &signature);
-    let annotations = annotations(&world, &signer, &signature, &body);
+    let signed = Signed::new(&Digest::sha256(b"another image"), None);
     assert_eq!(
-        judge(&world, &payload, &annotations),
+        signed.judge(),
         Err(Refusal::OtherSubject(image().to_string()))
     );
 }
 
 #[test]
 fn a_sig_layer_without_its_log_entry_or_with_a_changed_one() {
-    let world = World::new();
-    let signer = world.certify(ALICE);
-    let payload = payload(&image());
-    let signature = signer.key.sign(&payload).unwrap();
-    let body = body(&signer, &payload, &signature);
-    let mut annotations = annotations(&world, &signer, &signature, &body);
+    let mut signed = Signed::new(&image(), None);
     let name = "dev.sigstore.cosign/bundle";
-    let earlier = annotations[name].replace(&SIGNED.to_string(), &(SIGNED - 1).to_string());
-    annotations.insert(name.into(), earlier);
+    let earlier = signed.annotations[name].replace(&SIGNED.to_string(), &(SIGNED - 1).to_string());
+    signed.annotations.insert(name.into(), earlier);
+    assert_eq!(signed.judge(), Err(Refusal::Log(LogFault::Promise)));
+    signed.annotations.remove(name);
     assert_eq!(
-        judge(&world, &payload, &annotations),
-        Err(Refusal::Log(LogFault::Promise))
-    );
-    annotations.remove(name);
-    assert_eq!(
-        judge(&world, &payload, &annotations),
+        signed.judge(),
         Err(Refusal::NoTime {
             found: 0,
             needed: 1
