@@ -20,13 +20,14 @@ use policy::{Decision, Facts, Policy, Target, gate};
 use serde::{Deserialize, Serialize};
 
 use self::gather::Gathered;
+pub(crate) use self::record::lock;
 pub use self::referring::{Referring, referring};
 pub use self::schedule::{GateStage, Subject, due, record_stage, refresh, stage_records, stock};
 pub use self::verify::verify;
 use crate::accounts::directory_in;
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::receipts::NewReceipt;
+use crate::receipts::{NewReceipt, Wanted};
 use crate::{Store, policies, snapshot};
 
 /// The kind of the job that decides everything again; its key is `all`.
@@ -97,8 +98,10 @@ pub async fn decide_each(
     }
 }
 
-/// Whether the kept answer that a receipt is about lets the image pass, at `now` and as the transaction sees it.
-pub(crate) async fn still_passes(
+/// Whether the kept answer that a receipt is about says what the receipt says, at `now` and as the transaction sees it: another answer
+/// that lets the image pass as well, with another warning or by another signature, wants a receipt of its own.
+pub(crate) async fn still_says(
+    store: &Store,
     tx: &mut Tx,
     repository: &RepositoryName,
     receipt: &NewReceipt,
@@ -108,9 +111,13 @@ pub(crate) async fn still_passes(
         Err(Error::NotFound { .. }) => return Ok(false),
         outcome => outcome?,
     };
-    let answer = kept.take_valid(&receipt.gate, now);
-    Ok(answer.is_some_and(|decision| {
-        decision.outcome.passes() && decision.policy_digest == receipt.policy_digest
+    let Some(answer) = kept.take_valid(&receipt.gate, now) else {
+        return Ok(false);
+    };
+    let (_, policies) = policies::current_in(store, tx.conn()).await?;
+    let wanted = Wanted::of(&answer, &policies);
+    Ok(wanted.is_some_and(|wanted| {
+        wanted.policy_digest == receipt.policy_digest && wanted.says() == receipt.says
     }))
 }
 

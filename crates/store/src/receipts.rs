@@ -127,7 +127,7 @@ pub async fn due(store: &Store, now: i64, limit: u32) -> Result<Vec<Subject>> {
 }
 
 /// Stores a receipt with the manifest that carries it, in place of the one before. `false`, and nothing is stored, where the
-/// gate's answer is another one by now, or a newer receipt is there.
+/// gate's answer says something else by now, or a newer receipt is there. Whoever keeps another answer asks for its receipt.
 pub async fn put(
     store: &Store,
     system: System,
@@ -138,7 +138,8 @@ pub async fn put(
 ) -> Result<bool> {
     write_tx!(store.db(), |tx| {
         let repository_id = catalogue::lock(tx, repository).await?;
-        if !decisions::still_passes(tx, repository, new, now).await? {
+        decisions::lock(tx, repository_id, &new.digest).await?;
+        if !decisions::still_says(store, tx, repository, new, now).await? {
             return Ok(false);
         }
         let before = live(tx, repository_id, new).await?;

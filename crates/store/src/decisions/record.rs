@@ -59,7 +59,7 @@ pub(super) async fn record(
 }
 
 /// Two that judge the same facts tell what is new once, and facts do not change between the comparison and the commit.
-async fn lock(tx: &mut Tx, repository_id: i64, digest: &Digest) -> Result<()> {
+pub(crate) async fn lock(tx: &mut Tx, repository_id: i64, digest: &Digest) -> Result<()> {
     if tx.backend() == Backend::Postgres {
         sqlx::query(
             "SELECT digest FROM manifests WHERE repository_id = $1 AND digest = $2 FOR UPDATE",

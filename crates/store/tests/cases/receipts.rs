@@ -1,12 +1,12 @@
 //! Receipts: one live one of each gate, only while its answer stands, never a fact, and nothing of the one before left.
 
 use oci::{Digest, Reference};
-use policy::Outcome;
+use policy::{Decision, Outcome};
 use policy::verb::{Delete, DeleteEvidence};
 use store::catalogue::{self, Deleter, PutManifest};
 use store::decisions::GateName;
-use store::receipts::{self, NewReceipt, Record};
-use store::{Writer, blobs, jobs};
+use store::receipts::{self, NewReceipt, Record, Wanted};
+use store::{Writer, blobs, jobs, policies};
 use trust::{Algorithm, PrivateKey, Signer};
 
 use super::world::{ADMIN, JOB, World, repository_id};
@@ -29,6 +29,13 @@ struct Shop {
     world: World,
     image: Image,
     policy_digest: String,
+    says: String,
+}
+
+/// What the receipt of an answer has to say.
+async fn says(world: &World, decision: &Decision) -> String {
+    let policies = policies::current(world.store()).await.unwrap();
+    Wanted::of(decision, &policies).unwrap().says()
 }
 
 impl Shop {
@@ -41,10 +48,12 @@ impl Shop {
         world.sign(&image, "ci", &key, NOW).await;
         let decision = world.decide(&image, "production", NOW + 1).await;
         assert_eq!(decision.outcome, Outcome::Allow);
+        let says = says(&world, &decision).await;
         Shop {
             world,
             image,
             policy_digest: decision.policy_digest,
+            says,
         }
     }
 
@@ -56,7 +65,7 @@ impl Shop {
             policy_digest: self.policy_digest.clone(),
             bundle: Digest::sha256(sequence.to_string().as_bytes()),
             key: key.public_key().id().clone(),
-            says: "allowed".to_owned(),
+            says: self.says.clone(),
             sequence,
             valid_until: NOW + HOUR,
             renew_at: NOW + HOUR / 2,
@@ -162,6 +171,33 @@ async fn attack_a_receipt_that_was_signed_while_the_gate_turned() {
         "it is of the other policy"
     );
     assert_eq!(shop.attached().await, [] as [Digest; 0]);
+}
+
+#[tokio::test]
+async fn attack_a_receipt_of_an_answer_that_was_replaced_by_another_that_passes() {
+    let mut shop = Shop::new().await;
+    let late = shop.receipt(10);
+    // The signature that it names is withdrawn, and another one counts in its place, under the same policy.
+    let (store, here) = (shop.world.store(), name("shop/web"));
+    let facts = store::decisions::gather(store, &here, &shop.image.digest, "shop").await;
+    let first = facts.unwrap().evidence[0].manifest.clone();
+    let key = shop.world.key(shop.world.ci).await;
+    shop.world.sign(&shop.image, "ci", &key, NOW + 2).await;
+    let delete = permit::<DeleteEvidence>(ADMIN, "shop/web");
+    let deleter = Deleter::Evidence(&delete);
+    catalogue::delete_manifest(store, &deleter, &first, NOW + 3)
+        .await
+        .unwrap();
+    let decision = shop.world.decide(&shop.image, "production", NOW + 4).await;
+    assert_eq!(
+        (decision.outcome, &decision.policy_digest),
+        (Outcome::Allow, &late.policy_digest)
+    );
+    assert_eq!(shop.put(&late, NOW + 5).await, None);
+    assert_eq!(shop.attached().await, [] as [Digest; 0]);
+    shop.says = says(&shop.world, &decision).await;
+    let carrier = shop.put(&shop.receipt(11), NOW + 6).await.unwrap();
+    assert_eq!(shop.attached().await, [carrier]);
 }
 
 #[tokio::test]
