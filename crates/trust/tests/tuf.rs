@@ -11,6 +11,7 @@ mod tuf {
     mod attacks;
     mod attacks_keys;
     mod attacks_robbed;
+    mod attacks_stalling;
     mod attacks_standard;
     mod index;
     mod laws;

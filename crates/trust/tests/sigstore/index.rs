@@ -31,14 +31,14 @@
 //! | revoked key | `policy/src/gate/tests/signatures.rs` | `a_key_revoked_from_a_moment_keeps_what_it_signed_before` | `Code::RevokedKey` |
 //! | alg games | `trust/tests/sigstore/attacks.rs` | `alg_games` | `EntryFault::OtherBytes` |
 //! | alg games | `trust/tests/sigstore/entries.rs` | `an_entry_that_is_not_what_the_bundle_says` | `EntryFault::Unreadable` |
-//! | alg games | `trust/src/notation/tests/attacks.rs` | `an_algorithm_that_the_key_does_not_have_is_refused` | `Failure::Algorithm` |
-//! | alg games | `trust/src/notation/tests/attacks.rs` | `algorithms_that_are_none_of_the_six_are_refused` | `AttributeError::Algorithm` |
-//! | alg games | `trust/src/notation/tests/attacks.rs` | `an_rsa_key_does_not_choose_its_hash` | `Failure::Algorithm` |
+//! | alg games | `trust/src/notation/tests/attacks_headers.rs` | `an_algorithm_that_the_key_does_not_have_is_refused` | `Failure::Algorithm` |
+//! | alg games | `trust/src/notation/tests/attacks_headers.rs` | `algorithms_that_are_none_of_the_six_are_refused` | `AttributeError::Algorithm` |
+//! | alg games | `trust/src/notation/tests/attacks_headers.rs` | `an_rsa_key_does_not_choose_its_hash` | `Failure::Algorithm` |
 //! | alg games | `trust/src/openpgp/tests.rs` | `weak_hashes_and_keys_are_not_believed` | `KeyFault::Weak` |
 //! | alg games | `trust/src/evidence/tests.rs` | `a_signature_of_one_format_is_none_in_another` | `Untrusted::BadSignature` |
 //! | duplicate JSON keys | `trust/tests/sigstore/attacks.rs` | `duplicate_json_keys` | `JsonError::DuplicateKey` |
-//! | duplicate JSON keys | `trust/src/notation/tests/attacks.rs` | `a_key_twice_is_refused_at_every_level` | `JsonError::DuplicateKey` |
-//! | duplicate JSON keys | `trust/src/notation/tests/attacks.rs` | `a_cose_label_twice_is_refused` | `EnvelopeError::Cose` |
+//! | duplicate JSON keys | `trust/src/notation/tests/attacks_headers.rs` | `a_key_twice_is_refused_at_every_level` | `JsonError::DuplicateKey` |
+//! | duplicate JSON keys | `trust/src/notation/tests/attacks_headers.rs` | `a_cose_label_twice_is_refused` | `EnvelopeError::Cose` |
 //! | duplicate JSON keys | `trust/src/bundle/tests.rs` | `fields_that_are_unknown_or_stand_twice_are_refused` | `DuplicateKey` |
 //! | duplicate JSON keys | `trust/src/cosign/tests.rs` | `ambiguous_or_long_bytes_are_refused` | `DuplicateKey` |
 //! | duplicate JSON keys | `trust/src/receipt/tests.rs` | `attack_a_key_twice_in_a_receipt` | `receipt-unreadable` |

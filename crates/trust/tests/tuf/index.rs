@@ -21,11 +21,11 @@
 //! | rollback | `trust/tests/tuf/attacks_standard.rs` | `rollback_of_the_root_itself` |
 //! | rollback | `trust/tests/tuf/attacks_standard.rs` | `rollback_to_what_was_seen_in_a_state_that_was_refused` |
 //! | rollback | `trust/tests/tuf/attacks_standard.rs` | `rollback_below_what_has_ended` |
-//! | freeze | `trust/tests/tuf/attacks.rs` | `freeze_the_same_state_is_shown_for_too_long` |
-//! | freeze | `trust/tests/tuf/attacks.rs` | `freeze_every_file_has_its_own_end` |
-//! | freeze | `trust/tests/tuf/attacks.rs` | `freeze_a_new_root_is_held_back` |
-//! | freeze | `trust/tests/tuf/attacks.rs` | `freeze_one_delegation_is_dropped_from_the_snapshot` |
-//! | freeze | `trust/tests/tuf/attacks.rs` | `a_file_that_is_held_back_is_not_passed_over` |
+//! | freeze | `trust/tests/tuf/attacks_stalling.rs` | `freeze_the_same_state_is_shown_for_too_long` |
+//! | freeze | `trust/tests/tuf/attacks_stalling.rs` | `freeze_every_file_has_its_own_end` |
+//! | freeze | `trust/tests/tuf/attacks_stalling.rs` | `freeze_a_new_root_is_held_back` |
+//! | freeze | `trust/tests/tuf/attacks_stalling.rs` | `freeze_one_delegation_is_dropped_from_the_snapshot` |
+//! | freeze | `trust/tests/tuf/attacks_stalling.rs` | `a_file_that_is_held_back_is_not_passed_over` |
 //! | freeze | `trust/tests/tuf/attacks_standard.rs` | `freeze_the_same_state_is_shown_for_too_long` |
 //! | freeze | `trust/tests/tuf/attacks_standard.rs` | `freeze_what_a_delegation_said_last_is_shown_for_too_long` |
 //! | freeze | `trust/tests/tuf/attacks_standard.rs` | `freeze_a_new_root_is_held_back` |
@@ -34,9 +34,9 @@
 //! | mix-and-match | `trust/tests/tuf/attacks.rs` | `mix_and_match_files_of_two_states` |
 //! | mix-and-match | `trust/tests/tuf/attacks.rs` | `mix_and_match_a_root_that_the_snapshot_does_not_list` |
 //! | mix-and-match | `trust/tests/tuf/attacks_standard.rs` | `mix_and_match_files_of_two_states` |
-//! | endless data | `trust/tests/tuf/attacks.rs` | `endless_data_is_cut_off_at_every_step` |
-//! | endless data | `trust/tests/tuf/attacks.rs` | `endless_data_is_cut_off_whatever_length_is_listed` |
-//! | endless data | `trust/tests/tuf/attacks.rs` | `endless_delegations_that_say_nothing_are_cut_off` |
+//! | endless data | `trust/tests/tuf/attacks_stalling.rs` | `endless_data_is_cut_off_at_every_step` |
+//! | endless data | `trust/tests/tuf/attacks_stalling.rs` | `endless_data_is_cut_off_whatever_length_is_listed` |
+//! | endless data | `trust/tests/tuf/attacks_stalling.rs` | `endless_delegations_that_say_nothing_are_cut_off` |
 //! | endless data | `trust/tests/tuf/one_signer.rs` | `an_update_has_limits_as_a_whole` |
 //! | endless data | `trust/tests/tuf/attacks_standard.rs` | `endless_data_is_cut_off_at_every_step` |
 //! | fast-forward | `trust/tests/tuf/attacks.rs` | `fast_forward_ends_with_the_stolen_keys` |
