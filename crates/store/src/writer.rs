@@ -68,15 +68,25 @@ impl<'a> Writer<'a> {
                 why,
             });
         }
-        match tags.iter().find(|tag| !is_evidence_tag(tag)) {
-            None => Ok(()),
-            Some(tag) => Err(Error::Refused {
-                what: "attach",
-                why: format!(
-                    "tag `{tag}` is not one for evidence, such as `sha256-….sig`: moving it needs the role `writer`"
-                ),
-            }),
-        }
+        let Some(tag) = tags
+            .iter()
+            .find(|tag| !is_evidence_tag(tag) || is_list_tag(tag))
+        else {
+            return Ok(());
+        };
+        let why = match is_list_tag(tag) {
+            // Clients stop at what is no index there, and nobody could add to the list any more.
+            true => format!(
+                "tag `{tag}` stands in for the list of an image's referrers: only an index goes there"
+            ),
+            false => format!(
+                "tag `{tag}` is not one for evidence, such as `sha256-….sig`: moving it needs the role `writer`"
+            ),
+        };
+        Err(Error::Refused {
+            what: "attach",
+            why,
+        })
     }
 
     /// Whether whoever may only attach brings the list of a digest's referrers, as tools do for registries that keep none themselves: an
@@ -89,7 +99,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The tag that stands in for the list of referrers (distribution-spec, "Referrers Tag Schema").
+/// The tag that stands in for the list of referrers, which is an index and nothing else (distribution-spec, "Referrers Tag Schema").
 fn is_list_tag(tag: &Tag) -> bool {
     is_evidence_tag(tag) && !tag.as_str().contains('.')
 }

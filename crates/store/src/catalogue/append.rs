@@ -4,6 +4,9 @@
 //!
 //! A manifest of both is of the shape that was pushed, and a list of both is of evidence alone: whoever may attach cannot have the server make
 //! something that passes as evidence and is an image, nor an index of images that nobody pushed.
+//!
+//! Under the tag of a list, what is no index is no list (distribution-spec: clients that read it report a failure and stop). Whoever may only
+//! attach cannot put such a thing there (`writer`). Where somebody else did, the next list takes its place.
 
 use oci::{Digest, IndexManifest, MANIFEST_BYTES_MAX, Manifest, Shape, Tag, Union};
 
@@ -13,8 +16,10 @@ use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
 use crate::evidence;
 
-/// The most descriptors of a manifest that is appended to: as many signatures as are read from one manifest, and its configuration.
-const APPENDED_MAX: usize = 513;
+/// The most signatures of a manifest that is appended to: as many as are read from one manifest.
+const SIGNATURES_MAX: usize = 512;
+/// Its descriptors: those, and its configuration.
+const APPENDED_MAX: usize = SIGNATURES_MAX + 1;
 
 /// What a tag is to be on after a PUT of a manifest that is stored now: that one, or one that holds more.
 pub(super) async fn target(
@@ -25,11 +30,13 @@ pub(super) async fn target(
     now: i64,
 ) -> Result<Digest> {
     let pushed = put.digest.clone();
-    if appends(tag) != Some(put.shape) {
-        return Ok(pushed);
-    }
-    if put.shape == Shape::Evidence {
+    let appends = appends(tag);
+    if appends == Some(Shape::Evidence) {
+        // Also what is too much to count as evidence: it would take the place of what is there.
         check_room(tag, put.manifest)?;
+    }
+    if appends != Some(put.shape) {
+        return Ok(pushed);
     }
     let Some((older_digest, older)) = tagged(tx, repository_id, tag, put.shape).await? else {
         return Ok(pushed);
@@ -129,7 +136,7 @@ fn check_room(tag: &Tag, manifest: &Manifest) -> Result<()> {
     Err(Error::Refused {
         what: "append",
         why: format!(
-            "tag `{tag}` holds as much as is read from one manifest: attach it as a referrer"
+            "tag `{tag}` holds {SIGNATURES_MAX} signatures at most, as many as are read from one manifest: attach more as referrers"
         ),
     })
 }

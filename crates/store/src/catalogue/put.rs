@@ -318,7 +318,8 @@ async fn insert_references(tx: &mut Tx, repository_id: i64, put: &PutManifest<'_
     Ok(())
 }
 
-/// Whoever may only attach evidence cannot take a tag away from something else. A list of evidence is added to.
+/// Whoever may only attach evidence cannot take a tag away from something else. A list of evidence is added to, and takes the place of
+/// evidence under its tag: that is no list, and stays under its digest.
 async fn check_tag(
     tx: &mut Tx,
     writer: &Writer<'_>,
@@ -343,16 +344,15 @@ async fn check_tag(
     .fetch_optional(tx.conn())
     .await?;
     match row.map(|row| row.text("shape")).transpose()? {
+        None => Ok(()),
         Some(shape) if adds_to_lists && shape == "list" => Ok(()),
-        Some(shape) if adds_to_lists || shape != shape_name(Shape::Evidence) => {
-            Err(Error::Refused {
-                what: "attach",
-                why: format!(
-                    "tag `{tag}` is on something that is not evidence: moving it needs the role `writer`"
-                ),
-            })
-        }
-        _ => Ok(()),
+        Some(shape) if shape == shape_name(Shape::Evidence) => Ok(()),
+        Some(_) => Err(Error::Refused {
+            what: "attach",
+            why: format!(
+                "tag `{tag}` is on something that is not evidence: moving it needs the role `writer`"
+            ),
+        }),
     }
 }
 

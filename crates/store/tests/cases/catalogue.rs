@@ -1,5 +1,6 @@
 //! The catalogue: a manifest and all that comes with it in one transaction, only over what is there, only by those who may.
 
+mod appended;
 mod deletion;
 mod lists;
 mod sparse;
@@ -273,8 +274,8 @@ async fn whoever_may_only_attach_adds_to_a_list_of_evidence_and_to_no_other_inde
     for evidence in [&one, &two] {
         assert!(text.contains(evidence.digest.as_str()), "{text}");
     }
-    // A tag of that form on an index of images, or on evidence, is not the list.
-    for on in [Image::index(&[&image]), two.clone()] {
+    // A tag of that form on an index of images, or on an image, is not the list.
+    for on in [Image::index(&[&image]), image.clone()] {
         let trap = format!("sha256-{}", on.digest.hex());
         fixture.push("shop/web", &[&trap], &on).await;
         refused(put(&fixture.store, &writer, &[&trap], &Image::index(&[&one])).await);
