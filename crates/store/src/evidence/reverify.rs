@@ -7,8 +7,7 @@ use serde_json::json;
 use trust::KeyId;
 
 use super::{
-    BAD_SIGNATURE, NOT_READ, REVERIFY_EVIDENCE, UNKNOWN_KEY, UNREADABLE, VERIFIED, verdict_name,
-    why,
+    BAD_SIGNATURE, NOT_READ, REVERIFY_EVIDENCE, UNKNOWN_KEY, UNREADABLE, verdict_name, why,
 };
 use crate::db::{RowExt, write_tx};
 use crate::error::{Error, Result};
@@ -97,7 +96,8 @@ pub async fn unknown(store: &Store, after: i64, limit: u32) -> Result<Vec<Unknow
         .collect()
 }
 
-/// Keeps what reading a piece again gave; answers whether that is something else than before.
+/// Keeps what reading a piece again gave; answers whether that is something else than before. What a key stands behind stays so: a slow
+/// reading began with fewer keys than a newer one that was done before it.
 pub async fn set_verdict(
     store: &Store,
     system: System,
@@ -118,11 +118,8 @@ pub async fn set_verdict(
         {
             return Ok(false);
         }
-        // Another one that knew more keys was faster.
-        if row.text("verdict")? == VERIFIED && found.verdict != Verdict::Verified {
-            return Ok(false);
-        }
-        sqlx::query(
+        // Another one that knew more keys was faster, perhaps since this row was read.
+        let written = sqlx::query(
                 "UPDATE evidence SET verdict = $2, why = $3, subject = $4, stage = $5, named_repository = $6, key_id = $7, \
                  format = $8, trusted_at = $9, ends_at = $10 WHERE id = $1 AND (verdict <> 'verified' OR $2 = 'verified')",
             )
@@ -138,6 +135,9 @@ pub async fn set_verdict(
             .bind(found.ends_at)
             .execute(tx.conn())
             .await?;
+        if written.rows_affected() == 0 {
+            return Ok(false);
+        }
         facts::touch(
             tx,
             row.int("repository_id")?,

@@ -343,6 +343,62 @@ async fn evidence_of_unknown_keys_is_read_again_page_by_page() {
 }
 
 #[tokio::test]
+async fn a_slow_reading_does_not_undo_what_a_newer_one_found() {
+    let world = World::new().await;
+    let (store, key) = (world.store(), world.key(world.maria).await);
+    let image = Image::new("web");
+    world.fixture.push("shop/web", &["1"], &image).await;
+    world
+        .attach(&image, "shop/web", unknown(&image, "a"), NOW)
+        .await;
+    let id = evidence::unknown(store, 0, 1).await.unwrap()[0].id;
+    let found = |verdict, key| Reverified {
+        format: "stage".to_owned(),
+        verdict,
+        subject: Some(image.digest.clone()),
+        stage: Some("staging".to_owned()),
+        named_repository: None,
+        key,
+        trusted_at: None,
+        ends_at: None,
+    };
+    // The newer one knew the key; those that are done later began before it was registered.
+    let newer = found(Verdict::Verified, Some(key.clone()));
+    assert!(
+        evidence::set_verdict(store, JOB, id, &newer, NOW + 1)
+            .await
+            .unwrap()
+    );
+    let repository = repository_id(store, &name("shop/web")).await;
+    let revision = format!(
+        "SELECT facts_revision FROM manifests WHERE digest = '{}'",
+        image.digest
+    );
+    let before = world.fixture.number(&revision).await;
+    for slow in [
+        Verdict::UnknownKey,
+        Verdict::BadSignature,
+        Verdict::NotRead,
+        Verdict::Unreadable("no trusted root".to_owned()),
+    ] {
+        let slow = found(slow, None);
+        let changed = evidence::set_verdict(store, JOB, id, &slow, NOW + 2).await;
+        assert!(!changed.unwrap(), "{slow:?}");
+    }
+    let kept = evidence::for_image(store, repository, &image.digest)
+        .await
+        .unwrap();
+    assert_eq!(kept[0].verdict, Verdict::Verified);
+    assert_eq!(kept[0].key, Some(key));
+    assert_eq!(world.acts("evidence.verify").await, 1, "nothing is told");
+    assert_eq!(
+        world.fixture.number(&revision).await,
+        before,
+        "nor asked again"
+    );
+}
+
+#[tokio::test]
 async fn what_could_not_be_read_is_kept_with_its_reason() {
     let world = World::new().await;
     let image = Image::new("web");

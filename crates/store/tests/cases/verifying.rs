@@ -154,6 +154,32 @@ async fn an_answer_ends_when_a_signature_is_too_old() {
 }
 
 #[tokio::test]
+async fn a_signature_ends_when_its_signer_said() {
+    let world = World::new().await;
+    world.apply(FRESH).await;
+    let image = pushed(&world).await;
+    let ci = world.key(world.ci).await;
+    // Before it would be too old.
+    let end = NOW + 1 + FRESHNESS / 2;
+    let ending = NewEvidence {
+        ends_at: Some(end),
+        ..signature(&image.digest, "ci", &ci)
+    };
+    world.attach(&image, "shop/web", ending, NOW + 1).await;
+    let open = world.decide(&image, "production", NOW + 2).await;
+    assert_eq!(
+        (open.outcome, open.holds_until),
+        (Outcome::Allow, Some(end))
+    );
+    assert_eq!(world.decide(&image, "production", end - 1).await, open);
+    let due = decisions::due(world.store(), end, 10).await.unwrap();
+    assert_eq!(due.len(), 1, "it is decided again by itself");
+    let shut = world.decide(&image, "production", end).await;
+    assert_eq!(shut.outcome, Outcome::Deny);
+    assert_eq!(codes(&shut.rules[0]), [Code::StageNotSigned, Code::Expired]);
+}
+
+#[tokio::test]
 async fn a_signature_of_an_index_covers_its_images_and_not_the_other_way_round() {
     let world = World::new().await;
     world.apply(FRESH).await;
