@@ -16,6 +16,7 @@ mod kinds;
 mod listing;
 mod manifests;
 mod mounts;
+mod openpgp;
 mod pull;
 mod sessions;
 mod tlog;
