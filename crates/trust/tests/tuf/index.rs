@@ -56,7 +56,7 @@
 //! | replay of another repository's or digest's signature | `trust/tests/tuf/attacks_standard.rs` | `replay_of_another_repositorys_files` |
 //! | replay of another repository's or digest's signature | `trust/tests/tuf/attacks_standard.rs` | `replay_of_a_signature_for_another_digest` |
 //! | replay of another repository's or digest's signature | `trust/tests/tuf/attacks_standard.rs` | `replay_of_one_roles_file_for_another` |
-//! | replay of another repository's or digest's signature | `store/tests/cases/tuf/managed.rs` | `a_file_that_was_signed_for_another_repository_or_role_signs_nothing_here` |
+//! | replay of another repository's or digest's signature | `store/tests/cases/tuf/managed/files.rs` | `a_file_that_was_signed_for_another_repository_or_role_signs_nothing_here` |
 //! | replay of another repository's or digest's signature | `server/tests/conformance/trust/managed.rs` | `a_file_that_was_signed_for_another_repository_is_refused` |
 //! | replay of another repository's or digest's signature | `policy/src/gate/tests/signatures.rs` | `a_signature_for_another_repository_does_not_count` |
 //! | replay of another repository's or digest's signature | `policy/src/gate/tests/signatures.rs` | `a_signature_over_another_digest_does_not_count` |

@@ -1,12 +1,13 @@
 //! Managed trust repositories: what signers vouch for is evidence with the update that brings it, and no evidence with the one that takes it;
-//! the list of releases is asked for by whatever may change it.
+//! which of their files count is in `files`, the list of releases in `releases`.
+
+mod files;
+mod releases;
 
 use policy::verb::{Attach, DeleteEvidence, ManageKeys};
 use policy::{Code, Decision, Outcome as Answer, PrincipalId};
-use store::catalogue::{Deleter, delete_tag};
-use store::tuf::{self, Files, KeyRole, Outcome, RELEASE_TAGS, State};
-use store::{Store, System, Writer, audit, evidence, jobs, signing_keys};
-use testkit::trust_repository::DAY;
+use store::tuf::{self, Files, Outcome, RELEASE_TAGS, State};
+use store::{Store, Writer, audit, evidence, jobs, signing_keys};
 use trust::tuf::managed::{self, Fault, Rules};
 use trust::tuf::publish::{self, Refusal};
 use trust::tuf::{FileMeta, Key, RoleName, author};
@@ -15,7 +16,7 @@ use trust::{Algorithm, KeyId, PrivateKey};
 use super::publisher::{GUN, Publisher, REPOSITORY, Update};
 use crate::cases::audit::verify;
 use crate::cases::world::{ADMIN, World, register, repository_id};
-use crate::fixture::{Image, NOW, name, permit, permit_at, push_at, server_permit, tag};
+use crate::fixture::{Image, NOW, name, permit, permit_at, push_at, server_permit};
 
 const POLICY: &str = "
 version: 1
@@ -338,167 +339,6 @@ async fn a_plain_repository_vouches_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_signed_for_another_repository_or_role_signs_nothing_here() {
-    let mut shop = Shop::open().await;
-    let image = shop.push(&["1"], "web").await;
-    let key = shop.key(shop.world.maria).await;
-    let keys = std::slice::from_ref(&key);
-    // She is a signer in a repository that no policy covers, under the same role and with the same key.
-    let mut elsewhere = Publisher::begin(shop.store(), "localhost/shop/web").await;
-    elsewhere
-        .repository
-        .bring_all_of(&shop.publisher.repository);
-    elsewhere.first().await;
-    elsewhere.delegate("targets/maria", &key).await;
-    let theirs = elsewhere
-        .repository
-        .signing("targets/maria", "1", &image.content);
-    elsewhere.must(vec![theirs.clone()]).await;
-    for role in ["targets/maria", "targets/twice"] {
-        let update = shop.publisher.repository.delegating_to(role, keys);
-        shop.must(vec![update]).await;
-    }
-    let outcome = post(&shop.publisher, vec![theirs.clone()], shop.now).await;
-    let role: RoleName = "targets/maria".parse().unwrap();
-    assert_eq!(outcome, Ok(Outcome::Known(role.clone())));
-    // The same in other clothes: white space around it, and another signature over it.
-    let value: serde_json::Value = serde_json::from_slice(&theirs.1).unwrap();
-    let signed = shop
-        .publisher
-        .repository
-        .sign_raw(value["signed"].clone(), keys);
-    let pretty =
-        serde_json::to_vec_pretty(&serde_json::from_slice::<serde_json::Value>(&signed).unwrap());
-    let dressed = vec![(role.clone(), pretty.unwrap())];
-    let outcome = post(&shop.publisher, dressed, shop.now).await;
-    assert_eq!(outcome, Ok(Outcome::Known(role.clone())));
-    assert_eq!(shop.standing(&image).await, (0, 0));
-    assert_eq!(
-        shop.publisher
-            .file("targets/maria", tuf::Wanted::Current)
-            .await,
-        None
-    );
-
-    // Her own file here, sent for her other role.
-    let own = shop
-        .publisher
-        .repository
-        .signing("targets/maria", "1", &image.content);
-    shop.must(vec![own.clone()]).await;
-    let twice: RoleName = "targets/twice".parse().unwrap();
-    let outcome = post(&shop.publisher, vec![(twice.clone(), own.1)], shop.now).await;
-    assert_eq!(outcome, Ok(Outcome::Known(twice.clone())));
-    assert_eq!(shop.standing(&image).await, (1, 0));
-    let said = Refusal::NotManaged {
-        fault: Fault::Known(twice),
-        next: managed::Next::Sign(shop.publisher.gun.clone()),
-    };
-    assert!(said.to_string().contains("sign anew"), "{said}");
-}
-
-#[tokio::test]
-async fn what_may_change_the_list_of_releases_asks_for_it() {
-    let mut shop = Shop::open().await;
-    assert!(shop.is_release_asked_for().await, "the first update");
-    let image = shop.push(&["1"], "web").await;
-    assert!(shop.is_release_asked_for().await, "a new tag");
-    shop.push(&["1"], "web").await;
-    assert!(!shop.is_release_asked_for().await, "the same again");
-    shop.signer("targets/maria", shop.world.maria).await;
-    assert!(shop.is_release_asked_for().await, "an update");
-    shop.decide(&image).await;
-    assert!(shop.is_release_asked_for().await, "a first decision");
-    shop.decide(&image).await;
-    assert!(!shop.is_release_asked_for().await, "the same decision");
-    shop.signer("targets/jonas", shop.world.jonas).await;
-    for role in ["targets/maria", "targets/jonas"] {
-        shop.sign(role, "1", &image).await;
-    }
-    assert!(shop.is_release_asked_for().await);
-    shop.decide(&image).await;
-    assert!(shop.is_release_asked_for().await, "another decision");
-    shop.world.apply(&format!("{POLICY}# once more\n")).await;
-    assert!(shop.is_release_asked_for().await, "a policy");
-    let delete = permit(ADMIN, REPOSITORY);
-    delete_tag(shop.store(), &Deleter::Image(&delete), &tag("1"), NOW)
-        .await
-        .unwrap();
-    assert!(shop.is_release_asked_for().await, "a tag that goes");
-    // Another repository's tags are not this one's.
-    let other = Image::new("other");
-    shop.world.fixture.push("shop/other", &["1"], &other).await;
-    assert!(!shop.is_release_asked_for().await);
-}
-
-#[tokio::test]
-async fn the_list_of_releases_is_stored_with_an_account_of_it() {
-    let mut shop = Shop::open().await;
-    let image = shop.push(&["1", "2"], "web").await;
-    let repository = name(REPOSITORY);
-    let tagged = tuf::tagged(shop.store(), &repository, "", 10)
-        .await
-        .unwrap();
-    let tags: Vec<&str> = tagged.iter().map(|one| one.tag.as_str()).collect();
-    assert_eq!(tags, ["1", "2"]);
-    assert_eq!(tagged[0].length, image.content.len() as u64);
-    let entry = |one: &tuf::Tagged| author::image(one.sha256.unwrap(), one.length);
-    let sha256 = FileMeta::of(&image.content).hashes.sha256;
-    assert_eq!(tagged[0].sha256, sha256);
-    assert_eq!(
-        tuf::guns(shop.store(), &repository).await.unwrap(),
-        [shop.publisher.gun.clone()]
-    );
-
-    shop.is_release_asked_for().await;
-    for listed in [&tagged[..], &tagged[1..]] {
-        let state = shop.publisher.state(Files::Above(&[])).await;
-        let tags = listed.iter().map(|one| (one.tag.clone(), entry(one)));
-        let (gun, current, held) = (&shop.publisher.gun, &state.current, &state.held);
-        let accepted = managed::release(gun, current, held, tags.collect(), shop.now);
-        let writer = Writer::System(System::job(RELEASE_TAGS), &repository);
-        let accepted = accepted.unwrap().unwrap();
-        let stored = tuf::publish(shop.store(), &writer, gun, &state, accepted, shop.now);
-        assert_eq!(stored.await.unwrap(), Outcome::Stored);
-    }
-    assert!(
-        shop.is_release_asked_for().await,
-        "whoever wrote may have been overtaken"
-    );
-    let believed = shop.publisher.believed().await;
-    assert!(believed.target("1").is_none() && believed.target("2").is_some());
-    let rows = audit::rows(shop.store(), 0, 1_000).await.unwrap();
-    let rows: Vec<_> = rows
-        .iter()
-        .filter(|row| row.act == "trust.release")
-        .collect();
-    assert_eq!(rows.len(), 2);
-    let hex = image.digest.hex();
-    assert_eq!(
-        rows[0].detail["released"],
-        serde_json::json!({"1": hex, "2": hex})
-    );
-    assert_eq!(rows[1].detail["ended"], serde_json::json!(["1"]));
-    assert_eq!(rows[1].actor, format!("system:{RELEASE_TAGS}"));
-    // Both versions are in the account, so that a third one made up by hand is named.
-    audit::seal(shop.store(), shop.now).await.unwrap();
-    let fixture = &shop.world.fixture;
-    let report = verify(fixture).await;
-    assert!(report.is_intact(), "{report:#?}");
-    let text = "UPDATE trust_roles SET latest = 1, current = 1 WHERE role = 'targets/releases'";
-    assert_eq!(fixture.edit(text).await, 1);
-    assert!(!verify(fixture).await.is_intact());
-    let text = "UPDATE trust_roles SET latest = 2, current = 2 WHERE role = 'targets/releases'";
-    fixture.edit(text).await;
-    assert!(verify(fixture).await.is_intact());
-    shop.publisher.follow().await;
-    let due = tuf::due(shop.store(), NOW + 3 * 365 * DAY, 10)
-        .await
-        .unwrap();
-    assert_eq!(due.len(), 1);
-}
-
-#[tokio::test]
 async fn rules_that_changed_meanwhile_have_an_update_judged_again() {
     let mut shop = Shop::open().await;
     let key = shop.key(shop.world.maria).await;
@@ -530,33 +370,6 @@ async fn rules_that_changed_meanwhile_have_an_update_judged_again() {
     assert_eq!(outcome, Ok(Outcome::Moved));
     let update = update();
     shop.must(update).await;
-}
-
-#[tokio::test]
-async fn the_key_for_releases_is_the_same_until_targets_delegates_to_the_next() {
-    let mut shop = Shop::open().await;
-    let (store, gun) = (shop.store().clone(), shop.publisher.gun.clone());
-    let signer = permit::<Attach>(ADMIN, REPOSITORY);
-    let maintainer = permit::<DeleteEvidence>(ADMIN, REPOSITORY);
-    let offered = async || {
-        tuf::offered_key(&store, &signer, &gun, KeyRole::Releases, NOW)
-            .await
-            .unwrap()
-    };
-    let first = offered().await;
-    assert_eq!(
-        shop.publisher.repository.keys_of("targets/releases"),
-        [first.clone()]
-    );
-    let next = tuf::next_key(&store, &maintainer, &gun, KeyRole::Releases, NOW + 1);
-    let next = next.await.unwrap();
-    assert_ne!(next, first);
-    assert_eq!(offered().await, first, "not yet");
-    shop.publisher.repository.held.releases.push(next.clone());
-    let update = shop.publisher.repository.managing_files();
-    shop.must(update).await;
-    assert_eq!(offered().await, next);
-    shop.publisher.believed().await;
 }
 
 #[tokio::test]
@@ -597,119 +410,6 @@ async fn a_vouch_made_up_in_the_database_is_named() {
     assert!(!verify(fixture).await.is_intact());
 }
 
-impl Shop {
-    /// The next file of a role, which lists what it did and ends at another time.
-    async fn renew(&mut self, role: &str, keys: &[Key], end: i64) {
-        let repository = &self.publisher.repository;
-        let name: RoleName = role.parse().unwrap();
-        let mut targets = repository.targets(role);
-        targets.version += 1;
-        targets.expires = end;
-        let bytes = repository.sign(&targets, keys);
-        self.must(vec![(name, bytes)]).await;
-    }
-
-    /// When each piece of evidence of an image ends, in the order of their rows.
-    async fn ends(&self, image: &Image) -> Vec<Option<i64>> {
-        let evidence = self.evidence(image).await;
-        evidence.iter().map(|one| one.expires_at).collect()
-    }
-}
-
-#[tokio::test]
-async fn a_signature_ends_with_the_file_that_it_stands_in() {
-    let mut shop = Shop::open().await;
-    let image = shop.push(&["1"], "web").await;
-    shop.signer("targets/maria", shop.world.maria).await;
-    shop.signer("targets/jonas", shop.world.jonas).await;
-    for role in ["targets/maria", "targets/jonas"] {
-        shop.sign(role, "1", &image).await;
-    }
-    let maria = shop.publisher.repository.keys_of("targets/maria");
-    let end = shop.now + 10 * DAY;
-    shop.renew("targets/maria", &maria, end).await;
-    assert!(shop.ends(&image).await.contains(&Some(end)));
-    let decision = shop.decide(&image).await;
-    assert_eq!(decision.outcome, Answer::Allow, "{}", decision.sentence());
-    assert_eq!(decision.holds_until, Some(end));
-
-    let at = |now| shop.world.decide(&image, "production", now);
-    assert_eq!(at(end - 1).await.outcome, Answer::Allow);
-    let decision = at(end).await;
-    assert_eq!(decision.outcome, Answer::Deny);
-    let codes: Vec<Code> = decision.reasons().map(|reason| reason.code).collect();
-    assert!(codes.contains(&Code::Expired), "{codes:?}");
-
-    // A newer file lists it still, and says when that ends: nothing is signed anew, nor withdrawn.
-    let first = shop.evidence(&image).await[0].stored_at;
-    shop.now = end + DAY;
-    let later = end + 365 * DAY;
-    shop.renew("targets/maria", &maria, later).await;
-    assert_eq!(shop.standing(&image).await, (2, 0));
-    let decision = shop.decide(&image).await;
-    assert_eq!(decision.outcome, Answer::Allow, "{}", decision.sentence());
-    assert_eq!(decision.holds_until, Some(later));
-    assert_eq!(shop.evidence(&image).await[0].stored_at, first);
-    // An end far away that moves on changes no answer before it comes.
-    shop.renew("targets/maria", &maria, later + DAY).await;
-    assert_eq!(shop.decide(&image).await.holds_until, Some(later));
-    let at = shop.world.decide(&image, "production", later).await;
-    assert_eq!(at.outcome, Answer::Allow);
-    assert_eq!(at.holds_until, Some(later + DAY));
-    // One that comes nearer does.
-    let soon = shop.now + DAY;
-    shop.renew("targets/maria", &maria, soon).await;
-    assert_eq!(shop.decide(&image).await.holds_until, Some(soon));
-
-    let image_of_index = shop.evidence(&image).await;
-    assert!(image_of_index.iter().all(|one| one.expires_at.is_some()));
-    audit::seal(shop.store(), shop.now).await.unwrap();
-    let fixture = &shop.world.fixture;
-    assert!(verify(fixture).await.is_intact());
-    for edit in ["+ 1", "- 1"] {
-        let text = format!("UPDATE trust_vouches SET expires_at = expires_at {edit}");
-        fixture.edit(&text).await;
-        assert!(!verify(fixture).await.is_intact(), "{edit}");
-        let undo = if edit == "+ 1" { "- 1" } else { "+ 1" };
-        let text = format!("UPDATE trust_vouches SET expires_at = expires_at {undo}");
-        fixture.edit(&text).await;
-        assert!(verify(fixture).await.is_intact());
-    }
-}
-
-#[tokio::test]
-async fn nobody_makes_the_word_of_another_key_last_longer() {
-    let mut shop = Shop::open().await;
-    let image = shop.push(&["1"], "web").await;
-    let keys = [
-        shop.key(shop.world.maria).await,
-        shop.key(shop.world.maria).await,
-    ];
-    let update = shop
-        .publisher
-        .repository
-        .delegating_to("targets/maria", &keys);
-    shop.must(vec![update]).await;
-    let mut first = author::first_targets(shop.now);
-    let entry = author::image(FileMeta::of(&image.content).hashes.sha256.unwrap(), 7);
-    first.targets.insert("1".to_owned(), entry);
-    let end = shop.now + 100 * DAY;
-    first.expires = end;
-    let bytes = shop.publisher.repository.sign(&first, &keys[..1]);
-    shop.must(vec![("targets/maria".parse().unwrap(), bytes)])
-        .await;
-    assert_eq!(shop.ends(&image).await, [Some(end)]);
-    shop.renew("targets/maria", &keys[1..], end + DAY).await;
-    assert_eq!(shop.ends(&image).await, [Some(end)], "it is not hers");
-    shop.renew("targets/maria", &keys[1..], end - DAY).await;
-    assert_eq!(shop.ends(&image).await, [Some(end - DAY)]);
-    shop.renew("targets/maria", &keys[..1], end + DAY).await;
-    assert_eq!(shop.ends(&image).await, [Some(end + DAY)]);
-    audit::seal(shop.store(), shop.now).await.unwrap();
-    let report = verify(&shop.world.fixture).await;
-    assert!(report.is_intact(), "{report:#?}");
-}
-
 #[tokio::test]
 async fn what_a_delegation_may_list_no_more_is_withdrawn() {
     let mut shop = Shop::open().await;
@@ -746,84 +446,6 @@ async fn what_a_delegation_may_list_no_more_is_withdrawn() {
         "{refused:?}"
     );
     assert_eq!(shop.standing(&image).await, (1, 1));
-}
-
-#[tokio::test]
-async fn a_file_counts_under_one_name_of_the_server_and_once() {
-    let mut shop = Shop::open().await;
-    let image = shop.push(&["1"], "web").await;
-    let key = shop.key(shop.world.maria).await;
-    let keys = std::slice::from_ref(&key);
-    let update = shop
-        .publisher
-        .repository
-        .delegating_to("targets/maria", keys);
-    shop.must(vec![update]).await;
-    let own = shop
-        .publisher
-        .repository
-        .signing("targets/maria", "1", &image.content);
-    shop.must(vec![own.clone()]).await;
-    let state = shop.publisher.state(Files::Above(&[])).await;
-    assert_eq!(state.signed_elsewhere(), None);
-
-    // Somebody opens a trust repository of the same repository under another name, with a root of their own, and delegates to her.
-    let mut other = Publisher::begin_managed(shop.store(), "localhost:9/shop/web").await;
-    other.repository.bring_all_of(&shop.publisher.repository);
-    let first = other.repository.first_managed_files();
-    let outcome = post(&other, first, shop.now).await;
-    assert_eq!(outcome, Ok(Outcome::Stored));
-    other.follow().await;
-    let update = other.repository.delegating_to("targets/maria", keys);
-    let outcome = post(&other, vec![update], shop.now).await;
-    assert_eq!(outcome, Ok(Outcome::Stored));
-    other.follow().await;
-    let outcome = post(&other, vec![own.clone()], shop.now).await;
-    assert_eq!(outcome, Ok(Outcome::Known(own.0.clone())));
-    let state = other.state(Files::Above(&[])).await;
-    assert_eq!(state.signed_elsewhere(), Some(&shop.publisher.gun));
-    assert_eq!(shop.standing(&image).await, (1, 0));
-
-    // Nor is it taken again where it was, once that is deleted and begun anew; from the deletion on the other name is the first.
-    let maintainer = permit::<DeleteEvidence>(ADMIN, REPOSITORY);
-    tuf::delete(shop.store(), &maintainer, &shop.publisher.gun, shop.now)
-        .await
-        .unwrap();
-    let state = other.state(Files::Above(&[])).await;
-    assert_eq!(state.signed_elsewhere(), None);
-    let mut again = Publisher::begin_managed(shop.store(), GUN).await;
-    again.repository.bring_all_of(&shop.publisher.repository);
-    let first = again.repository.first_managed_files();
-    let outcome = post(&again, first, shop.now + 1).await;
-    assert_eq!(outcome, Ok(Outcome::Stored));
-    again.follow().await;
-    let update = again.repository.delegating_to("targets/maria", keys);
-    let outcome = post(&again, vec![update], shop.now).await;
-    assert_eq!(outcome, Ok(Outcome::Stored));
-    again.follow().await;
-    let outcome = post(&again, vec![own.clone()], shop.now).await;
-    assert_eq!(outcome, Ok(Outcome::Known(own.0)));
-    assert_eq!(shop.standing(&image).await, (0, 1));
-    let state = again.state(Files::Above(&[])).await;
-    assert_eq!(state.signed_elsewhere(), Some(&other.gun));
-
-    // Whoever is deleted and comes back comes last, with the same key: nobody who was first once takes the others' place.
-    tuf::delete(shop.store(), &maintainer, &other.gun, shop.now)
-        .await
-        .unwrap();
-    let mut back = Publisher::begin_managed(shop.store(), "localhost:9/shop/web").await;
-    assert_eq!(
-        back.repository.held.releases,
-        other.repository.held.releases
-    );
-    let first = back.repository.first_managed_files();
-    let outcome = post(&back, first, shop.now + 2).await;
-    assert_eq!(outcome, Ok(Outcome::Stored));
-    let state = again.state(Files::Above(&[])).await;
-    assert_eq!(state.signed_elsewhere(), None);
-    back.follow().await;
-    let state = back.state(Files::Above(&[])).await;
-    assert_eq!(state.signed_elsewhere(), Some(&again.gun));
 }
 
 #[tokio::test]
