@@ -1,24 +1,20 @@
-//! Makes a bundle from a registry: the image with all platforms that are there, all that is attached to it, the files of its
-//! trust repository, the policies that its receipts name, and proofs that the server's log has all this. What is not there, or not for the caller to see, is written down.
+//! Makes a bundle from a registry: the image with all platforms that are there, all that is attached to it, and what else speaks for it
+//! (`beside`). What is not there, or not for the caller to see, is written down.
 
-use super::{
-    ATTACHED_MAX, Attached, BLOBS_MAX, CHECKSUM, CONTENTS, Contents, INDEX, LAYOUT, LAYOUT_CONTENT,
-    TrustFiles, VERSION, archive, blob_name, index, prove,
-};
-use crate::progress;
+mod beside;
+mod write;
+
+use super::{ATTACHED_MAX, Attached, BLOBS_MAX, Contents, VERSION, index};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use client::Client;
 use client::distribution::Fetched;
-use client::{Client, ClientOptions};
 use oci::{
     Algorithm, Descriptor, Digest, ImageReference, Manifest, Reference, RepositoryName, Tag, media,
 };
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use trust::receipt;
-use trust::tuf::Gun;
-use trust::tuf::client::{Anchor, Client as Reader, Remembered};
 
 const POLICY_ANNOTATION: &str = "dev.countersign.policy";
 const PREDICATE_ANNOTATION: &str = "dev.sigstore.bundle.predicateType";
@@ -233,164 +229,6 @@ impl<'a> Collection<'a> {
         Manifest::parse(&index, Some(media::OCI_INDEX))
             .context("more is attached to the image than the index of a file can list")?;
         Ok(index)
-    }
-
-    /// The files of the trust repository, as a reader asks for them who has never been here.
-    async fn trust(&mut self, image: &ImageReference, now: i64) -> Result<Option<TrustFiles>> {
-        let host = match &image.host {
-            Some(host) => host.clone(),
-            None => ClientOptions::new(self.client.base_url())?.authority(),
-        };
-        let gun = Gun::parse(&format!("{host}/{}", image.repository))?;
-        let reader = Reader::new(gun.clone(), Anchor::FirstUse, Remembered::default(), now);
-        let mut reader = reader?.with_ended();
-        let (mut files, mut texts) = (BTreeMap::new(), Vec::new());
-        while let Some(fetch) = reader.next() {
-            let answer = self
-                .client
-                .trust_file(gun.as_str(), &fetch.path, fetch.bytes_max)
-                .await;
-            let answer = match answer {
-                Ok(answer) => answer,
-                Err(error) if files.is_empty() => {
-                    self.missing
-                        .push(format!("what a trust repository says: {error}"));
-                    return Ok(None);
-                }
-                Err(error) => return Err(error.into()),
-            };
-            if answer.is_none() && files.is_empty() {
-                self.missing
-                    .push("what a trust repository says: there is none".to_owned());
-                return Ok(None);
-            }
-            let digest = match &answer {
-                Some(bytes) => {
-                    let digest = Digest::sha256(bytes);
-                    texts.push((digest.clone(), bytes.clone()));
-                    Some(digest)
-                }
-                None => None,
-            };
-            files.insert(fetch.path, digest);
-            if let Err(problem) = reader.feed(answer.map(|bytes| bytes.to_vec())) {
-                self.missing.push(format!(
-                    "what the trust repository {gun} says: it is not believed: {problem}"
-                ));
-                return Ok(None);
-            }
-        }
-        // Not before it is believed: nothing is in the file that its list of contents has no use for.
-        for (digest, bytes) in texts {
-            self.keep(digest, bytes)?;
-        }
-        let gun = gun.to_string();
-        Ok(Some(TrustFiles { gun, files }))
-    }
-
-    /// The texts of the policies that receipts name, where the caller may read them.
-    async fn policies(&mut self) -> BTreeMap<String, Digest> {
-        let mut policies = BTreeMap::new();
-        let mut names = std::mem::take(&mut self.policy_names);
-        names.sort();
-        names.dedup();
-        for name in names {
-            match self.client.policy(&name).await {
-                Ok(policy) => {
-                    let text = Bytes::from(policy.document);
-                    let digest = Digest::sha256(&text);
-                    if self.keep(digest.clone(), text).is_ok() {
-                        policies.insert(name, digest);
-                    }
-                }
-                Err(error) => self.missing.push(format!(
-                    "what policy {name} asks for: its text is not in the file: {error}"
-                )),
-            }
-        }
-        policies
-    }
-
-    /// Proofs of what is attached, where the caller may read the log.
-    async fn proofs(&mut self, wanted: bool) -> Result<BTreeMap<Digest, Digest>> {
-        let attached = self.attached.iter();
-        let manifests = attached.map(|attached| attached.manifest.clone()).collect();
-        let texts = match wanted {
-            true => prove::or_why_not(self.client, self.repository, &manifests).await,
-            false => Err("proofs were left out, as was asked".to_owned()),
-        };
-        let texts = texts.unwrap_or_else(|why| {
-            self.missing.push(format!(
-                "that the signatures and receipts are in the server's log: {why}"
-            ));
-            BTreeMap::new()
-        });
-        let mut proofs = BTreeMap::new();
-        for (manifest, text) in texts {
-            let digest = Digest::sha256(text.as_bytes());
-            self.keep(digest.clone(), Bytes::from(text))?;
-            proofs.insert(manifest, digest);
-        }
-        Ok(proofs)
-    }
-
-    fn sizes(&self) -> BTreeMap<Digest, u64> {
-        let documents = self.documents.iter();
-        let documents = documents.map(|(digest, bytes)| (digest.clone(), bytes.len() as u64));
-        let awaited = self.awaited.iter();
-        let awaited = awaited.map(|(digest, size)| (digest.clone(), *size));
-        documents.chain(awaited).collect()
-    }
-
-    async fn write(&self, path: &Path, contents: &Contents, index: &[u8]) -> Result<u64> {
-        let text = serde_json::to_vec(contents)?;
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let unwritable = || format!("cannot write `{}`", path.display());
-        let file = tempfile::NamedTempFile::new_in(folder).with_context(unwritable)?;
-        let mut out = BufWriter::new(file);
-        archive::write(&mut out, CHECKSUM, Digest::sha256(&text).hex().as_bytes())?;
-        archive::write(&mut out, CONTENTS, &text)?;
-        archive::write(&mut out, LAYOUT, LAYOUT_CONTENT)?;
-        archive::write(&mut out, INDEX, index)?;
-        for (digest, size) in &contents.blobs {
-            match self.documents.get(digest) {
-                Some(bytes) => archive::write(&mut out, &blob_name(digest), bytes)?,
-                None => self.write_blob(&mut out, digest, *size).await?,
-            }
-        }
-        archive::end(&mut out)?;
-        let file = out
-            .into_inner()
-            .map_err(std::io::IntoInnerError::into_error)
-            .with_context(unwritable)?;
-        file.as_file().sync_all().with_context(unwritable)?;
-        let size = file.as_file().metadata().with_context(unwritable)?.len();
-        file.persist(path).with_context(unwritable)?;
-        Ok(size)
-    }
-
-    async fn write_blob(&self, out: &mut impl Write, digest: &Digest, size: u64) -> Result<()> {
-        archive::begin(out, &blob_name(digest), size)?;
-        let bar = progress::bytes(&format!("blob {}", digest.short()), Some(size));
-        let mut blob = self.client.blob(self.repository, digest).await?;
-        let mut written = 0_u64;
-        while let Some(chunk) = blob.chunk().await? {
-            out.write_all(&chunk)?;
-            written = written.saturating_add(chunk.len() as u64);
-            bar.inc(chunk.len() as u64);
-            if written > size {
-                break;
-            }
-        }
-        bar.finish_and_clear();
-        if written != size {
-            bail!("`{digest}` has another size than its manifest says, {size}");
-        }
-        archive::end_of_file(out, size)?;
-        Ok(())
     }
 }
 
