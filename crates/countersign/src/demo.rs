@@ -85,6 +85,7 @@ impl Options {
 async fn start(data: &Path, listen: SocketAddr) -> Result<(Service, SecretString)> {
     let service = Service::start(ServiceOptions {
         store: store::Options::embedded(data),
+        anchors: None,
         listen,
         tls: None,
         anonymous_pull: false,

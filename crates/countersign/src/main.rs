@@ -1,6 +1,7 @@
 //! Countersign: guards a container image from build to production. The one binary: arguments in, exit code out.
 //! What a command does is in its file below `command/`; this file only starts it.
 
+mod anchors;
 mod arguments;
 mod attach;
 mod bundle;

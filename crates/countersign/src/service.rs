@@ -1,5 +1,6 @@
 //! A server put together: store, registry, identity, monitor and front door, started and stopped as one. `serve` and `demo` share it.
 
+use crate::anchors::{self, AnchorFiles};
 use crate::configuration::Operation;
 use anyhow::{Context, Result};
 use client::webhook::Deliverer;
@@ -24,6 +25,8 @@ use trust::checkpoint::VerifierKey;
 /// What a server is started with.
 pub(crate) struct ServiceOptions {
     pub(crate) store: store::Options,
+    /// Where what `store` judges certificates by was read from.
+    pub(crate) anchors: Option<AnchorFiles>,
     pub(crate) listen: SocketAddr,
     pub(crate) tls: Option<TlsSource>,
     pub(crate) anonymous_pull: bool,
@@ -53,6 +56,23 @@ pub(crate) struct Service {
     door: Door,
     metrics: Option<Door>,
     monitor: monitor::Handle,
+    anchors: Option<Watched>,
+}
+
+/// Files that are looked at again and again.
+struct Watched {
+    stop: CancellationToken,
+    watching: JoinHandle<()>,
+}
+
+impl Watched {
+    fn start(files: AnchorFiles, store: Store) -> Self {
+        let stop = CancellationToken::new();
+        Self {
+            watching: anchors::watch(files, store, stop.clone()),
+            stop,
+        }
+    }
 }
 
 /// An address that is listened on.
@@ -155,6 +175,9 @@ impl Service {
             })
             .transpose()?;
         let monitor = Monitor::new(context).start();
+        let anchors = options
+            .anchors
+            .map(|files| Watched::start(files, store.clone()));
         Ok(Self {
             tls,
             made_password,
@@ -164,6 +187,7 @@ impl Service {
             door,
             metrics,
             monitor,
+            anchors,
         })
     }
 
@@ -201,6 +225,10 @@ impl Service {
             metrics.close().await?;
         }
         self.monitor.stop().await;
+        if let Some(anchors) = self.anchors {
+            anchors.stop.cancel();
+            anchors.watching.await?;
+        }
         self.store.close().await;
         Ok(())
     }

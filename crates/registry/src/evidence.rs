@@ -52,9 +52,10 @@ pub(crate) async fn read(
     };
     let stored = signed_manifest(store, repository, &attached_to).await?;
     let said = image.subject.as_ref();
+    let anchors = store.anchors();
     let judges = Judges {
         keys,
-        anchors: store.anchors(),
+        anchors: &anchors,
         about: &attached_to,
         // One that comes later is what whoever attached to it says.
         manifest: stored.as_ref().or(said),

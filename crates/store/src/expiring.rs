@@ -82,7 +82,8 @@ async fn good_keys(store: &Store, now: i64) -> Result<Vec<KeyRecord>> {
 }
 
 fn root_ends(store: &Store) -> Vec<End> {
-    let root = store.anchors().sigstore.as_ref();
+    let anchors = store.anchors();
+    let root = anchors.sigstore.as_ref();
     root.map_or_else(Vec::new, |(root, _)| root.ends())
 }
 

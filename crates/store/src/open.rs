@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use trust::evidence::Anchors;
@@ -72,7 +72,7 @@ struct Inner {
     commits: Commits,
     sealer: Sealer,
     grace: Duration,
-    anchors: Arc<Anchors>,
+    anchors: RwLock<Arc<Anchors>>,
     /// Tells this opening of the store from every other one.
     instance: String,
     /// Held while the store is open; the lock ends with the file.
@@ -107,7 +107,7 @@ impl Store {
             commits: Commits::default(),
             sealer: Sealer::default(),
             grace: options.grace,
-            anchors: Arc::clone(&options.anchors),
+            anchors: RwLock::new(Arc::clone(&options.anchors)),
             instance: random::hex::<8>()?,
             _lock: lock,
         };
@@ -127,10 +127,22 @@ impl Store {
         self.inner.db.write_back().await
     }
 
-    /// By whose word signatures with certificates are judged.
+    /// By whose word signatures with certificates are judged, as of now.
     #[must_use]
-    pub fn anchors(&self) -> &Anchors {
-        &self.inner.anchors
+    pub fn anchors(&self) -> Arc<Anchors> {
+        let anchors = &self.inner.anchors;
+        Arc::clone(&anchors.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Judges by others' word from now on. What nobody stood behind is to be [read again](crate::evidence::reread) then; what was
+    /// verified before stays so.
+    pub fn set_anchors(&self, anchors: Anchors) {
+        let mut known = self
+            .inner
+            .anchors
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *known = Arc::new(anchors);
     }
 
     pub(crate) fn db(&self) -> &Db {

@@ -1,5 +1,6 @@
 //! `countersign serve`: the server, until it is asked to stop.
 
+use crate::anchors::AnchorFiles;
 use crate::configuration::{
     ConfigurationFile, Operation, OperationFlags, StoreFlags, TlsChoice, TrustFlags, TrustTable,
     WitnessFlags, break_glass_max, default_address, given,
@@ -88,7 +89,8 @@ impl Serve {
         let mut store = self.store.options_with(file)?;
         let of_file = file.trust.as_ref().map(TrustTable::anchors);
         let anchors = self.trust.anchors.over(of_file.unwrap_or_default());
-        store.anchors = Arc::new(anchors.read()?);
+        let (files, anchors) = AnchorFiles::open(anchors)?;
+        store.anchors = Arc::new(anchors);
         let listen = match self.listen.or(file.listen) {
             Some(listen) => listen,
             None => default_address()?,
@@ -106,6 +108,7 @@ impl Serve {
             hosts: self.trust.hosts(trust, &hosts, public_url.as_deref())?,
             tls: tls.source(&store.data, hosts),
             store,
+            anchors: files.any().then_some(files),
             listen,
             anonymous_pull: self.anonymous_pull || file.anonymous_pull.unwrap_or(false),
             blob_redirect: self.blob_redirect || file.blob_redirect.unwrap_or(false),

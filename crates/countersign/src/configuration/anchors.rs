@@ -1,9 +1,10 @@
-//! By whose word signatures with certificates are judged: sigstore's trusted root, and revocation lists of notation, from files. They
-//! are read once, at the start.
+//! By whose word signatures with certificates are judged: sigstore's trusted root, and revocation lists of notation, from files. When they
+//! are read is not decided here.
 
 use super::given;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use oci::{Algorithm, Digest, Hasher};
 use serde::Deserialize;
 use std::fs;
 use std::path::PathBuf;
@@ -62,6 +63,22 @@ impl AnchorFlags {
         }
     }
 
+    /// All of them.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.sigstore_root.iter().chain(&self.notation_crls)
+    }
+
+    /// What tells these files, as they are now, from others. One that cannot be read is told from all that can.
+    pub(crate) fn digest(&self) -> Digest {
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        for path in self.files() {
+            let content = fs::read(path).ok();
+            let content = content.map(|bytes| Digest::sha256(&bytes));
+            hasher.update(content.as_ref().map_or("-", Digest::as_str).as_bytes());
+        }
+        hasher.finish()
+    }
+
     /// Reads the files.
     ///
     /// # Errors
@@ -92,6 +109,17 @@ impl AnchorFlags {
             sigstore,
             revocation: (!self.notation_crls.is_empty()).then_some(lists),
         })
+    }
+}
+
+#[cfg(test)]
+impl AnchorFlags {
+    /// A trusted root and nothing else.
+    pub(crate) fn of_root(path: PathBuf) -> Self {
+        Self {
+            sigstore_root: Some(path),
+            ..Self::default()
+        }
     }
 }
 
@@ -142,16 +170,37 @@ mod tests {
     fn a_file_that_is_no_root_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trusted_root.json");
-        let flags = AnchorFlags {
-            sigstore_root: Some(path.clone()),
-            ..AnchorFlags::default()
-        };
+        let flags = AnchorFlags::of_root(path.clone());
         assert!(flags.read().is_err(), "absent");
         fs::write(&path, "{}").unwrap();
         assert!(flags.read().is_err(), "of no type");
         let root = r#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#;
         fs::write(&path, root).unwrap();
         assert!(flags.read().unwrap().sigstore.is_some());
+    }
+
+    #[test]
+    fn files_are_told_apart_by_what_they_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let flags = AnchorFlags {
+            notation_crls: vec![path("a"), path("b")],
+            ..AnchorFlags::of_root(path("root"))
+        };
+        let mut seen = vec![flags.digest()];
+        for (name, text) in [
+            ("a", ""),
+            ("a", "-"),
+            ("b", "-"),
+            ("root", "-"),
+            ("root", "--"),
+        ] {
+            fs::write(path(name), text).unwrap();
+            let found = flags.digest();
+            assert!(!seen.contains(&found), "{name}: {text}");
+            assert_eq!(found, flags.digest());
+            seen.push(found);
+        }
     }
 
     #[test]

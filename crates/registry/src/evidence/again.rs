@@ -14,6 +14,7 @@ use trust::notation;
 /// The store's failures.
 pub async fn reverify(store: &Store, now: i64) -> Result<usize> {
     let keys = registered_keys(store).await?;
+    let anchors = store.anchors();
     let (mut verified, mut after) = (0, 0);
     loop {
         let unknown = store::evidence::unknown(store, after, store::evidence::UNKNOWN_MAX).await?;
@@ -39,7 +40,7 @@ pub async fn reverify(store: &Store, now: i64) -> Result<usize> {
             };
             let judges = Judges {
                 keys: &keys,
-                anchors: store.anchors(),
+                anchors: &anchors,
                 about: &evidence.attached_to,
                 manifest: manifest.as_ref(),
                 now,
