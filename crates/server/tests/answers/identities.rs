@@ -1,6 +1,9 @@
 //! Signatures with certificates, from push to the gate: sigstore's and notation's count for whoever the identity is registered for, and
 //! whatever is wrong with one is said by its reason.
 
+#[path = "revocation_lists.rs"]
+mod revocation_lists;
+
 use super::sigstore::{self, ALICE, Certified, ISSUER, SIGNED, b64};
 use super::verifying::fill;
 use super::{get, grant};
@@ -335,9 +338,19 @@ impl Authority {
     }
 
     fn issue(&self, name: &str, to_days: i64) -> Holder {
+        self.issue_with(name, to_days, |_| {})
+    }
+
+    fn issue_with(
+        &self,
+        name: &str,
+        to_days: i64,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Holder {
         let mut params = named(name, -300, to_days);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         let issuer = Issuer::from_params(&self.params, &self.key);
         let own = params.signed_by(&key, &issuer).unwrap();
