@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use trust::RegisteredKey;
 use trust::openpgp::{Document, OpenPgpKey};
 
@@ -32,10 +32,7 @@ fn file(name: &str) -> Vec<u8> {
 async fn shop() -> World {
     let world = World::new().await;
     world.pass(MADE + 24 * 60 * 60 * 1_000 - NOW);
-    world.person("host", &[("reader", "shop/**")]).await;
     world.person("maria", &[("signer", "shop/**")]).await;
-    let policy = serde_json::json!({"document": POLICY});
-    world.api("PUT", "policies/shop", policy).await;
     let index = br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
     world.manifest("shop/web", "1", index).await.expect(201);
     let columns = "media_type, shape, artifact_type, subject, annotations, content, pushed_at, pushed_by, facts_revision";
@@ -48,6 +45,10 @@ async fn shop() -> World {
         key.id(),
         key.to_text(),
     ));
+    // After that: what is known of keys is read again when there is another person.
+    world.person("host", &[("reader", "shop/**")]).await;
+    let policy = json!({"document": POLICY});
+    world.api("PUT", "policies/shop", policy).await;
     world
 }
 
