@@ -107,7 +107,7 @@ pub async fn of_image(store: &Store, repository_id: i64, digest: &Digest) -> Res
 /// Manifests with a receipt that is to be made anew at `now`, the most urgent first.
 pub async fn due(store: &Store, now: i64, limit: u32) -> Result<Vec<Subject>> {
     let rows = sqlx::query(
-        "SELECT t.repository_id, r.name AS repository, t.digest, MIN(t.renew_at) AS due_at FROM receipts t \
+        "SELECT t.repository_id, r.name, t.digest, MIN(t.renew_at) AS due_at FROM receipts t \
          JOIN repositories r ON r.id = t.repository_id WHERE t.renew_at <= $1 \
          GROUP BY t.repository_id, r.name, t.digest ORDER BY due_at, r.name, t.digest LIMIT $2",
     )
@@ -115,15 +115,7 @@ pub async fn due(store: &Store, now: i64, limit: u32) -> Result<Vec<Subject>> {
     .bind(i64::from(limit.min(DUE_MAX)))
     .fetch_all(store.db().read())
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Subject {
-                repository_id: row.int("repository_id")?,
-                repository: row.parsed("repository")?,
-                digest: row.digest("digest")?,
-            })
-        })
-        .collect()
+    rows.iter().map(Subject::of).collect()
 }
 
 /// Stores a receipt with the manifest that carries it, in place of the one before. `false`, and nothing is stored, where the

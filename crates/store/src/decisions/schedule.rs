@@ -28,6 +28,17 @@ pub struct Subject {
     pub digest: Digest,
 }
 
+impl Subject {
+    /// Of a row with `repository_id`, the repository's `name`, and `digest`.
+    pub(crate) fn of(row: &AnyRow) -> Result<Self> {
+        Ok(Self {
+            repository_id: row.int("repository_id")?,
+            repository: row.parsed("name")?,
+            digest: row.digest("digest")?,
+        })
+    }
+}
+
 /// Manifests with a decision that ended at or before `now`, the earliest first.
 pub async fn due(store: &Store, now: i64, limit: u32) -> Result<Vec<Subject>> {
     let rows = sqlx::query(
@@ -40,7 +51,7 @@ pub async fn due(store: &Store, now: i64, limit: u32) -> Result<Vec<Subject>> {
     .bind(i64::from(limit.min(SUBJECTS_MAX)))
     .fetch_all(store.db().read())
     .await?;
-    rows.iter().map(subject).collect()
+    rows.iter().map(Subject::of).collect()
 }
 
 /// The manifests that gates decide on (no evidence), in a fixed order, after the one given.
@@ -55,7 +66,7 @@ pub async fn stock(store: &Store, after: Option<&Subject>, limit: u32) -> Result
     .bind(i64::from(limit.min(SUBJECTS_MAX)))
     .fetch_all(store.db().read())
     .await?;
-    rows.iter().map(subject).collect()
+    rows.iter().map(Subject::of).collect()
 }
 
 /// Asks every gate of every policy that covers the repository, and forgets the answers of others. `None` when the
@@ -194,13 +205,5 @@ async fn forget_others(
                 .await?;
         }
         receipts::enqueue(tx, repository_id, digest, now).await
-    })
-}
-
-fn subject(row: &AnyRow) -> Result<Subject> {
-    Ok(Subject {
-        repository_id: row.int("repository_id")?,
-        repository: row.parsed("name")?,
-        digest: row.digest("digest")?,
     })
 }

@@ -160,13 +160,5 @@ pub async fn signed_since(
     .bind(i64::from(limit.min(SUBJECTS_MAX)))
     .fetch_all(store.db().read())
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Subject {
-                repository_id: row.int("repository_id")?,
-                repository: row.parsed("name")?,
-                digest: row.digest("digest")?,
-            })
-        })
-        .collect()
+    rows.iter().map(Subject::of).collect()
 }
