@@ -238,3 +238,45 @@ async fn what_was_deleted_is_gone_at_once() {
             .expect(404);
     }
 }
+
+#[tokio::test]
+async fn more_signatures_under_a_tag_than_are_read_are_refused_as_a_whole() {
+    let world = World::new().await;
+    world.image(REPOSITORY, "1", b"a layer").await;
+    let payload = world.blob(REPOSITORY, b"{}").await;
+    let signatures = |count: usize| {
+        let layers: Vec<_> = (0..count)
+            .map(|number| {
+                json!({
+                    "mediaType": media::COSIGN_SIMPLE_SIGNING, "digest": payload, "size": 2,
+                    "annotations": {"dev.cosignproject.cosign/signature": format!("{number:04}")},
+                })
+            })
+            .collect();
+        json!({
+            "schemaVersion": 2, "mediaType": media::OCI_MANIFEST, "layers": layers,
+            "config": {"mediaType": media::OCI_CONFIG, "digest": payload, "size": 2},
+        })
+        .to_string()
+        .into_bytes()
+    };
+    let tag = format!("sha256-{}.sig", "a".repeat(64));
+    let many = signatures(513);
+    let answer = world.manifest(REPOSITORY, &tag, &many).await.expect(403);
+    assert_eq!(answer.code(), "DENIED");
+    let message = answer.json()["errors"][0]["message"].to_string();
+    for part in [tag.as_str(), "512 signatures", "as referrers"] {
+        assert!(message.contains(part), "{part} is not in {message}");
+    }
+    for reference in [tag.clone(), Digest::sha256(&many).to_string()] {
+        world
+            .ask("GET", &path(&reference))
+            .empty()
+            .await
+            .expect(404);
+    }
+    world
+        .manifest(REPOSITORY, &tag, &signatures(512))
+        .await
+        .expect(201);
+}
