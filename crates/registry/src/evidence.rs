@@ -9,19 +9,19 @@ mod keys;
 mod shape;
 
 pub use again::reverify;
-pub(crate) use keys::registered_keys;
 pub(crate) use shape::shape;
 
+use crate::aside::aside;
 use crate::error::Result;
-use format::{Judges, format};
+use format::{Format, Judges, format};
 use found::unreadable;
-use keys::Keys;
-use oci::{Descriptor, Digest, Manifest, Reference, RepositoryName, Tag};
+use keys::registered_keys;
+use oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, RepositoryName, Tag};
 use std::collections::BTreeSet;
 use store::catalogue::Part;
 use store::evidence::NewEvidence;
 use store::{Store, blobs, catalogue};
-use trust::evidence::certified_signature;
+use trust::evidence::{Checks, certified_signature};
 
 /// Bytes of one signature document.
 const SIGNATURE_BYTES_MAX: u64 = 1 << 20;
@@ -29,8 +29,17 @@ const SIGNATURE_BYTES_MAX: u64 = 1 << 20;
 const SIGNATURES_BYTES_MAX: u64 = 16 << 20;
 /// Signatures in one manifest.
 const SIGNATURES_MAX: usize = 512;
+/// Checks of the signatures of one manifest with registered keys: about a second of one processor.
+const CHECKS_MAX: u64 = 20_000;
 /// cosign's tags that attach signatures and attestations to a digest: `sha256-<hex>.sig` and `.att` (cosign SIGNATURE_SPEC, "Storage").
 const TAG_SUFFIXES: [&str; 2] = [".sig", ".att"];
+
+/// A layer that is a signature, with its bytes or why they are not read.
+struct Layer {
+    format: Format,
+    signature: Option<String>,
+    read: std::result::Result<Vec<u8>, String>,
+}
 
 /// The signatures that a manifest brings, with what the known keys say of them. `tags` are those that it is pushed under.
 pub(crate) async fn read(
@@ -38,7 +47,6 @@ pub(crate) async fn read(
     repository: &RepositoryName,
     manifest: &Manifest,
     tags: &[Tag],
-    keys: &Keys,
     now: i64,
 ) -> Result<Vec<NewEvidence>> {
     let Manifest::Image(image) = manifest else {
@@ -50,18 +58,49 @@ pub(crate) async fn read(
     else {
         return Ok(Vec::new());
     };
+    let layers = layers(store, repository, image).await?;
+    if layers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = registered_keys(store, Some(repository)).await?;
     let stored = signed_manifest(store, repository, &attached_to).await?;
-    let said = image.subject.as_ref();
+    // One that comes later is what whoever attached to it says.
+    let manifest = stored.or_else(|| image.subject.clone());
     let anchors = store.anchors();
-    let judges = Judges {
-        keys,
-        anchors: &anchors,
-        about: &attached_to,
-        // One that comes later is what whoever attached to it says.
-        manifest: stored.as_ref().or(said),
-        now,
+    aside(move || {
+        let checks = Checks::new(CHECKS_MAX);
+        let judges = Judges {
+            keys: &keys,
+            anchors: &anchors,
+            about: &attached_to,
+            manifest: manifest.as_ref(),
+            checks: &checks,
+            now,
+        };
+        judge(layers, judges)
+    })
+    .await
+}
+
+/// What each of them says, and whether a known key made it. All have the checks of `judges` together.
+fn judge(layers: Vec<Layer>, judges: Judges<'_>) -> Vec<NewEvidence> {
+    let read = |layer: Layer| match layer.read {
+        Ok(raw) => layer.format.read(raw, layer.signature, judges, judges.now),
+        Err(why) => Some(unreadable(Vec::new(), why)),
     };
-    let mut found = Vec::new();
+    let found = layers.into_iter().filter_map(read);
+    found
+        .map(|found| found.into_evidence(judges.about))
+        .collect()
+}
+
+/// The layers of a manifest that are signatures, each once.
+async fn layers(
+    store: &Store,
+    repository: &RepositoryName,
+    image: &ImageManifest,
+) -> Result<Vec<Layer>> {
+    let mut layers = Vec::new();
     let (mut seen, mut room) = (BTreeSet::new(), SIGNATURES_BYTES_MAX);
     for layer in image.layers.iter().take(SIGNATURES_MAX) {
         let signature = certified_signature(&layer.annotations);
@@ -71,13 +110,14 @@ pub(crate) async fn read(
         if !seen.insert((&layer.digest, signature.clone())) {
             continue;
         }
-        let reading = match document(store, repository, layer, &mut room).await? {
-            Ok(raw) => format.read(raw, signature, judges, now),
-            Err(why) => Some(unreadable(Vec::new(), why)),
-        };
-        found.extend(reading.map(|reading| reading.into_evidence(&attached_to)));
+        let read = document(store, repository, layer, &mut room).await?;
+        layers.push(Layer {
+            format,
+            signature,
+            read,
+        });
     }
-    Ok(found)
+    Ok(layers)
 }
 
 /// A manifest as a signature describes it, where the repository has it.
@@ -131,6 +171,66 @@ async fn document(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keys::Keys;
+    use policy::Verdict;
+    use std::collections::BTreeMap;
+    use trust::cosign::SimpleSigning;
+    use trust::evidence::Anchors;
+    use trust::{Algorithm, PrivateKey, Signer};
+
+    #[test]
+    fn attack_signatures_that_nobody_made_end_with_the_budget_and_say_so() {
+        let about = Digest::sha256(b"image");
+        let signing = SimpleSigning {
+            docker_reference: None,
+            digest: about.clone(),
+            optional: BTreeMap::new(),
+        };
+        let known = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+        let mut keys = Keys::default();
+        for _ in 0..3 {
+            let other = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+            keys.plain.push(other.public_key().clone());
+        }
+        keys.plain.push(known.public_key().clone());
+        let stranger = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+        let layers = (0..20).map(|number| {
+            // As cosign writes it: nothing in it names its key.
+            let signer = if [0, 19].contains(&number) {
+                &known
+            } else {
+                &stranger
+            };
+            let (raw, signature) = signing.sign(signer).unwrap();
+            Layer {
+                format: Format::SimpleSigning,
+                signature: Some(signature),
+                read: Ok(raw),
+            }
+        });
+        let checks = Checks::new(4 * 10);
+        let judges = Judges {
+            keys: &keys,
+            anchors: &Anchors::default(),
+            about: &about,
+            manifest: None,
+            checks: &checks,
+            now: 0,
+        };
+        let found = judge(layers.collect(), judges);
+        assert_eq!(found.len(), 20, "what is left over is kept");
+        assert_eq!(found[0].verdict, Verdict::Verified);
+        for evidence in &found[1..10] {
+            assert_eq!(evidence.verdict, Verdict::UnknownKey);
+        }
+        for evidence in &found[10..] {
+            let Verdict::Unreadable(why) = &evidence.verdict else {
+                panic!("{evidence:?}");
+            };
+            assert!(why.contains("a manifest of its own"), "{why}");
+            assert_eq!(evidence.key, None);
+        }
+    }
 
     #[test]
     fn only_signature_tags_attach() {

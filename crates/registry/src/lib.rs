@@ -5,6 +5,7 @@
 //! wire is `server`'s business. It deliberately knows no scanner and no advisory: what an image holds reaches the gate as facts
 //! through `store::decisions`.
 
+mod aside;
 mod error;
 mod evidence;
 mod gatekeeper;

@@ -70,9 +70,7 @@ impl Registry {
         let tags = tags(new.reference, new.extra_tags);
         let repository = repository(permits.attach.repository())?;
         let shape = evidence::shape(&self.store, repository, &manifest).await?;
-        let keys = evidence::registered_keys(&self.store).await?;
-        let store = &self.store;
-        let evidence = evidence::read(store, repository, &manifest, &tags, &keys, now).await?;
+        let evidence = evidence::read(&self.store, repository, &manifest, &tags, now).await?;
         let put = PutManifest {
             digest: &digest,
             content: &new.content,

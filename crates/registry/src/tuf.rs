@@ -23,6 +23,7 @@ pub use releasing::Released;
 pub(crate) use turns::Turns;
 
 use crate::Registry;
+use crate::aside::aside;
 use crate::error::{Error, Result};
 use crate::pull::repository;
 
@@ -218,15 +219,4 @@ impl Registry {
 /// Publishers are told. What the server writes itself makes nothing of theirs larger, and always has room.
 fn full(why: String) -> Error {
     Error::Update(Box::new(Refusal::Forbidden(why)))
-}
-
-/// Works on a thread for what takes a while: large files are read, and signatures checked.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let worked = tokio::task::spawn_blocking(work).await;
-    worked.map_err(|error| {
-        Error::Store(store::Error::Unavailable {
-            what: "the judge of updates",
-            why: error.to_string(),
-        })
-    })
 }

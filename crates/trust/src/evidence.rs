@@ -8,6 +8,7 @@
 
 mod attested;
 mod certified;
+mod checks;
 mod notation;
 
 use std::collections::BTreeMap;
@@ -31,11 +32,12 @@ use crate::stage::{self, StageError, StageStatement};
 use crate::statement::{Statement, StatementError, Subject};
 use crate::verified::Verified;
 
-pub use attested::{attested_type, read_attestation, verify_attestation};
+pub use attested::{attested_type, read_attestation, read_attestation_within, verify_attestation};
 pub use certified::{
     Anchors, CertifiedClaim, Dated, NoClaim, Signers, certified_signature, read_any_bundle,
     read_any_layer, read_certified_bundle, read_certified_layer,
 };
+pub use checks::Checks;
 pub use notation::{NotationTerms, read_notation};
 
 /// The longest signed statement or payload that makes a claim, in bytes. Attestations may be longer.
@@ -147,6 +149,12 @@ pub enum Untrusted {
         /// What that key signs with.
         algorithm: Algorithm,
     },
+    /// The budget ended before every key was tried, and those that were did not make it.
+    #[error(
+        "it was not tried with every registered key, because its manifest has too many signatures for that: \
+         push it in a manifest of its own, or name its key in it"
+    )]
+    Unchecked,
     /// It is by one of the OpenPGP keys, or says so, and that must not be believed.
     #[error("it is said to be by the openpgp key `{key}`, {why}")]
     OpenPgp {
@@ -192,13 +200,19 @@ fn named(hint: Option<&str>) -> String {
 /// certificate or over a file makes none.
 #[must_use]
 pub fn read_bundle(bytes: &[u8], keys: &[PublicKey]) -> Reading {
-    read_statement(bytes, keys).unwrap_or_else(Reading::unreadable)
+    let checks = &Checks::unlimited();
+    read_statement(bytes, Ring { keys, checks }).unwrap_or_else(Reading::unreadable)
 }
 
 /// Reads cosign's simple signing: the layer's bytes, and the base64 of its annotation
 /// `dev.cosignproject.cosign/signature`.
 #[must_use]
 pub fn read_simple_signing(payload: &[u8], signature_base64: &str, keys: &[PublicKey]) -> Reading {
+    let checks = &Checks::unlimited();
+    read_payload(payload, signature_base64, Ring { keys, checks })
+}
+
+fn read_payload(payload: &[u8], signature_base64: &str, ring: Ring<'_>) -> Reading {
     let claim = match claim_of_payload(payload) {
         Ok(claim) => claim,
         Err(why) => return Reading::unreadable(why),
@@ -207,7 +221,7 @@ pub fn read_simple_signing(payload: &[u8], signature_base64: &str, keys: &[Publi
         return Reading::unreadable(Unreadable::SignatureBase64);
     };
     let signed_by = |key: &PublicKey| key.verify(payload, &signature).is_ok();
-    judge(claim, None, keys, signed_by)
+    judge(claim, None, ring, payload.len(), signed_by)
 }
 
 impl Reading {
@@ -228,7 +242,7 @@ impl Reading {
     }
 }
 
-fn read_statement(bytes: &[u8], keys: &[PublicKey]) -> Result<Reading, Unreadable> {
+fn read_statement(bytes: &[u8], ring: Ring<'_>) -> Result<Reading, Unreadable> {
     let bundle = Bundle::parse(bytes)?;
     let Content::Envelope(envelope) = bundle.content() else {
         return Err(Unreadable::File);
@@ -246,23 +260,46 @@ fn read_statement(bytes: &[u8], keys: &[PublicKey]) -> Result<Reading, Unreadabl
     let Material::PublicKey { hint } = bundle.material() else {
         return Err(Unreadable::Certificate);
     };
-    Ok(judge(claim, hint.as_deref(), keys, |key| {
+    let length = envelope.payload.len();
+    Ok(judge(claim, hint.as_deref(), ring, length, |key| {
         envelope.is_signed_by(key)
     }))
 }
 
-/// Tries the hinted key first, then all others; the first that fits is the signer.
+/// The keys that are tried, and how often.
+#[derive(Debug, Clone, Copy)]
+struct Ring<'a> {
+    keys: &'a [PublicKey],
+    checks: &'a Checks,
+}
+
+/// Tries the hinted key first, then all others while checks are left; the first that fits is the signer. `length` is of what is signed,
+/// in bytes.
 fn judge(
     claim: Claim,
     hint: Option<&str>,
-    keys: &[PublicKey],
+    ring: Ring<'_>,
+    length: usize,
     signed_by: impl Fn(&PublicKey) -> bool,
 ) -> Reading {
+    let Ring { keys, checks } = ring;
     let hinted_id = hint.and_then(KeyId::from_hint);
     let is_hinted = |key: &&PublicKey| Some(key.id()) == hinted_id.as_ref();
     let hinted = keys.iter().find(is_hinted);
-    let others = keys.iter().filter(|key| !is_hinted(key));
-    if let Some(signer) = hinted.into_iter().chain(others).find(|key| signed_by(key)) {
+    let mut signer = hinted.filter(|key| signed_by(key));
+    if signer.is_none() {
+        for key in keys.iter().filter(|key| !is_hinted(key)) {
+            if !checks.take(length) {
+                let why = Untrusted::Unchecked;
+                return Reading::Unverified { claim, why };
+            }
+            if signed_by(key) {
+                signer = Some(key);
+                break;
+            }
+        }
+    }
+    if let Some(signer) = signer {
         return Reading::Verified(Verified::new(claim, signer.id().clone()));
     }
     let why = match hinted {

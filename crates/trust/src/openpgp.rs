@@ -20,7 +20,10 @@ use pgp::types::KeyDetails;
 
 use crate::key::KeyId;
 
-pub use document::{DOCUMENT_BYTES_MAX, Document, DocumentError, read_openpgp_document};
+pub use document::{
+    DOCUMENT_BYTES_MAX, Document, DocumentError, read_openpgp_document,
+    read_openpgp_document_within,
+};
 pub use message::read_openpgp_simple_signing;
 pub(crate) use message::signed_parts;
 pub use validity::KeyFault;

@@ -2,10 +2,13 @@
 
 use super::format::{Format, Judges};
 use super::keys::registered_keys;
-use super::signed_manifest;
+use super::{CHECKS_MAX, signed_manifest};
+use crate::aside::aside;
 use crate::error::Result;
 use policy::Verdict;
+use std::sync::Arc;
 use store::{Store, System};
+use trust::evidence::Checks;
 use trust::notation;
 
 /// Judges evidence again whose key was not known when it arrived. Answers how many signatures a key was found for.
@@ -13,7 +16,7 @@ use trust::notation;
 /// # Errors
 /// The store's failures.
 pub async fn reverify(store: &Store, now: i64) -> Result<usize> {
-    let keys = registered_keys(store).await?;
+    let keys = Arc::new(registered_keys(store, None).await?);
     let anchors = store.anchors();
     let (mut verified, mut after) = (0, 0);
     loop {
@@ -38,26 +41,26 @@ pub async fn reverify(store: &Store, now: i64) -> Result<usize> {
                 }
                 _ => None,
             };
-            let judges = Judges {
-                keys: &keys,
-                anchors: &anchors,
-                about: &evidence.attached_to,
-                manifest: manifest.as_ref(),
-                now,
-            };
-            let found = format.read(evidence.raw, evidence.signature, judges, evidence.stored_at);
-            let Some(found) = found else {
+            let (keys, anchors, id) = (Arc::clone(&keys), Arc::clone(&anchors), evidence.id);
+            let found = aside(move || {
+                // Each has a budget of its own: what was left over in a manifest of many is tried with every key here.
+                let checks = Checks::new(CHECKS_MAX);
+                let judges = Judges {
+                    keys: &keys,
+                    anchors: &anchors,
+                    about: &evidence.attached_to,
+                    manifest: manifest.as_ref(),
+                    checks: &checks,
+                    now,
+                };
+                format.read(evidence.raw, evidence.signature, judges, evidence.stored_at)
+            });
+            let Some(found) = found.await? else {
                 continue;
             };
             let found = found.into_verdict();
-            store::evidence::set_verdict(
-                store,
-                System::job("reverify-evidence"),
-                evidence.id,
-                &found,
-                now,
-            )
-            .await?;
+            store::evidence::set_verdict(store, System::job("reverify-evidence"), id, &found, now)
+                .await?;
             verified += usize::from(found.verdict == Verdict::Verified);
         }
     }

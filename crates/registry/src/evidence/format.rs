@@ -4,11 +4,11 @@ use super::found::{Found, UNREADABLE};
 use super::keys::Keys;
 use oci::{Descriptor, Digest, media};
 use trust::evidence::{
-    Anchors, Dated, NotationTerms, Reading, Signers, read_any_bundle, read_any_layer,
-    read_attestation, read_notation,
+    Anchors, Checks, Dated, NotationTerms, Reading, Signers, read_any_bundle, read_any_layer,
+    read_attestation_within, read_notation,
 };
 use trust::notation;
-use trust::openpgp::read_openpgp_document;
+use trust::openpgp::read_openpgp_document_within;
 
 /// How the signatures in a layer are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub(super) struct Judges<'a> {
     pub(super) about: &'a Digest,
     /// Its manifest as it is known, with its type and size.
     pub(super) manifest: Option<&'a Descriptor>,
+    /// How often keys are tried.
+    pub(super) checks: &'a Checks,
     pub(super) now: i64,
 }
 
@@ -71,16 +73,21 @@ impl Format {
             anchors,
             about,
             manifest,
+            checks,
             now,
         } = judges;
+        let attestation = |raw: &[u8]| -> Dated {
+            read_attestation_within(raw, &keys.plain, about, checks).into()
+        };
         let signers = Signers {
             keys: &keys.plain,
             identities: &keys.sigstore,
             anchors,
+            checks,
         };
         let mut read: Dated = match (self, &signature) {
-            (Format::Attestation, _) => read_attestation(&raw, &keys.plain, about).into(),
-            (Format::OpenPgp, _) => read_openpgp_document(&raw, &keys.openpgp, now),
+            (Format::Attestation, _) => attestation(&raw),
+            (Format::OpenPgp, _) => read_openpgp_document_within(&raw, &keys.openpgp, now, checks),
             (Format::Notation(format), _) => {
                 // Lists speak of today; without any, what was valid when it came is.
                 let lists = anchors.revocation.as_ref();
@@ -98,7 +105,7 @@ impl Format {
         let is_attestation =
             self == Format::Attestation || matches!(read.reading, Reading::Attestation { .. });
         if matches!(read.reading, Reading::Attestation { .. }) {
-            read = read_attestation(&raw, &keys.plain, about).into();
+            read = attestation(&raw);
         }
         if is_attestation && matches!(read.reading, Reading::Unreadable { .. }) {
             return None;

@@ -1,6 +1,7 @@
 //! What a manifest counts as, once its blobs were looked at: media types are claims, and evidence passes gates that hold images.
 
 use super::SIGNATURE_BYTES_MAX;
+use crate::aside::aside;
 use crate::error::Result;
 use oci::{Digest, ImageManifest, Manifest, RepositoryName, Shape, media};
 use serde::de::IgnoredAny;
@@ -78,13 +79,13 @@ async fn all_json(
         };
         let is_good = if cose.contains(&info.digest) && info.size <= SIGNATURE_BYTES_MAX {
             let bytes = content.bytes().await?;
-            Envelope::parse(notation::Format::Cose, &bytes).is_ok()
+            aside(move || Envelope::parse(notation::Format::Cose, &bytes).is_ok()).await?
         } else {
-            let json = tokio::task::spawn_blocking(move || {
+            let json = move || {
                 serde_json::from_reader::<_, IgnoredAny>(BufReader::new(content.into_reader()))
                     .is_ok()
-            });
-            json.await.unwrap_or(false)
+            };
+            aside(json).await?
         };
         if !is_good {
             return Ok(false);

@@ -5,7 +5,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use trust::RegisteredKey;
 use trust::evidence::{
-    Anchors, Claim, NotationTerms, Reading, Signers, read_any_bundle, read_any_layer,
+    Anchors, Checks, Claim, NotationTerms, Reading, Signers, read_any_bundle, read_any_layer,
     read_attestation, read_bundle, read_notation,
 };
 use trust::notation::Format;
@@ -67,6 +67,8 @@ async fn contradiction(
     let raw = row.bytes("raw")?;
     let at = row.int("stored_at")?;
     let signature = row.opt_text("signature")?;
+    // There is one key to try.
+    let checks = Checks::unlimited();
     let key = match key {
         RegisteredKey::Plain(key) => key,
         RegisteredKey::Sigstore(identity) => {
@@ -79,6 +81,7 @@ async fn contradiction(
                 keys: &[],
                 identities: &[*identity],
                 anchors,
+                checks: &checks,
             };
             let read = match signature {
                 Some(signature) => read_any_layer(&raw, &signature, signers, at),
@@ -123,6 +126,7 @@ async fn contradiction(
         keys: &keys,
         identities: &[],
         anchors,
+        checks: &checks,
     };
     let reading = match signature {
         Some(signature) => read_any_layer(&raw, &signature, signers, at).reading,

@@ -65,12 +65,12 @@ pub async fn reread(store: &Store, now: i64) -> Result<()> {
 }
 
 /// Evidence after row `after` that no key verified and that was not withdrawn, in the order of rows. What no certificate made readable
-/// is among it, since by whose word these are judged changes too.
+/// is among it, since by whose word these are judged changes too, and what was not tried with every key.
 pub async fn unknown(store: &Store, after: i64, limit: u32) -> Result<Vec<UnknownEvidence>> {
     let rows = sqlx::query(
         "SELECT e.id, e.format, r.name AS repository, e.attached_to, e.raw, e.signature, e.stored_at \
          FROM evidence e JOIN repositories r ON r.id = e.repository_id \
-         WHERE (e.verdict IN ($1, $2) OR (e.verdict IN ($5, $6) AND e.format IN ('stage', 'cosign-bundle', 'cosign-simple-signing', 'notation'))) \
+         WHERE (e.verdict IN ($1, $2) OR (e.verdict IN ($5, $6) AND e.format IN ('stage', 'cosign-bundle', 'cosign-simple-signing', 'notation', 'attestation'))) \
          AND e.withdrawn_at IS NULL AND e.id > $3 ORDER BY e.id LIMIT $4",
     )
     .bind(UNKNOWN_KEY)

@@ -3,7 +3,7 @@
 
 use oci::{Digest, ImageReference, RepositoryName};
 
-use super::{Claim, Format, Reading, Unreadable, judge};
+use super::{Checks, Claim, Format, Reading, Ring, Unreadable, judge};
 use crate::attestation::{self, Attestation, AttestedSubject};
 use crate::bundle::{Bundle, BundleError, Content, Material};
 use crate::dsse::{self, Envelope};
@@ -15,10 +15,24 @@ use crate::verified::Verified;
 /// the first subject that can be an image; a subject that names a repository binds it to that.
 #[must_use]
 pub fn read_attestation(bytes: &[u8], keys: &[PublicKey], about: &Digest) -> Reading {
+    read_attestation_within(bytes, keys, about, &Checks::unlimited())
+}
+
+/// The same, with a budget.
+#[must_use]
+pub fn read_attestation_within(
+    bytes: &[u8],
+    keys: &[PublicKey],
+    about: &Digest,
+    checks: &Checks,
+) -> Reading {
+    let ring = Ring { keys, checks };
     let read = parse(bytes).and_then(|parsed| {
         let claim = claim(&parsed.attestation, about)?;
         let signed_by = |key: &PublicKey| parsed.envelope.is_signed_by(key);
-        Ok(judge(claim, parsed.hint.as_deref(), keys, signed_by))
+        let length = parsed.envelope.payload.len();
+        let hint = parsed.hint.as_deref();
+        Ok(judge(claim, hint, ring, length, signed_by))
     });
     read.unwrap_or_else(Reading::unreadable)
 }

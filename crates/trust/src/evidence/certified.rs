@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Claim, Format, Reading, Unreadable, Untrusted, claim_of_envelope, claim_of_payload,
-    read_simple_signing, read_statement,
+    Checks, Claim, Format, Reading, Ring, Unreadable, Untrusted, claim_of_envelope,
+    claim_of_payload, read_payload, read_statement,
 };
 use crate::bundle::{Bundle, Content};
 use crate::excerpt::excerpt;
@@ -38,6 +38,15 @@ pub struct Signers<'a> {
     pub identities: &'a [SigstoreIdentity],
     /// By whose word.
     pub anchors: &'a Anchors,
+    /// How often keys are tried.
+    pub checks: &'a Checks,
+}
+
+impl<'a> Signers<'a> {
+    fn ring(self) -> Ring<'a> {
+        let Self { keys, checks, .. } = self;
+        Ring { keys, checks }
+    }
 }
 
 /// What was read, and the times that go with it, in milliseconds since 1970.
@@ -64,7 +73,7 @@ impl From<Reading> for Dated {
 /// Reads a sigstore bundle, made with a key or a certificate. `at`: when it arrived, in milliseconds since 1970.
 #[must_use]
 pub fn read_any_bundle(bytes: &[u8], signers: Signers<'_>, at: i64) -> Dated {
-    match read_statement(bytes, signers.keys) {
+    match read_statement(bytes, signers.ring()) {
         Ok(reading) => reading.into(),
         Err(Unreadable::Certificate) => match claim_of_bundle(bytes) {
             Ok(claim) => judge(claim, signers, at, |claim, root, demands, at| {
@@ -81,7 +90,7 @@ pub fn read_any_bundle(bytes: &[u8], signers: Signers<'_>, at: i64) -> Dated {
 #[must_use]
 pub fn read_any_layer(payload: &[u8], signature: &str, signers: Signers<'_>, at: i64) -> Dated {
     if !signature.starts_with('{') {
-        return read_simple_signing(payload, signature, signers.keys).into();
+        return read_payload(payload, signature, signers.ring()).into();
     }
     let parsed: Result<BTreeMap<String, String>, _> =
         strict::parse(signature.as_bytes(), ANNOTATIONS_BYTES_MAX);
@@ -90,7 +99,7 @@ pub fn read_any_layer(payload: &[u8], signature: &str, signers: Signers<'_>, at:
     };
     // A key that is known needs no certificate beside it.
     let base64 = annotations.get(sigstore::SIGNATURE_ANNOTATION);
-    let by_key = read_simple_signing(payload, base64.map_or("", String::as_str), signers.keys);
+    let by_key = read_payload(payload, base64.map_or("", String::as_str), signers.ring());
     let claim = match by_key {
         Reading::Unverified { claim, .. } => claim,
         other => return other.into(),

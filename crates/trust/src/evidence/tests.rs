@@ -189,6 +189,66 @@ fn the_hint_only_chooses_where_to_look_first() {
 }
 
 #[test]
+fn attack_signatures_that_nobody_made_end_with_the_budget() {
+    let (signer, stranger) = (key(), key());
+    let ring: Vec<PublicKey> = (0..3).map(|_| key().public_key().clone()).collect();
+    let ring = [publics(&[&signer]), ring].concat();
+    let (anchors, checks) = (Anchors::default(), Checks::new(6));
+    let signers = Signers {
+        keys: &ring,
+        identities: &[],
+        anchors: &anchors,
+        checks: &checks,
+    };
+    let read = |bytes: &[u8]| read_any_bundle(bytes, signers, 0).reading;
+    let nameless = |key: &PrivateKey| {
+        let pointer = "/verificationMaterial/publicKey/hint";
+        with(&bundle(key), pointer, String::new().into())
+    };
+    // Four keys, and then two of four.
+    let junk = nameless(&stranger);
+    assert_eq!(untrusted(read(&junk)), Untrusted::UnknownKey { hint: None });
+    assert_eq!(untrusted(read(&junk)), Untrusted::Unchecked);
+    assert_eq!(untrusted(read(&nameless(&signer))), Untrusted::Unchecked);
+    // What names its key is read behind any amount of junk.
+    let (_, id) = verified(read(&bundle(&signer)));
+    assert_eq!(&id, signer.public_key().id());
+    // By itself there is a budget for it.
+    let checks = Checks::new(6);
+    let signers = Signers {
+        checks: &checks,
+        ..signers
+    };
+    verified(read_any_bundle(&nameless(&signer), signers, 0).reading);
+}
+
+#[test]
+fn every_format_has_the_budget() {
+    let (payload, signature) = (file("simple-signing.json"), file("simple-signing.sig"));
+    let ring = [public("ed25519.pub"), public("p256.pub")];
+    let anchors = Anchors::default();
+    let layer = |most| {
+        let signers = Signers {
+            keys: &ring,
+            identities: &[],
+            anchors: &anchors,
+            checks: &Checks::new(most),
+        };
+        read_any_layer(payload.as_bytes(), &signature, signers, 0).reading
+    };
+    assert_eq!(untrusted(layer(1)), Untrusted::Unchecked);
+    verified(layer(2));
+    let bundle = with(
+        file("attestation.bundle.json").as_bytes(),
+        "/verificationMaterial/publicKey/hint",
+        String::new().into(),
+    );
+    let attestation = |most| read_attestation_within(&bundle, &ring, &image(), &Checks::new(most));
+    assert_eq!(untrusted(attestation(1)), Untrusted::Unchecked);
+    verified(attestation(2));
+}
+
+#[test]
 fn naming_a_registered_key_is_not_being_signed_by_it() {
     let (registered, attacker) = (key(), key());
     let id = registered.public_key().id();

@@ -3,9 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MESSAGE_BYTES_MAX, OpenPgpKey, read_openpgp_simple_signing};
+use super::message::read_within;
+use super::{MESSAGE_BYTES_MAX, OpenPgpKey};
 use crate::encoding::{from_base64, to_base64};
-use crate::evidence::{Dated, Reading, Unreadable};
+use crate::evidence::{Checks, Dated, Reading, Unreadable};
 use crate::excerpt::excerpt;
 use crate::strict::{self, JsonError};
 
@@ -49,11 +50,22 @@ impl Document {
     }
 }
 
-/// Reads a signature in its document; see [`read_openpgp_simple_signing`].
+/// Reads a signature in its document; see [`read_openpgp_simple_signing`](super::read_openpgp_simple_signing).
 #[must_use]
 pub fn read_openpgp_document(bytes: &[u8], keys: &[OpenPgpKey], now: i64) -> Dated {
+    read_openpgp_document_within(bytes, keys, now, &Checks::unlimited())
+}
+
+/// The same, with a budget.
+#[must_use]
+pub fn read_openpgp_document_within(
+    bytes: &[u8],
+    keys: &[OpenPgpKey],
+    now: i64,
+    checks: &Checks,
+) -> Dated {
     match Document::parse(bytes) {
-        Ok(document) => read_openpgp_simple_signing(&document.message, keys, now),
+        Ok(document) => read_within(&document.message, keys, now, checks),
         Err(error) => Reading::unreadable(Unreadable::OpenPgp(error.to_string())).into(),
     }
 }

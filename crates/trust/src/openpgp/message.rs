@@ -11,7 +11,7 @@ use pgp::types::SignatureBytes;
 use super::validity::{self, KeyFault, Part};
 use super::{MESSAGE_BYTES_MAX, OpenPgpKey};
 use crate::cosign::{PAYLOAD_BYTES_MAX, PayloadError, SimpleSigning};
-use crate::evidence::{Claim, Dated, Format, Reading, Unreadable, Untrusted, claim_of};
+use crate::evidence::{Checks, Claim, Dated, Format, Reading, Unreadable, Untrusted, claim_of};
 use crate::verified::Verified;
 
 /// Reads a signature as podman and skopeo write it, and says whose it is and when it ends, if its signer set an end. A key or a
@@ -19,7 +19,13 @@ use crate::verified::Verified;
 /// away.
 #[must_use]
 pub fn read_openpgp_simple_signing(bytes: &[u8], keys: &[OpenPgpKey], now: i64) -> Dated {
-    read(bytes, keys, seconds(now)).unwrap_or_else(|why| Reading::unreadable(why).into())
+    read_within(bytes, keys, now, &Checks::unlimited())
+}
+
+/// The same, with a budget.
+pub(super) fn read_within(bytes: &[u8], keys: &[OpenPgpKey], now: i64, checks: &Checks) -> Dated {
+    let read = read(bytes, keys, seconds(now), checks);
+    read.unwrap_or_else(|why| Reading::unreadable(why).into())
 }
 
 /// What a message signs, and of its signature the number that nobody can change without the key: of two numbers the first, since ECDSA
@@ -38,7 +44,7 @@ pub(super) fn seconds(milliseconds: i64) -> u32 {
     u32::try_from((milliseconds / 1_000).max(0)).unwrap_or(u32::MAX)
 }
 
-fn read(bytes: &[u8], keys: &[OpenPgpKey], now: u32) -> Result<Dated, Unreadable> {
+fn read(bytes: &[u8], keys: &[OpenPgpKey], now: u32, checks: &Checks) -> Result<Dated, Unreadable> {
     let (message, payload) = open(bytes)?;
     let signature = only_signature(&message)?;
     let claim = claim(&payload)?;
@@ -47,7 +53,7 @@ fn read(bytes: &[u8], keys: &[OpenPgpKey], now: u32) -> Result<Dated, Unreadable
         trusted_at: None,
         ends_at: validity::end(signature).map(|end| end.saturating_mul(1_000)),
     };
-    let why = match signer(&message, signature, keys) {
+    let why = match signer(&message, signature, keys, checks) {
         Signer::Found(key, part) => match fault(key, part, signature, now) {
             None => {
                 let verified = Verified::new(claim, key.id().clone());
@@ -56,6 +62,7 @@ fn read(bytes: &[u8], keys: &[OpenPgpKey], now: u32) -> Result<Dated, Unreadable
             Some(why) => openpgp(key, why),
         },
         Signer::Forged(key) => openpgp(key, KeyFault::Forged),
+        Signer::Unchecked => Untrusted::Unchecked,
         Signer::Unknown => Untrusted::UnknownKey {
             hint: hint(signature),
         },
@@ -165,10 +172,17 @@ enum Signer<'a> {
     Found(&'a OpenPgpKey, Part<'a>),
     /// The key that it names did not.
     Forged(&'a OpenPgpKey),
+    /// The budget ended before all were tried.
+    Unchecked,
     Unknown,
 }
 
-fn signer<'a>(message: &Message<'_>, signature: &Signature, keys: &'a [OpenPgpKey]) -> Signer<'a> {
+fn signer<'a>(
+    message: &Message<'_>,
+    signature: &Signature,
+    keys: &'a [OpenPgpKey],
+    checks: &Checks,
+) -> Signer<'a> {
     let parts = || {
         let all = keys.iter();
         all.flat_map(|key| Part::of(&key.certificate).map(move |part| (key, part)))
@@ -177,7 +191,12 @@ fn signer<'a>(message: &Message<'_>, signature: &Signature, keys: &'a [OpenPgpKe
         !signature.issuer_fingerprint().is_empty() || !signature.issuer_key_id().is_empty();
     let named = parts().filter(|(_, part)| !names_one || is_named(signature, *part));
     let mut forged = None;
-    for (key, part) in named {
+    for (tried, (key, part)) in named.enumerate() {
+        // It may name many, or none; an honest one names the part that made it.
+        let is_free = names_one && tried == 0;
+        if !is_free && !checks.take(0) {
+            return Signer::Unchecked;
+        }
         match message.verify(part.key()) {
             Ok(_) => return Signer::Found(key, part),
             Err(_) => forged = forged.or(names_one.then_some(key)),

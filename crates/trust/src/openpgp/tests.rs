@@ -3,7 +3,7 @@
 use pgp::packet::SignatureType;
 
 use super::*;
-use crate::evidence::{Reading, Untrusted};
+use crate::evidence::{Checks, Reading, Untrusted};
 
 /// In January 2027: after all that was made for these tests.
 const NOW: i64 = 1_800_000_000_000;
@@ -60,6 +60,18 @@ fn what_skopeo_signed_is_a_claim_of_its_key() {
         assert_eq!(claim.stage, None);
         assert!(claim.annotations["creator"].starts_with("atomic"));
     }
+}
+
+#[test]
+fn a_message_that_names_its_key_is_tried_with_that_one_in_any_case() {
+    let keys = ["alice", "rsa", "subkey"].map(key);
+    let document = Document {
+        name: String::new(),
+        message: file("skopeo-subkey.sig"),
+    };
+    let read = read_openpgp_document_within(&document.to_bytes(), &keys, NOW, &Checks::new(0));
+    let is_read = matches!(read.reading, Reading::Verified(_));
+    assert!(is_read, "{:?}", read.reading);
 }
 
 #[test]
