@@ -154,7 +154,11 @@ async fn tell(
 ) -> Result<()> {
     let seen_size = seen.map_or(0, |seen| seen.size);
     let reason = reason(refusal);
-    let proof: Vec<String> = request.proof.iter().map(|hash| BASE64.encode(hash)).collect();
+    let proof: Vec<String> = request
+        .proof
+        .iter()
+        .map(|hash| BASE64.encode(hash))
+        .collect();
     let event = NewEvent {
         kind: REFUSED,
         ordering_key: format!("log {}", checkpoint.origin),

@@ -58,7 +58,8 @@ pub(super) async fn record(
     })
 }
 
-/// Two that judge the same facts tell what is new once, and facts do not change between the comparison and the commit.
+/// Two that judge the same facts tell what is new once, and facts do not change between the comparison and the commit. A receipt is
+/// compared with its answer under the same lock.
 pub(crate) async fn lock(tx: &mut Tx, repository_id: i64, digest: &Digest) -> Result<()> {
     if tx.backend() == Backend::Postgres {
         sqlx::query(

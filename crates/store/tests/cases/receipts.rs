@@ -1,8 +1,8 @@
 //! Receipts: one live one of each gate, only while its answer stands, never a fact, and nothing of the one before left.
 
 use oci::{Digest, Reference};
-use policy::{Decision, Outcome};
 use policy::verb::{Delete, DeleteEvidence};
+use policy::{Decision, Outcome};
 use store::catalogue::{self, Deleter, PutManifest};
 use store::decisions::GateName;
 use store::receipts::{self, NewReceipt, Record, Wanted};
