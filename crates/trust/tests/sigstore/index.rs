@@ -58,7 +58,7 @@
 //! | receipt of another policy | `trust/src/receipt/tests.rs` | `attack_a_receipt_of_another_gate` | `receipt-of-other-gate` |
 //! | receipt of another policy | `trust/src/receipt/tests.rs` | `attack_an_old_receipt_again` | `receipt-rolled-back` |
 //! | receipt of another policy | `trust/src/receipt/tests.rs` | `attack_a_stage_statement_as_a_receipt` | `not-a-receipt` |
-//! | a log that forks or shrinks | `trust/src/witness/tests.rs` | `attack_a_log_that_forks_is_refused` | `WitnessError::Proof` |
+//! | a log that forks or shrinks | `trust/src/witness/tests.rs` | `attack_a_log_that_forks_is_refused` | `WitnessError::Inconsistent` |
 //! | a log that forks or shrinks | `trust/src/witness/tests.rs` | `attack_a_second_checkpoint_of_the_same_size_is_refused` | `WitnessError::Fork` |
 //! | a log that forks or shrinks | `trust/src/witness/tests.rs` | `attack_a_log_that_shrinks_is_refused` | `WitnessError::OldSize` |
 //! | a log that forks or shrinks | `trust/src/witness/tests.rs` | `attack_a_log_that_starts_anew_is_refused` | `WitnessError::Conflict` |
