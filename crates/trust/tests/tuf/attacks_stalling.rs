@@ -5,7 +5,7 @@ use testkit::trust_repository::{DAY, Mirror, Reader, START, TrustRepository};
 use trust::Algorithm;
 use trust::tuf::author;
 use trust::tuf::client::{Anchor, Client, ROOTS_MAX, Remembered, TIMESTAMP_BYTES_MAX};
-use trust::tuf::{FileMeta, METADATA_BYTES_MAX, Problem, RoleName, Timestamp};
+use trust::tuf::{Content, FileMeta, METADATA_BYTES_MAX, Problem, RoleName, Timestamp};
 
 use super::attacks::{GUN, path, read_before, relist, role, stolen};
 use super::says::assert_says;
