@@ -7,6 +7,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::algorithm::Algorithm;
+use super::store::StoreKind;
 use crate::excerpt::excerpt;
 
 /// The media type of every payload.
@@ -34,6 +35,16 @@ impl Scheme {
         match self {
             Self::X509 { .. } => X509,
             Self::SigningAuthority { .. } => SIGNING_AUTHORITY,
+        }
+    }
+
+    /// The kind of store that its certificates must lead to, and no other: else whoever has a certificate of some authority could say
+    /// when it signed. signing-scheme "Trust Stores".
+    #[must_use]
+    pub fn store(self) -> StoreKind {
+        match self {
+            Self::X509 { .. } => StoreKind::Ca,
+            Self::SigningAuthority { .. } => StoreKind::SigningAuthority,
         }
     }
 
@@ -128,17 +139,16 @@ impl Raw {
     }
 
     fn scheme(&self) -> Result<Scheme, AttributeError> {
-        let name = self.scheme.as_deref();
-        let times = (self.signing_time, self.authentic_signing_time);
-        match (name, times) {
-            (Some(X509), (Some(signing_time), None)) => Ok(Scheme::X509 { signing_time }),
-            (Some(SIGNING_AUTHORITY), (None, Some(authentic_signing_time))) => {
-                Ok(Scheme::SigningAuthority {
-                    authentic_signing_time,
-                })
-            }
-            (Some(X509 | SIGNING_AUTHORITY), _) => Err(AttributeError::Times),
-            (other, _) => Err(AttributeError::Scheme {
+        let signing = (SIGNING_TIME, self.signing_time);
+        let authentic = (AUTHENTIC_SIGNING_TIME, self.authentic_signing_time);
+        match self.scheme.as_deref() {
+            Some(X509) => Ok(Scheme::X509 {
+                signing_time: own_time(X509, signing, authentic)?,
+            }),
+            Some(SIGNING_AUTHORITY) => Ok(Scheme::SigningAuthority {
+                authentic_signing_time: own_time(SIGNING_AUTHORITY, authentic, signing)?,
+            }),
+            other => Err(AttributeError::Scheme {
                 found: other.map(excerpt).unwrap_or_default(),
             }),
         }
@@ -159,6 +169,9 @@ impl Raw {
             (SIGNING_SCHEME, true),
             (AUTHENTIC_SIGNING_TIME, authentic),
             (EXPIRY, self.expiry.is_some()),
+            // Not to be passed over by whoever runs no plugins.
+            (VERIFICATION_PLUGIN, self.has(VERIFICATION_PLUGIN)),
+            (PLUGIN_MIN_VERSION, self.has(PLUGIN_MIN_VERSION)),
         ];
         let missing = must
             .into_iter()
@@ -214,6 +227,19 @@ impl Attributes {
     }
 }
 
+/// The time of a scheme. Both are "only valid" under their own.
+fn own_time(
+    scheme: &'static str,
+    own: (&'static str, Option<i64>),
+    other: (&'static str, Option<i64>),
+) -> Result<i64, AttributeError> {
+    match (own, other) {
+        (_, (name, Some(_))) => Err(AttributeError::OtherTime { name, scheme }),
+        ((name, None), _) => Err(AttributeError::NoTime { name, scheme }),
+        ((_, Some(time)), _) => Ok(time),
+    }
+}
+
 /// RFC 3339, in whole seconds: fractions SHOULD NOT be used.
 pub(super) fn to_rfc3339(milliseconds: i64) -> Option<String> {
     let instant = Timestamp::from_second(milliseconds.div_euclid(1000)).ok()?;
@@ -240,11 +266,22 @@ pub enum AttributeError {
         /// What it is, shortened.
         found: String,
     },
-    /// Not the time of this scheme, or that of the other too.
-    #[error(
-        "its times do not fit its signing scheme: `notary.x509` has a signing time, `notary.x509.signingAuthority` an authentic one"
-    )]
-    Times,
+    /// The time of its scheme is not there.
+    #[error("it has no `{name}`, which the signing scheme `{scheme}` must have")]
+    NoTime {
+        /// The attribute.
+        name: &'static str,
+        /// The scheme.
+        scheme: &'static str,
+    },
+    /// The time of the other scheme is there.
+    #[error("it has a `{name}`, which the signing scheme `{scheme}` must not have")]
+    OtherTime {
+        /// The attribute.
+        name: &'static str,
+        /// The scheme.
+        scheme: &'static str,
+    },
     /// A time in a form that is not known.
     #[error("its `{name}` is not a time")]
     Time {
@@ -283,6 +320,10 @@ pub(super) const SIGNING_SCHEME: &str = "io.cncf.notary.signingScheme";
 pub(super) const SIGNING_TIME: &str = "io.cncf.notary.signingTime";
 pub(super) const AUTHENTIC_SIGNING_TIME: &str = "io.cncf.notary.authenticSigningTime";
 pub(super) const EXPIRY: &str = "io.cncf.notary.expiry";
+/// The name of the plugin that is to verify.
+pub(super) const VERIFICATION_PLUGIN: &str = "io.cncf.notary.verificationPlugin";
+/// The least version of it.
+pub(super) const PLUGIN_MIN_VERSION: &str = "io.cncf.notary.verificationPluginMinVersion";
 /// Unsigned.
 pub(super) const TIMESTAMP: &str = "io.cncf.notary.timestampSignature";
 /// Unsigned.

@@ -73,6 +73,21 @@ impl StoreName {
         }
     }
 
+    /// The folder of its files in that of all trust stores, as `x509/ca/acme-rockets`.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        format!("{X509}/{}/{}", self.kind.as_str(), self.name)
+    }
+
+    /// The store whose folder has a path that ends so.
+    pub fn of_folder(path: &str) -> Result<Self, StoreError> {
+        let mut parts = path.trim_end_matches('/').rsplit('/');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(name), Some(kind), Some(X509)) => Self::parse(&format!("{kind}:{name}")),
+            _ => Err(StoreError::Folder(excerpt(path))),
+        }
+    }
+
     /// What it is trusted for.
     #[must_use]
     pub fn kind(&self) -> StoreKind {
@@ -178,6 +193,11 @@ pub enum StoreError {
     /// Not the name of a store.
     #[error("`{0}` is not a trust store: write `ca:NAME`, `signingAuthority:NAME` or `tsa:NAME`")]
     Name(String),
+    /// Not the path of a store's folder.
+    #[error(
+        "`{0}` is not the folder of a trust store: these are `x509/ca/NAME`, `x509/signingAuthority/NAME` and `x509/tsa/NAME`"
+    )]
+    Folder(String),
     /// The file is too long.
     #[error("limit exceeded: a file of {bytes} bytes, at most {max} are read", max = STORE_FILE_BYTES_MAX)]
     Size {
@@ -204,6 +224,7 @@ pub enum StoreError {
     },
 }
 
+const X509: &str = "x509";
 const NAME_BYTES_MAX: usize = 255;
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END CERTIFICATE-----";

@@ -4,6 +4,8 @@ mod attacks;
 mod attacks_headers;
 mod certificates;
 mod envelopes;
+mod plugins;
 mod revocation;
+mod signing_authority;
 mod timestamps;
 mod wycheproof;

@@ -4,7 +4,7 @@
 
 use oci::Descriptor;
 
-use super::attributes::Scheme;
+use super::attributes::{Extended, Scheme, VERIFICATION_PLUGIN};
 use super::certificate::Certificate;
 use super::chain::{self, ChainFault, Purpose};
 use super::envelope::{Envelope, EnvelopeError, Format};
@@ -156,18 +156,25 @@ pub fn integrity(format: Format, bytes: &[u8], artifact: &Descriptor) -> Result<
             signed: signed.digest.to_string(),
         });
     }
-    // Plugins are what could understand more; there are none here.
-    let unknown = envelope
-        .attributes()
-        .extended
-        .iter()
-        .find(|one| one.critical);
-    if let Some(unknown) = unknown {
-        return Err(Failure::UnknownCritical {
-            name: excerpt(&unknown.name),
-        });
-    }
+    check_understood(&envelope)?;
     Ok(envelope)
+}
+
+/// "An implementation MUST fail signature verification if it cannot perform the equivalent verification logic" of a plugin. Plugins are
+/// what could understand more; there are none here. signature-specification "Signature Portability".
+fn check_understood(envelope: &Envelope) -> Result<(), Failure> {
+    let extended = envelope.attributes().extended.iter();
+    let critical: Vec<&Extended> = extended.filter(|one| one.critical).collect();
+    let plugin = critical.iter().find(|one| one.name == VERIFICATION_PLUGIN);
+    match (plugin, critical.first()) {
+        (Some(plugin), _) => Err(Failure::Plugin {
+            name: excerpt(&plugin.value),
+        }),
+        (None, Some(unknown)) => Err(Failure::UnknownCritical {
+            name: excerpt(&unknown.name),
+        }),
+        (None, None) => Ok(()),
+    }
 }
 
 /// A failure of an enforced step ends it; one that is only logged is told.
@@ -237,11 +244,7 @@ fn steps(
 }
 
 fn identity(envelope: &Envelope, trust: Trust<'_>) -> Result<Identity, Failure> {
-    // signing-scheme "Trust Stores": each scheme has its own.
-    let kind = match envelope.attributes().scheme {
-        Scheme::X509 { .. } => StoreKind::Ca,
-        Scheme::SigningAuthority { .. } => StoreKind::SigningAuthority,
-    };
+    let kind = envelope.attributes().scheme.store();
     let chain = envelope.chain();
     let leaf = chain.first().ok_or(ChainFault::Empty)?;
     let stores = trust.statement.stores.iter();
@@ -372,6 +375,12 @@ pub enum Failure {
     #[error("its attribute `{name}` is critical and not known: no plugins are run")]
     UnknownCritical {
         /// The attribute, shortened.
+        name: String,
+    },
+    /// It leaves part of its verification to a plugin.
+    #[error("it is to be verified by the plugin `{name}`: no plugins are run")]
+    Plugin {
+        /// The plugin, shortened.
         name: String,
     },
     /// Its chain leads to no trust store of the policy.

@@ -15,11 +15,11 @@ use super::super::testing::*;
 use super::super::timestamp::testing::Stamp;
 use super::super::*;
 
-fn at(milliseconds: i64) -> OffsetDateTime {
+pub(super) fn at(milliseconds: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(milliseconds / 1000).unwrap()
 }
 
-fn revoked(holder: &Holder) -> RevokedCertParams {
+pub(super) fn revoked(holder: &Holder) -> RevokedCertParams {
     RevokedCertParams {
         serial_number: holder.params.serial_number.clone().unwrap(),
         revocation_time: at(NOW - DAY),
@@ -28,7 +28,7 @@ fn revoked(holder: &Holder) -> RevokedCertParams {
     }
 }
 
-fn list(revoked_certs: Vec<RevokedCertParams>) -> CertificateRevocationListParams {
+pub(super) fn list(revoked_certs: Vec<RevokedCertParams>) -> CertificateRevocationListParams {
     CertificateRevocationListParams {
         this_update: at(NOW - DAY),
         next_update: at(NOW + 7 * DAY),
@@ -39,7 +39,7 @@ fn list(revoked_certs: Vec<RevokedCertParams>) -> CertificateRevocationListParam
     }
 }
 
-fn by(issuer: &Holder, params: &CertificateRevocationListParams) -> Vec<u8> {
+pub(super) fn by(issuer: &Holder, params: &CertificateRevocationListParams) -> Vec<u8> {
     let issuer = Issuer::from_params(&issuer.params, &issuer.key);
     params.signed_by(&issuer).unwrap().der().to_vec()
 }
@@ -78,7 +78,7 @@ fn freshest() -> Extension {
     extension("2.5.29.46", false, &value)
 }
 
-fn lists(ders: &[Vec<u8>]) -> RevocationLists {
+pub(super) fn lists(ders: &[Vec<u8>]) -> RevocationLists {
     let mut lists = RevocationLists::default();
     for der in ders {
         lists.add(Crl::parse(der).unwrap());
