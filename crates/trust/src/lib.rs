@@ -77,7 +77,8 @@ pub use pem::{PEM_BYTES_MAX, PemError};
 pub use private::{PrivateKey, PrivateKeyError, SignError, Signer};
 pub use receipt::Receipt;
 pub use registered::{
-    IdentityTextError, NotationIdentity, RegisteredKey, RegisteredKeyError, SigstoreIdentity,
+    IdentityTextError, NotationCertificates, NotationIdentity, RegisteredKey, RegisteredKeyError,
+    SigstoreIdentity,
 };
 pub use stage::StageStatement;
 pub use statement::Statement;

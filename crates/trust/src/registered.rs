@@ -15,7 +15,7 @@ use crate::notation::{IdentityError, StoreError};
 use crate::openpgp::{OpenPgpKey, OpenPgpKeyError};
 use crate::strict::{self, JsonError};
 
-pub use notation::NotationIdentity;
+pub use notation::{NotationCertificates, NotationIdentity};
 pub use sigstore::SigstoreIdentity;
 use sigstore::{SIGSTORE_PATTERN_BYTES_MAX, SIGSTORE_WILDCARDS_MAX};
 

@@ -10,7 +10,7 @@ use super::{Claim, Format, Reading, Unreadable, Untrusted, check_size};
 use crate::notation::payload;
 use crate::notation::{
     self, Action, Actions, Envelope, Failure, Level, Name, Outcome, Passed, RevocationLists,
-    Statement, StoreKind, StoreName, Trust, TrustedIdentity, TrustedTime, VerifyTimestamp,
+    Scheme, Statement, StoreKind, StoreName, Trust, TrustedIdentity, TrustedTime, VerifyTimestamp,
 };
 use crate::registered::NotationIdentity;
 use crate::verified::Verified;
@@ -52,16 +52,9 @@ pub fn read_notation(
     if let Err(why) = notation::integrity(format, bytes, meant) {
         return refused(claim, why);
     }
-    let named = identities
-        .iter()
-        .rev()
-        .filter(|identity| identity.means(&envelope))
-        .max_by_key(|identity| identity.closeness());
-    let Some(identity) = named else {
-        let subject = envelope.chain().first().map(|leaf| leaf.subject().clone());
-        let identity = subject.as_ref().map(Name::to_excerpt).unwrap_or_default();
-        let identity = format!("the certificate of `{identity}`");
-        return unverified(claim, Untrusted::UnknownIdentity { identity });
+    let scheme = envelope.attributes().scheme;
+    let Some(identity) = meant_by(&envelope, identities, scheme.store()) else {
+        return unverified(claim, unknown(&envelope, identities));
     };
     match verify(&envelope, bytes, meant, identity, terms) {
         Ok(passed) => Dated {
@@ -71,6 +64,39 @@ pub fn read_notation(
         },
         Err(why) => refused(claim, why),
     }
+}
+
+/// Whose certificates they are, of those that are registered for this scheme.
+fn meant_by<'a>(
+    envelope: &Envelope,
+    identities: &'a [NotationIdentity],
+    kind: StoreKind,
+) -> Option<&'a NotationIdentity> {
+    identities
+        .iter()
+        .rev()
+        .filter(|identity| identity.means(envelope, kind))
+        .max_by_key(|identity| identity.closeness())
+}
+
+/// Nobody's, or somebody's whose certificates are trusted for the other scheme alone.
+fn unknown(envelope: &Envelope, identities: &[NotationIdentity]) -> Untrusted {
+    let scheme = envelope.attributes().scheme;
+    let subject = envelope.chain().first().map(|leaf| leaf.subject().clone());
+    let identity = subject.as_ref().map(Name::to_excerpt).unwrap_or_default();
+    let other = match scheme {
+        Scheme::X509 { .. } => StoreKind::SigningAuthority,
+        Scheme::SigningAuthority { .. } => StoreKind::Ca,
+    };
+    let who = format!("the certificate of `{identity}`");
+    let identity = match (scheme, meant_by(envelope, identities, other)) {
+        (_, Some(_)) => {
+            format!("{who} under the scheme `{scheme}` (known under another scheme only)")
+        }
+        (Scheme::SigningAuthority { .. }, None) => format!("{who} under the scheme `{scheme}`"),
+        (Scheme::X509 { .. }, None) => who,
+    };
+    Untrusted::UnknownIdentity { identity }
 }
 
 fn parts(format: notation::Format, bytes: &[u8]) -> Result<(Envelope, Descriptor), Unreadable> {
@@ -130,9 +156,9 @@ fn statement(envelope: &Envelope, identity: &NotationIdentity) -> Statement {
             expiry: Action::Skip,
             ..Actions::STRICT
         }),
-        stores: [StoreKind::Ca, StoreKind::Tsa]
+        stores: [StoreKind::Ca, StoreKind::SigningAuthority, StoreKind::Tsa]
             .into_iter()
-            .filter(|kind| *kind == StoreKind::Ca || identity.has_timestamps())
+            .filter(|kind| !identity.certificates(*kind).is_empty())
             .map(StoreName::own)
             .collect(),
         identities: vec![identity.subject().cloned().unwrap_or(own)],
@@ -145,12 +171,12 @@ fn statement(envelope: &Envelope, identity: &NotationIdentity) -> Statement {
 }
 
 impl NotationIdentity {
-    /// Whether the certificates name this signer; says nothing about whether they hold.
-    fn means(&self, envelope: &Envelope) -> bool {
+    /// Whether the certificates name this signer, as far as it is trusted for `kind`; says nothing about whether they hold.
+    fn means(&self, envelope: &Envelope, kind: StoreKind) -> bool {
         let Some(leaf) = envelope.chain().first() else {
             return false;
         };
-        let own = self.stores().certificates(&StoreName::own(StoreKind::Ca));
+        let own = self.certificates(kind);
         let is_named = match self.subject() {
             Some(subject) => subject.matches(leaf.subject()),
             None => own.contains(leaf),

@@ -4,6 +4,7 @@ mod attacks;
 mod attacks_headers;
 mod certificates;
 mod envelopes;
+mod identities;
 mod plugins;
 mod revocation;
 mod signing_authority;

@@ -7,6 +7,7 @@ use rcgen::{
 
 use super::*;
 use crate::Signer;
+use crate::notation::StoreKind;
 
 const ISSUER: &str = "https://issuer.example";
 
@@ -129,6 +130,91 @@ fn each_registered_certificate_has_its_end() {
     // The keys of which nobody says an end have none.
     let plain = RegisteredKey::from(crate::testing::key().public_key().clone());
     assert_eq!(plain.ends(0), []);
+}
+
+#[test]
+fn signing_authorities_are_kept_apart_from_other_authorities() {
+    let (one, other) = (certificate(true), certificate(true));
+    let subject = Some("x509.subject: C=US, ST=WA, O=wabbit, CN=maria");
+    let of = |authorities: Option<&String>, signing_authorities: Option<&String>| {
+        let certificates = NotationCertificates {
+            authorities: authorities.map(String::as_bytes),
+            signing_authorities: signing_authorities.map(String::as_bytes),
+            timestamps: None,
+        };
+        NotationIdentity::of(certificates, subject)
+    };
+    let plain = of(Some(&one), None).unwrap();
+    let service = of(None, Some(&one)).unwrap();
+    let both = of(Some(&other), Some(&one)).unwrap();
+    for (identity, counts, words) in [
+        (&plain, [1, 0, 0], "CN=maria"),
+        (&service, [0, 1, 0], "CN=maria as a signing authority"),
+        (&both, [1, 1, 0], "CN=maria, also as a signing authority"),
+    ] {
+        let kinds = [StoreKind::Ca, StoreKind::SigningAuthority, StoreKind::Tsa];
+        assert_eq!(kinds.map(|kind| identity.certificates(kind).len()), counts);
+        assert!(
+            identity.describe().ends_with(words),
+            "{}",
+            identity.describe()
+        );
+        let read = RegisteredKey::parse(identity.to_text()).unwrap();
+        assert_eq!(read.id(), identity.id());
+        assert_eq!(read.to_text(), identity.to_text());
+    }
+    // What was registered before there were such authorities is written as it was, and keeps its id.
+    assert_eq!(
+        plain.id(),
+        NotationIdentity::new(one.as_bytes(), subject, None)
+            .unwrap()
+            .id()
+    );
+    assert!(!plain.to_text().contains("signingAuthorities"));
+    assert!(
+        service
+            .to_text()
+            .contains(r#"CN=maria","signingAuthorities":["#)
+    );
+    assert_ne!(plain.id(), service.id());
+    let ends = RegisteredKey::Notation(Box::new(service.clone())).ends(0);
+    assert!(ends[0].part.starts_with("the signing authority "));
+
+    // In one spelling, and with somebody to trust.
+    let empty = service.to_text().replace(
+        r#""signingAuthorities""#,
+        r#""certificates":[],"signingAuthorities""#,
+    );
+    assert_eq!(
+        RegisteredKey::parse(&empty),
+        Err(IdentityTextError::Spelling.into())
+    );
+    assert_eq!(
+        of(None, None),
+        Err(IdentityTextError::Certificates(StoreError::NoCertificate))
+    );
+    let everybody = NotationCertificates {
+        signing_authorities: Some(one.as_bytes()),
+        ..NotationCertificates::default()
+    };
+    for nobody in [None, Some("*")] {
+        assert_eq!(
+            NotationIdentity::of(everybody, nobody),
+            Err(IdentityTextError::Subject)
+        );
+    }
+    // A certificate that stands for itself does so in one place.
+    let own = certificate(false);
+    let of_own = |authorities: Option<&String>| {
+        let certificates = NotationCertificates {
+            authorities: authorities.map(String::as_bytes),
+            signing_authorities: Some(own.as_bytes()),
+            timestamps: None,
+        };
+        NotationIdentity::of(certificates, None)
+    };
+    assert!(of_own(None).is_ok());
+    assert_eq!(of_own(Some(&own)), Err(IdentityTextError::Subject));
 }
 
 #[test]
