@@ -1,6 +1,9 @@
 //! Signatures by the real cosign, in all of its formats: they count when their key is registered, and the reason says so when it
 //! is not. cosign makes the keys too; the server gets them as it gets our own.
 
+mod authority;
+mod certificates;
+
 use crate::harness::{Actor, ImageParts, Program, Shop, client_program, push_tagged, small_layer};
 use std::path::{Path, PathBuf};
 
