@@ -3,6 +3,8 @@
 
 #[path = "revocation_lists.rs"]
 mod revocation_lists;
+#[path = "signing_authority.rs"]
+mod signing_authority;
 
 use super::sigstore::{self, ALICE, Certified, ISSUER, SIGNED, b64};
 use super::verifying::fill;

@@ -59,10 +59,19 @@ pub fn read_notation(
     match verify(&envelope, bytes, meant, identity, terms) {
         Ok(passed) => Dated {
             reading: Reading::Verified(Verified::new(claim, identity.id().clone())),
-            trusted_at: passed.time.map(TrustedTime::latest),
+            trusted_at: passed.time.and_then(vouched),
             ends_at: envelope.attributes().expiry,
         },
         Err(why) => refused(claim, why),
+    }
+}
+
+/// The time by which it is settled whether a signature came before its signer was distrusted. What a signing service says of its own
+/// signature is good for the validity of its certificates, and not for this: whoever took its key would say a time before that.
+fn vouched(time: TrustedTime) -> Option<i64> {
+    match time {
+        TrustedTime::Timestamp(_) => Some(time.latest()),
+        TrustedTime::SigningAuthority(_) => None,
     }
 }
 

@@ -6,6 +6,7 @@ mod certificates;
 mod envelopes;
 mod identities;
 mod plugins;
+mod reference;
 mod revocation;
 mod signing_authority;
 mod timestamps;
