@@ -5,6 +5,7 @@ mod convert;
 pub(crate) mod files;
 mod hold;
 mod identity;
+mod notation;
 pub(crate) mod possession;
 mod revoke;
 mod rotate;
@@ -136,7 +137,7 @@ pub(crate) enum Kind {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Register {
     /// A proof made by `countersign key prove`.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "principal"], required_unless_present_any = ["key", "sigstore_issuer", "notation_ca"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "principal"], required_unless_present_any = ["key", "sigstore_issuer", "notation_ca", "notation_signing_authority", "notation_store"])]
     proof: Option<PathBuf>,
     /// The private key's file, or its `pkcs11:` URI, where you hold it yourself.
     #[arg(long, value_name = "FILE|URI")]
