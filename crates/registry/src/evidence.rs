@@ -3,6 +3,7 @@
 //! format that has no reader are stored too, so that people are told that they do not count. All else stays what it is: manifests.
 
 mod again;
+mod copies;
 mod format;
 mod found;
 mod keys;

@@ -8,6 +8,7 @@
 //! repeats the older ones. It is withdrawn with the last of them.
 
 mod carriers;
+mod copies;
 mod reverify;
 
 use oci::{Digest, RepositoryName};
@@ -17,6 +18,7 @@ use sqlx::any::AnyRow;
 use trust::KeyId;
 
 pub(crate) use self::carriers::{inherit, withdraw, withdraw_these};
+pub use self::copies::{Carrier, carriers_of, take_copy};
 pub use self::reverify::{Reverified, UNKNOWN_MAX, UnknownEvidence, reread, set_verdict, unknown};
 use crate::Store;
 use crate::db::{RowExt, Tx};

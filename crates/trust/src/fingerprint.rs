@@ -33,19 +33,22 @@ const P384_ORDER: [u8; 48] = [
 #[must_use]
 pub fn fingerprint(raw: &[u8], signature: Option<&str>) -> Digest {
     match signature {
-        Some(text) => {
-            let kept = kept_signature(text);
-            let text = kept.as_deref().unwrap_or(text);
-            let signature = from_base64(text.trim_ascii())
-                .unwrap_or_else(|| text.trim_ascii().as_bytes().to_vec());
-            of(raw, &signature)
-        }
+        Some(text) => fingerprint_of_payload(&Digest::sha256(raw), text),
         None => of_bundle(raw)
             .or_else(|| of_notation(raw))
             .or_else(|| of_dsse(raw))
             .or_else(|| of_openpgp(raw))
             .unwrap_or_else(|| of(raw, &[])),
     }
+}
+
+/// The same of a simple signature whose payload is known by its SHA-256 alone.
+#[must_use]
+pub fn fingerprint_of_payload(payload: &Digest, signature: &str) -> Digest {
+    let kept = kept_signature(signature);
+    let text = kept.as_deref().unwrap_or(signature).trim_ascii();
+    let signature = from_base64(text).unwrap_or_else(|| text.as_bytes().to_vec());
+    of_signed(payload, &signature)
 }
 
 /// Of notation's ECDSA, which is `r` and `s` side by side, `r` alone: whoever signs draws it anew, and (r, n − s) has the same.
@@ -104,8 +107,12 @@ fn of_bundle(raw: &[u8]) -> Option<Digest> {
 }
 
 fn of(payload: &[u8], signature: &[u8]) -> Digest {
+    of_signed(&Digest::sha256(payload), signature)
+}
+
+fn of_signed(payload: &Digest, signature: &[u8]) -> Digest {
     let mut hasher = Hasher::new(Algorithm::Sha256);
-    hasher.update(Digest::sha256(payload).as_str().as_bytes());
+    hasher.update(payload.as_str().as_bytes());
     match ecdsa(signature) {
         Some((r, s)) => {
             hasher.update(b"ecdsa");

@@ -69,7 +69,7 @@ pub use bundle::Bundle;
 pub use der::ecdsa_signature;
 pub use dsse::Envelope;
 pub use ends::End;
-pub use fingerprint::fingerprint;
+pub use fingerprint::{fingerprint, fingerprint_of_payload};
 pub use key::{Algorithm, BadSignature, KeyError, KeyId, PublicKey, SIGNATURE_BYTES_MAX};
 pub use openpgp::OpenPgpKey;
 pub use pbes2::{Pbes2Error, ROUNDS_MAX};

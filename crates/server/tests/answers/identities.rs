@@ -263,38 +263,120 @@ async fn a_layer_of_cosign_with_a_certificate_counts() {
         ..Demands::CERTIFICATE
     };
     let (world, digest) = demanding(&instance, demands).await;
-    let payload = json!({
-        "critical": {
-            "identity": {"docker-reference": "registry.example/shop/web"},
-            "image": {"docker-manifest-digest": digest},
-            "type": "cosign container image signature",
-        },
-        "optional": {"dev.countersign.stage": "ci"},
-    })
-    .to_string();
     let signer = instance.certify(ALICE);
-    let signature = signer.key.sign(payload.as_bytes()).unwrap();
-    let stamp = json!({"SignedRFC3161Timestamp": b64(&instance.stamp(&signature, SIGNED))});
-    let annotations = json!({
-        "dev.cosignproject.cosign/signature": b64(&signature),
-        "dev.sigstore.cosign/certificate": sigstore::pem(&signer.der),
-        "dev.sigstore.cosign/rfc3161timestamp": stamp.to_string(),
-    });
-    let layer = |annotations: Value| Layer {
-        artifact: media::COSIGN_SIMPLE_SIGNING,
-        media_type: media::COSIGN_SIMPLE_SIGNING,
-        bytes: payload.as_bytes(),
-        annotations,
-        by_tag: true,
-    };
+    let cosigned = Cosigned::new(&instance, &signer, &digest);
     // Somebody pushes the same signature first, with nothing that would prove it.
-    let mut bare = annotations.clone();
-    bare.as_object_mut()
-        .unwrap()
-        .remove("dev.sigstore.cosign/rfc3161timestamp");
-    attach(&world, &digest, layer(bare)).await;
-    attach(&world, &digest, layer(annotations)).await;
+    let timeless = cosigned.without(&["dev.sigstore.cosign/rfc3161timestamp"]);
+    attach(&world, &digest, timeless).await;
+    attach(&world, &digest, cosigned.without(&[])).await;
     refused(&world, &digest, &["unknown-key", ALICE]).await;
+    register(&world, &keyless(ISSUER, ALICE), "shop/**").await;
+    reread(&world).await;
+    counts(&world, &digest).await;
+    world.store.close().await;
+}
+
+/// A layer of cosign with a certificate and a timestamp.
+struct Cosigned {
+    payload: String,
+    annotations: Value,
+}
+
+impl Cosigned {
+    fn new(instance: &sigstore::World, signer: &Certified, digest: &Digest) -> Self {
+        let payload = json!({
+            "critical": {
+                "identity": {"docker-reference": "registry.example/shop/web"},
+                "image": {"docker-manifest-digest": digest},
+                "type": "cosign container image signature",
+            },
+            "optional": {"dev.countersign.stage": "ci"},
+        })
+        .to_string();
+        let signature = signer.key.sign(payload.as_bytes()).unwrap();
+        let stamp = json!({"SignedRFC3161Timestamp": b64(&instance.stamp(&signature, SIGNED))});
+        let annotations = json!({
+            "dev.cosignproject.cosign/signature": b64(&signature),
+            "dev.sigstore.cosign/certificate": sigstore::pem(&signer.der),
+            "dev.sigstore.cosign/rfc3161timestamp": stamp.to_string(),
+        });
+        Self {
+            payload,
+            annotations,
+        }
+    }
+
+    /// The same without these annotations.
+    fn without(&self, names: &[&str]) -> Layer<'_> {
+        let mut annotations = self.annotations.clone();
+        let kept = annotations.as_object_mut().unwrap();
+        kept.retain(|name, _| !names.contains(&name.as_str()));
+        Layer {
+            artifact: media::COSIGN_SIMPLE_SIGNING,
+            media_type: media::COSIGN_SIMPLE_SIGNING,
+            bytes: self.payload.as_bytes(),
+            annotations,
+            by_tag: true,
+        }
+    }
+}
+
+/// Whoever may attach sends a signature first without what proves it, while nobody can judge either copy.
+#[tokio::test]
+async fn attack_a_stripped_copy_that_comes_first_does_not_hide_the_whole_one() {
+    let instance = sigstore::World::new();
+    let demands = Demands {
+        logs: 0,
+        ..Demands::CERTIFICATE
+    };
+    let (certificate, time) = (
+        "dev.sigstore.cosign/certificate",
+        "dev.sigstore.cosign/rfc3161timestamp",
+    );
+    for (has_root, stripped) in [
+        // Both are of an unknown key, or neither can be read: the first one stays.
+        (true, &[certificate, time][..]),
+        (false, &[time][..]),
+        (false, &[certificate, time][..]),
+    ] {
+        let anchors = || Anchors {
+            sigstore: Some((instance.root(), demands)),
+            revocation: None,
+        };
+        let world = match has_root {
+            true => World::with_anchors(anchors()).await,
+            false => World::new().await,
+        };
+        let digest = fill(&world).await;
+        let signer = instance.certify(ALICE);
+        let cosigned = Cosigned::new(&instance, &signer, &digest);
+        attach(&world, &digest, cosigned.without(stripped)).await;
+        attach(&world, &digest, cosigned.without(&[])).await;
+        // And once more, so that what is under the tag is not the whole one alone.
+        attach(&world, &digest, cosigned.without(&[certificate])).await;
+        world.store.set_anchors(anchors());
+        let id = register(&world, &keyless(ISSUER, ALICE), "shop/**").await;
+        reread(&world).await;
+        counts(&world, &digest).await;
+        // The time in the timestamp is kept with it.
+        let path = format!("/api/v1/keys/{id}/revocation");
+        let revoke = json!({"from": NOW - 86_400_000});
+        world.must("admin", "POST", &path, revoke).await;
+        counts(&world, &digest).await;
+        world.store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn attack_a_bundle_without_its_certificate_does_not_hide_the_whole_one() {
+    let instance = sigstore::World::new();
+    let (world, digest) = trusting(&instance).await;
+    let (_, whole) = signed(&instance, &digest);
+    let mut stripped = whole.clone();
+    stripped["verificationMaterial"] = json!({"publicKey": {"hint": "somebody"}});
+    attach_bundle(&world, &digest, &stripped).await;
+    refused(&world, &digest, &["unknown-key", "somebody"]).await;
+    attach_bundle(&world, &digest, &whole).await;
     register(&world, &keyless(ISSUER, ALICE), "shop/**").await;
     reread(&world).await;
     counts(&world, &digest).await;

@@ -399,6 +399,65 @@ async fn a_slow_reading_does_not_undo_what_a_newer_one_found() {
 }
 
 #[tokio::test]
+async fn a_copy_that_proves_more_takes_the_place_of_the_first() {
+    let world = World::new().await;
+    let (store, key) = (world.store(), world.key(world.maria).await);
+    let image = Image::new("web");
+    world.fixture.push("shop/web", &["1"], &image).await;
+    let first = world
+        .attach(&image, "shop/web", unknown(&image, "one"), NOW)
+        .await;
+    let other = world
+        .attach(&image, "shop/web", unknown(&image, "two"), NOW + 1)
+        .await;
+    let id = evidence::unknown(store, 0, 1).await.unwrap()[0].id;
+    let carriers = evidence::carriers_of(store, &[id]).await.unwrap();
+    let manifests: Vec<_> = carriers
+        .into_iter()
+        .map(|carrier| carrier.manifest)
+        .collect();
+    assert_eq!(manifests, [first.digest.clone()]);
+
+    let copy = |raw: &str, trusted_at| NewEvidence {
+        raw: raw.as_bytes().to_vec(),
+        trusted_at,
+        ..signature(&image.digest, "ci", &key)
+    };
+    let take = async |manifest: &Image, copy: NewEvidence| {
+        evidence::take_copy(store, JOB, id, &manifest.digest, &copy, NOW + 9)
+            .await
+            .unwrap()
+    };
+    let raw = async || {
+        let all = evidence::documents(store, &name("shop/web"), &image.digest, "stage").await;
+        String::from_utf8(all.unwrap().swap_remove(0)).unwrap()
+    };
+    assert!(!take(&first, unknown(&image, "no more than that")).await);
+    assert!(!take(&other, copy("of another manifest", None)).await);
+    assert_eq!(raw().await, "one");
+    assert!(take(&first, copy("whole", None)).await);
+    assert!(!take(&first, copy("whole again", None)).await);
+    assert!(!take(&first, unknown(&image, "less")).await);
+    assert!(take(&first, copy("earlier", Some(NOW - 5))).await);
+    assert!(!take(&first, copy("later", Some(NOW - 4))).await);
+    assert_eq!(raw().await, "earlier");
+    assert_eq!(world.acts("evidence.verify").await, 2);
+    let web = repository_id(store, &name("shop/web")).await;
+    let kept = evidence::for_image(store, web, &image.digest)
+        .await
+        .unwrap();
+    let kept = kept.iter().find(|evidence| evidence.id == id).unwrap();
+    assert_eq!(kept.key.as_ref(), Some(&key));
+    assert_eq!((kept.stored_at, kept.trusted_at), (NOW, Some(NOW - 5)));
+
+    delete(&world, &first, NOW + 10).await;
+    assert!(
+        !take(&first, copy("back again", Some(NOW - 9))).await,
+        "what was withdrawn stays so"
+    );
+}
+
+#[tokio::test]
 async fn what_could_not_be_read_is_kept_with_its_reason() {
     let world = World::new().await;
     let image = Image::new("web");
