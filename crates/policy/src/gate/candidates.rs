@@ -162,17 +162,18 @@ fn unknown_key(evidence: &Evidence) -> (Code, String) {
 }
 
 fn hint(evidence: &Evidence) -> String {
-    let hint = evidence
-        .key
-        .as_ref()
-        .map(|key| key.to_string())
-        .or_else(|| evidence.key_hint.clone());
-    match hint {
-        // Somebody's name in a certificate, not a key's id.
-        Some(hint) if hint.contains(' ') => format!(" ({})", words::plain(&hint)),
-        Some(hint) => format!(" (key {})", words::short_key(&hint)),
-        None => String::new(),
-    }
+    said_to_be_by(evidence).map_or_else(String::new, |who| format!(" ({who})"))
+}
+
+/// Whoever is said to have signed: a key, or somebody's name in a certificate.
+pub(super) fn said_to_be_by(evidence: &Evidence) -> Option<String> {
+    let key = evidence.key.as_ref().map(|key| key.to_string());
+    let hint = key.or_else(|| evidence.key_hint.clone())?;
+    Some(match hint.contains(' ') {
+        // No key's id has a space.
+        true => words::plain(&hint),
+        false => format!("key {}", words::short_key(&hint)),
+    })
 }
 
 /// Evidence whose signer is known.

@@ -1,6 +1,6 @@
 //! A piece of evidence as decisions show it: counted, or with the reason why not.
 
-use super::{Court, candidates, words};
+use super::{Court, candidates};
 use crate::decision::{CandidateRef, Counted, Reason};
 use crate::facts::{Evidence, Verdict};
 use crate::principal::{Kind, SigningKey};
@@ -49,12 +49,7 @@ fn reference(court: &Court<'_>, evidence: &Evidence) -> CandidateRef {
     let registered = candidates::registered(court, evidence).filter(|_| is_verified);
     let signer = match registered {
         Some(key) => Some(court.directory.describe(key.principal)),
-        None => evidence
-            .key
-            .as_ref()
-            .map(|key| key.to_string())
-            .or_else(|| evidence.key_hint.clone())
-            .map(|key| format!("key {}", words::short_key(&key))),
+        None => candidates::said_to_be_by(evidence),
     };
     CandidateRef {
         evidence: evidence.id,

@@ -259,6 +259,29 @@ fn an_unknown_key_does_not_count() {
 }
 
 #[test]
+fn whom_a_certificate_names_is_not_shortened_like_the_id_of_a_key() {
+    let mut world = World::half_approved();
+    let signature = world.last_signature();
+    signature.key = None;
+    signature.key_hint = Some("signed by `rita@shop.example` by `https://token.example`".into());
+    signature.verdict = Verdict::UnknownKey;
+    let decision = denies(&world, "staging", Code::UnknownKey);
+    let named = "signed by 'rita@shop.example' by 'https://token.example'";
+    let candidates = decision
+        .reasons()
+        .filter_map(|reason| reason.candidate.as_ref());
+    let signers: Vec<&str> = candidates
+        .filter_map(|candidate| candidate.signer.as_deref())
+        .collect();
+    assert!(signers.contains(&named), "{signers:?}");
+    assert!(
+        decision.sentence().contains(named),
+        "{}",
+        decision.sentence()
+    );
+}
+
+#[test]
 fn a_key_that_is_verified_but_not_registered_does_not_count() {
     let mut world = World::half_approved();
     world.sign(key(4711), "staging", TODAY - DAY + 1);
