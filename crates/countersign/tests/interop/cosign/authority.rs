@@ -193,14 +193,27 @@ impl Authority {
     fn certificate(&self, name: &str, by: &str, lasts: SignedDuration) -> Timestamp {
         let now = Timestamp::now();
         // Those of the authorities begin first: cosign looks at them as of the leaf's beginning.
-        let age = if lasts == DAY { DAY } else { SignedDuration::from_hours(2) };
+        let age = if lasts == DAY {
+            DAY
+        } else {
+            SignedDuration::from_hours(2)
+        };
         let end = now + lasts;
         let text = |at: Timestamp| at.strftime("%Y%m%d%H%M%SZ").to_string();
         let (start, stop) = (text(now - age), text(end));
         let (request, file) = (format!("{name}.csr"), format!("{name}.pem"));
         let sign = ["ca", "-batch", "-notext", "-config", "settings.cnf"];
         let by: Vec<&str> = by.split(' ').collect();
-        let rest = ["-in", &request, "-out", &file, "-startdate", &start, "-enddate", &stop];
+        let rest = [
+            "-in",
+            &request,
+            "-out",
+            &file,
+            "-startdate",
+            &start,
+            "-enddate",
+            &stop,
+        ];
         self.openssl(&[&sign[..], &by, &rest].concat());
         end
     }

@@ -169,7 +169,12 @@ fn one_that_has_ended_needs_a_timestamp(shop: &Shop, authority: &Authority) {
     for image in [&bare, &stamped] {
         copy(&at(other.host(), image), &at(shop.server.host(), image));
     }
-    is_refused(shop, &bare, "unreadable", "the certificate was not valid at");
+    is_refused(
+        shop,
+        &bare,
+        "unreadable",
+        "the certificate was not valid at",
+    );
     assert!(!cosign_takes(shop, authority, &bare.at));
     counts(shop, &stamped);
     assert!(cosign_takes(shop, authority, &stamped.at));
@@ -182,7 +187,12 @@ fn what_is_asked_for_beside_a_certificate_is_said_where_it_is_missing() {
     let certified = authority.certify("maria", MARIA, LONG);
     let (bare, stamped) = (pushed(&shop, "asked-bare"), pushed(&shop, "asked-stamped"));
     sign(&shop, &certified, &bare.at, None);
-    sign(&shop, &certified, &stamped.at, Some(&authority.stamps_url()));
+    sign(
+        &shop,
+        &certified,
+        &stamped.at,
+        Some(&authority.stamps_url()),
+    );
     let no_time = "nothing trusted says when it was signed: 0 of 1 times";
     is_refused(&shop, &bare, "unreadable", no_time);
     let not_logged = "the certificate carries no timestamp of a certificate log";
@@ -205,7 +215,12 @@ fn a_private_authority_with_timestamps_needs_no_log() {
     let certified = authority.certify("maria", MARIA, LONG);
     let (bare, stamped) = (pushed(&shop, "timeless"), pushed(&shop, "timed"));
     sign(&shop, &certified, &bare.at, None);
-    sign(&shop, &certified, &stamped.at, Some(&authority.stamps_url()));
+    sign(
+        &shop,
+        &certified,
+        &stamped.at,
+        Some(&authority.stamps_url()),
+    );
     let no_time = "nothing trusted says when it was signed: 0 of 1 times";
     is_refused(&shop, &bare, "unreadable", no_time);
     counts(&shop, &stamped);
