@@ -116,7 +116,8 @@ impl Shop {
         let facts = store::decisions::gather(store, &name("shop/web"), &self.image.digest, "shop")
             .await
             .unwrap();
-        let evidence = facts.evidence;
+        let mut evidence = facts.evidence;
+        evidence.retain(|evidence| !evidence.withdrawn);
         assert_eq!(evidence.len(), 1, "no receipt is a fact");
         all.retain(|digest| *digest != evidence[0].manifest);
         all
