@@ -169,13 +169,26 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
+    /// Somebody, by the password that standard input holds, or that is asked for.
+    pub(crate) fn of(user: String, password_stdin: bool) -> Self {
+        Self {
+            user,
+            password_stdin,
+        }
+    }
+
     /// A client that logs in with the password, which is asked for.
     fn client(&self, server: &ServerFlags) -> Result<Client> {
+        self.client_at(&server.address()?, server)
+    }
+
+    /// The same for a server that is known by its address.
+    pub(crate) fn client_at(&self, address: &str, server: &ServerFlags) -> Result<Client> {
         let password = match self.password_stdin {
             true => from_stdin()?,
             false => ask_password(&self.user)?,
         };
-        let options = server.with_authority(ClientOptions::new(&server.address()?)?)?;
+        let options = server.with_authority(ClientOptions::new(address)?)?;
         Ok(Client::new(options.with_credentials(Credentials::Basic {
             user: self.user.clone(),
             password,
@@ -318,7 +331,7 @@ fn prove(key: Option<&Path>, challenge: &Path) -> Result<()> {
 }
 
 /// Reads one of the JSON documents that the three steps hand on.
-fn document<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
+pub(crate) fn document<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
     let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     serde_json::from_slice(&bytes).with_context(|| format!("`{}` is not {what}", path.display()))
 }

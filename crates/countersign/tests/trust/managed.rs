@@ -2,7 +2,7 @@
 //! what `docker trust sign` publishes, mixed.
 
 use crate::docker::{self, DockerOwner};
-use crate::person::{Person, key_of, push, role, signers};
+use crate::person::{Person, key_of, push, role, said, signers};
 use crate::world::{Image, Server, json};
 use client::Client;
 use client::api::policies::PutPolicy;
@@ -149,6 +149,85 @@ fn a_managed_repository_is_begun_signed_in_rotated_and_loses_a_signer() {
     owner.waits_for_released(&[]);
     let withdrawn = owner.fails(3, &gate);
     assert!(withdrawn.contains("has 1 of 2 signatures"), "{withdrawn}");
+
+    let removed = owner.does(&["policy", "remove", "shop"]);
+    for part in [
+        "shop/**",
+        "docker goes on pulling",
+        "countersign trust delete",
+    ] {
+        assert!(removed.contains(part), "{part}: {removed}");
+    }
+}
+
+#[test]
+fn a_signer_is_registered_on_the_way_and_added_below_a_stage() {
+    let shop = Shop::open();
+    shop.applies_policy();
+    let (client, owner) = (shop.client(), shop.owner());
+    let image = Image::new("1", &[1]);
+    shop.runtime.block_on(push(&client, &image));
+    let docker = DockerOwner::begin(owner.home(), &shop.gun);
+    owner.does(&["trust", "init", &shop.gun]);
+    let proof = owner.proves(&docker.public, &docker.private, "alice");
+    let add = |stage: &str, scope: &str| {
+        owner.types_password(&[
+            "trust",
+            "signer",
+            "add",
+            "alice",
+            "--stage",
+            stage,
+            "--proof",
+            proof.to_str().unwrap(),
+            "--scope",
+            scope,
+            "shop/web",
+        ])
+    };
+    for (stage, scope, why) in [
+        ("stagin", "shop/*", "there are: ci, staging"),
+        ("staging", "other/*", "no `--scope` covers shop/web"),
+    ] {
+        let refused = add(stage, scope);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(said(&refused).contains(why), "{}", said(&refused));
+        assert_eq!(signers(&owner.status()), ["releases"]);
+    }
+    let added = add("staging", "shop/*");
+    assert!(added.status.success(), "{}", said(&added));
+    for part in ["The key is alice's", "targets/staging/alice", "of alice"] {
+        assert!(said(&added).contains(part), "{part}: {}", said(&added));
+    }
+    let three = ["releases", "staging", "staging/alice"];
+    assert_eq!(signers(&owner.status()), three);
+
+    let [ci, maria] =
+        [("ci", "admin"), ("maria", "maria")].map(|(name, whose)| owner.makes_key(name, whose));
+    owner.signs("ci", &ci, "shop/web:c1");
+    let file = docker.signs(1, &image);
+    let files: [(&str, &[u8]); 1] = [("targets/staging/alice", &file)];
+    let signed = client.publish_trust(&shop.gun, &files);
+    shop.runtime.block_on(signed).unwrap();
+    owner.signs("staging", &maria, "shop/web:c1");
+    owner.waits_for_released(&["c1"]);
+
+    // The stage is the owner's, also with another key; it goes with its last signer, and comes back.
+    owner.does(&["trust", "rotate", "targets", "shop/web"]);
+    assert_eq!(signers(&owner.status()), three);
+    let remove = ["trust", "signer", "remove", "alice", "--yes", "shop/web"];
+    let elsewhere = owner.fails(1, &remove);
+    assert!(elsewhere.contains("has no signer `alice`"), "{elsewhere}");
+    owner.does(&[&remove[..], &["--stage", "staging"]].concat());
+    assert_eq!(signers(&owner.status()), ["releases"]);
+    owner.waits_for_released(&[]);
+    let again = ["--stage", "staging", "--key", &docker.public, "shop/web"];
+    owner.does(&[&["trust", "signer", "add", "alice"], &again[..]].concat());
+    assert_eq!(signers(&owner.status()), three);
+    assert_eq!(
+        owner.status()["signers"][2]["keys"][0]["principal"],
+        "alice"
+    );
 }
 
 #[test]

@@ -98,21 +98,55 @@ impl<'a> Person<'a> {
 
     /// Registers a key as somebody's; `admin` is asked for their password.
     pub(crate) fn registers(&self, key: &Path, whose: &str, scope: &str) {
+        let key = key.to_str().unwrap();
+        let output = self.types_password(&[
+            "key", "register", "--key", key, "--for", whose, "--name", "laptop", "--scope", scope,
+        ]);
+        assert!(output.status.success(), "{}", said(&output));
+    }
+
+    /// What proves a key to be somebody's, in a file, made in two steps.
+    pub(crate) fn proves(&self, public: &str, private: &Path, whose: &str) -> PathBuf {
+        let [challenge, proof] =
+            ["challenge.json", "proof.json"].map(|name| self.home().join(name));
+        for (path, words) in [
+            (
+                &challenge,
+                vec!["challenge", "--public", public, "--for", whose],
+            ),
+            (
+                &proof,
+                vec![
+                    "prove",
+                    "--key",
+                    private.to_str().unwrap(),
+                    challenge.to_str().unwrap(),
+                ],
+            ),
+        ] {
+            let output = self.runs(&[&["key"], words.as_slice()].concat());
+            assert!(output.status.success(), "{words:?}: {}", said(&output));
+            std::fs::write(path, output.stdout).unwrap();
+        }
+        proof
+    }
+
+    /// Runs as `admin`, who types their password.
+    pub(crate) fn types_password(&self, words: &[&str]) -> Output {
         let mut command = self.program();
         command
-            .args(["key", "register", "--key"])
-            .arg(key)
-            .args(["--for", whose, "--name", "laptop", "--scope", scope])
+            .args(["--token", &self.token])
+            .args(words)
             .args(["--user", "admin", "--password-stdin"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
-        input.write_all(PASSWORD.as_bytes()).unwrap();
+        // Who is refused before is not asked.
+        let _ = input.write_all(PASSWORD.as_bytes());
         drop(input);
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", said(&output));
+        child.wait_with_output().unwrap()
     }
 
     /// Vouches for an image at a stage.

@@ -36,6 +36,19 @@ pub(crate) struct Proof {
     signature: String,
 }
 
+impl Proof {
+    /// Whose key it is to be.
+    pub(crate) fn principal(&self) -> &str {
+        &self.principal
+    }
+
+    /// The key that is proved.
+    pub(crate) fn key(&self) -> Result<RegisteredKey> {
+        RegisteredKey::parse(&self.public_key_pem)
+            .context("the public key of the proof cannot be read")
+    }
+}
+
 /// The first step: asks the server for a challenge.
 pub(crate) async fn ask(client: &Client, public_key_pem: &str, principal: &str) -> Result<Asked> {
     let request = NewChallenge {

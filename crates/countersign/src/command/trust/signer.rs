@@ -1,28 +1,26 @@
-//! `countersign trust signer`: who signs in a managed repository. Each signer has a delegation `targets/NAME` of their own and nothing else;
-//! docker would put their key into `targets/releases` as well, which there is the server's alone.
+//! `countersign trust signer`: who signs in a managed repository. Each signer has a delegation `targets/NAME` of their own and nothing else,
+//! or `targets/STAGE/NAME` for one stage; docker would put their key into `targets/releases` as well, which there is the server's alone.
 
+mod add;
 mod list;
+mod stage;
 
 use super::confirm;
 use super::form::{Missing, ServerKeys};
 use super::keyring::{KeyFlags, Keyring};
-use super::pen::{self, Pen};
-use super::registered::{self, Registered};
-use super::repository::{self, Repository};
-use crate::command::key::files;
+use super::pen::Pen;
+use super::repository::{self, Repository, Update};
 use crate::context::ServerFlags;
 use crate::output::{self, Format};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use oci::ImageReference;
-use std::path::PathBuf;
-use trust::PublicKey;
 use trust::tuf::{Key, RELEASES, RoleName, Targets, author};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Signer {
     /// Let somebody sign tags of a managed repository, with a key that is registered as theirs.
-    Add(Add),
+    Add(add::Add),
     /// Let somebody sign no more; what they have signed counts no more.
     Remove(Remove),
     /// List signers, whose keys they sign with, and what they have signed.
@@ -40,32 +38,18 @@ pub(crate) enum Signer {
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The key has to be registered first, so that the server knows whose signatures they are: see `countersign key challenge --help`.\n\n\
-    Examples:\n  countersign trust signer add alice --key alice.pub registry.example:5000/shop/web\n  \
-    docker trust sign registry.example:5000/shop/web:1        (alice, where her private key is)"
-)]
-pub(crate) struct Add {
-    /// The signer's name: lower-case letters, digits, `-` and `_`.
-    name: String,
-    /// The signer's public key, made by `countersign key generate` or `docker trust key generate`.
-    #[arg(long, value_name = "FILE.pub")]
-    key: PathBuf,
-    /// The repository, as its images are called, without a tag.
-    repository: ImageReference,
-    #[command(flatten)]
-    keys: KeyFlags,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(
     after_help = "In a plain repository the signer's keys are taken out of `targets/releases` as well, as docker does it.\n\n\
-    Example:\n  countersign trust signer remove alice registry.example:5000/shop/web"
+    Examples:\n  countersign trust signer remove alice registry.example:5000/shop/web\n  \
+    countersign trust signer remove alice --stage staging registry.example:5000/shop/web"
 )]
 pub(crate) struct Remove {
     /// The signer's name.
     name: String,
     /// The repository, as its images are called, without a tag.
     repository: ImageReference,
+    /// Take away only what was added with the same `--stage`.
+    #[arg(long, value_name = "STAGE")]
+    stage: Option<String>,
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
@@ -97,83 +81,33 @@ pub(super) fn role(name: &str) -> Result<RoleName> {
     Ok(role)
 }
 
-impl Add {
-    async fn run(self, server: &ServerFlags) -> Result<()> {
-        let role = role(&self.name)?;
-        let public = files::public(&self.key)?;
-        let repository = Repository::named(&self.repository, server)?;
-        let believed = repository.published().await?;
-        let (root, targets) = (repository::root(&believed), repository::targets(&believed)?);
-        let missing = Missing::of(root, targets, &server_keys(&repository).await?);
-        require_managed(&repository, &missing)
-            .context("signers of plain repositories are added with `docker trust signer add`")?;
-        if targets.delegations.role(&role).is_some() {
-            bail!(
-                "{} signs in `{}` already: `countersign trust signer remove {}` first",
-                self.name,
-                repository.gun(),
-                self.name
-            );
-        }
-        let whose = self.require_registered(&repository, &public).await?;
-        let key = Key::from(&public);
-        let mut next = author::next(&RoleName::Targets, targets.clone(), repository.now());
-        author::delegate(&mut next, &role, &key);
-        let mut pen = Pen::new(Keyring::new(&self.keys)?)?;
-        let update = vec![(RoleName::Targets, pen.targets(&next, root)?)];
-        repository.publish(&update).await?;
-        let whose = whose.map_or_else(String::new, |name| format!(" of {name}"));
-        output::line(format!(
-            "{} may sign tags of {} with the key {}{whose}.",
-            self.name,
-            repository.gun(),
-            pen::shown(&key)
-        ));
-        Ok(())
-    }
-
-    /// Whose the key is, where the caller may see it.
-    async fn require_registered(
-        &self,
-        repository: &Repository,
-        public: &PublicKey,
-    ) -> Result<Option<String>> {
-        let registered = Registered::at(repository.client()).await?;
-        let file = self.key.display();
-        match registered.of_public(public) {
-            Some(known) => match registered::fault(known, repository.name()) {
-                None => Ok(Some(known.principal.clone())),
-                Some(why) => bail!("`{file}` would count for nobody: {why}"),
-            },
-            None if registered.sees_all() => bail!(
-                "`{file}` is not registered, so that nobody knows whose signatures they would be. Register it first:\n  \
-                 countersign key challenge --public {file} --for WHOSE > challenge.json\n  \
-                 countersign key prove --key PRIVATE challenge.json > proof.json          (the owner of the key)\n  \
-                 countersign key register --proof proof.json --name {} --scope '{}' --user YOU",
-                self.name,
-                repository.name()
-            ),
-            None => {
-                output::note(format!(
-                    "note: you may not see whose key `{file}` is; the server refuses it if it is not registered"
-                ));
-                Ok(None)
-            }
-        }
-    }
-}
-
 impl Remove {
     async fn run(self, server: &ServerFlags) -> Result<()> {
-        let role = role(&self.name)?;
+        let role = match &self.stage {
+            None => role(&self.name)?,
+            Some(stage) => stage::role(stage, &self.name)?,
+        };
         let repository = Repository::named(&self.repository, server)?;
         let believed = repository.published().await?;
         let (root, targets) = (repository::root(&believed), repository::targets(&believed)?);
         let gun = repository.gun();
-        let next = without(targets, &role, repository.now());
-        let next = next.with_context(|| format!("`{gun}` has no signer `{}`", self.name))?;
+        let next = match self.stage.is_some() {
+            false => without(targets, &role, repository.now())
+                .map(|next| vec![(RoleName::Targets, next)]),
+            true => {
+                let published = stage::Published::of(&believed, repository.now())?;
+                published.without_signer(&role)?
+            }
+        };
+        let next = next.with_context(|| {
+            let stage = self.stage.iter();
+            let stage: String = stage
+                .map(|stage| format!(" of the stage {stage}"))
+                .collect();
+            format!("`{gun}` has no signer `{}`{stage}", self.name)
+        })?;
         let question = format!(
-            "Nothing that {} signed in {gun} will count any more. Go on?",
+            "Nothing that {} signed in {gun} as {role} will count any more. Go on?",
             self.name
         );
         if !confirm::goes_on(self.yes, &question)? {
@@ -181,9 +115,15 @@ impl Remove {
             return Ok(());
         }
         let mut pen = Pen::new(Keyring::new(&self.keys)?)?;
-        let update = vec![(RoleName::Targets, pen.targets(&next, root)?)];
-        repository.publish(&update).await?;
-        output::line(format!("{} may sign no tags of {gun} any more.", self.name));
+        let update: Result<Update> = next
+            .into_iter()
+            .map(|(file, next)| Ok((file, pen.targets(&next, root)?)))
+            .collect();
+        repository.publish(&update?).await?;
+        output::line(format!(
+            "{} may sign no tags of {gun} as {role} any more.",
+            self.name
+        ));
         Ok(())
     }
 }

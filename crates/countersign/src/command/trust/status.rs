@@ -10,6 +10,7 @@ use crate::context::ServerFlags;
 use crate::output::{self, Format};
 use anyhow::Result;
 use client::Error as ClientError;
+use client::api::policies::PolicySummary;
 use oci::ImageReference;
 use policy::Pattern;
 use shown::{Form, Status as Shown};
@@ -91,8 +92,16 @@ fn is_refusal(error: &anyhow::Error) -> bool {
     error.and_then(ClientError::refused).is_some()
 }
 
-/// The policies that cover the repository, where the caller may see policies.
+/// The names of the policies that cover the repository, where the caller may see policies.
 pub(super) async fn covering(repository: &Repository) -> Result<Option<Vec<String>>> {
+    let covering = covering_policies(repository).await?;
+    Ok(covering.map(|policies| policies.into_iter().map(|policy| policy.name).collect()))
+}
+
+/// The policies that cover the repository, where the caller may see policies.
+pub(super) async fn covering_policies(
+    repository: &Repository,
+) -> Result<Option<Vec<PolicySummary>>> {
     let policies = match repository.client().policies().await {
         Ok(policies) => policies,
         Err(error) if error.refused().is_some() => return Ok(None),
@@ -104,7 +113,7 @@ pub(super) async fn covering(repository: &Repository) -> Result<Option<Vec<Strin
     let covering = policies
         .into_iter()
         .filter(|policy| policy.repositories.iter().any(covers));
-    Ok(Some(covering.map(|policy| policy.name).collect()))
+    Ok(Some(covering.collect()))
 }
 
 impl Shown {
