@@ -1,7 +1,8 @@
 //! Deciding again: what a change or the time may have changed, so that people are told and automatic stages are signed. Pulls do not
 //! wait for it: they ask `store::decisions` themselves.
 
-use crate::{Context, Result, receipts, stages};
+use crate::runner::chain;
+use crate::{Context, Error, Result, receipts, stages};
 use oci::Digest;
 use policy::Decision;
 use serde::Deserialize;
@@ -9,6 +10,8 @@ use store::{System, break_glass, decisions};
 
 /// Manifests that are looked at in one piece.
 const PIECE: u32 = 500;
+/// The most that one run names in the log: where the database itself fails, it may be all of them.
+const NAMED_MAX: usize = 20;
 
 /// Payload of the jobs: which manifest of which repository.
 #[derive(Debug, Deserialize)]
@@ -31,28 +34,57 @@ pub(crate) async fn sign_receipts(context: &Context, subject: &Subject) -> Resul
 
 /// Decides everything in stock again. What cannot be judged keeps nothing else waiting, and is tried again with the job.
 pub(crate) async fn decide_all(context: &Context) -> Result<()> {
-    let (mut after, mut outcome) = (None, Ok(()));
+    let (mut after, mut failures) = (None, Failures::default());
     loop {
         let stock = decisions::stock(&context.store, after.as_ref(), PIECE).await?;
-        for subject in &stock {
-            let refreshed = refresh(context, subject.repository_id, &subject.digest).await;
-            outcome = outcome.and(refreshed.map(drop));
-        }
+        failures.refresh(context, &stock).await;
         match stock.into_iter().next_back() {
             Some(last) => after = Some(last),
-            None => return outcome,
+            None => return failures.outcome(),
         }
     }
 }
 
 /// Decides what time alone may have changed.
 pub(crate) async fn decide_due(context: &Context) -> Result<()> {
-    let mut outcome = Ok(());
-    for due in decisions::due(&context.store, context.now(), PIECE).await? {
-        let refreshed = refresh(context, due.repository_id, &due.digest).await;
-        outcome = outcome.and(refreshed.map(drop));
+    let mut failures = Failures::default();
+    let due = decisions::due(&context.store, context.now(), PIECE).await?;
+    failures.refresh(context, &due).await;
+    failures.outcome()
+}
+
+/// What could not be judged on the way.
+#[derive(Default)]
+struct Failures {
+    count: usize,
+    first: Option<(String, Error)>,
+}
+
+impl Failures {
+    /// Decides one after the other, and names those in the log that cannot be.
+    async fn refresh(&mut self, context: &Context, subjects: &[decisions::Subject]) {
+        for subject in subjects {
+            let refreshed = refresh(context, subject.repository_id, &subject.digest).await;
+            let Err(error) = refreshed else { continue };
+            let image = format!("{}@{}", subject.repository, subject.digest);
+            self.count = self.count.saturating_add(1);
+            if self.count <= NAMED_MAX {
+                tracing::error!(image, error = chain(&error), "an image cannot be judged");
+            }
+            self.first.get_or_insert((image, error));
+        }
     }
-    outcome
+
+    fn outcome(self) -> Result<()> {
+        let Some((first, source)) = self.first else {
+            return Ok(());
+        };
+        Err(Error::Undecided {
+            count: self.count,
+            first,
+            source: Box::new(source),
+        })
+    }
 }
 
 /// Tells which break-glasses ended, and decides again what they opened.

@@ -89,6 +89,16 @@ pub enum Error {
     /// The registry failed.
     #[error(transparent)]
     Registry(#[from] registry::Error),
+    /// Some images could not be judged; the others were.
+    #[error("{count} images could not be judged, the first of them {first}")]
+    Undecided {
+        /// How many.
+        count: usize,
+        /// The first, as `repository@digest`.
+        first: String,
+        /// What was wrong with it.
+        source: Box<Error>,
+    },
     /// A job's payload is not of its form: another version of the program wrote it.
     #[error("the payload of job `{kind}` cannot be read: {why}")]
     Payload {

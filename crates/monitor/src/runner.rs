@@ -144,7 +144,7 @@ async fn run_claimed(context: &Context, claimed: &Claimed) -> Result<()> {
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

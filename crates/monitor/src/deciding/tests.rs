@@ -110,6 +110,15 @@ async fn an_image_that_cannot_be_judged_keeps_no_other_waiting() {
     let edit = "UPDATE manifests SET shape = 'nonsense' WHERE digest = ?1";
     let edited = database(&folder).execute(edit, [first.as_str()]);
     assert_eq!(edited.unwrap(), 1);
-    decide_all(&context).await.unwrap_err();
+    let failed = decide_all(&context).await.unwrap_err();
+    let Error::Undecided {
+        count,
+        first: told_first,
+        ..
+    } = &failed
+    else {
+        panic!("{failed:?}");
+    };
+    assert_eq!((*count, told_first), (1, &format!("{REPOSITORY}@{first}")));
     assert_eq!(told(&context).await, ["decision.changed not-ready"]);
 }
