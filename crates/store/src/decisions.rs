@@ -10,6 +10,7 @@ mod kept;
 mod record;
 mod referring;
 mod schedule;
+mod under;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,8 @@ use self::gather::Gathered;
 pub(crate) use self::record::lock;
 pub use self::referring::{Referring, referring};
 pub use self::schedule::{GateStage, Subject, due, record_stage, refresh, stage_records, stock};
-pub use self::verify::verify;
+pub use self::under::{KeptAnswer, KeptAnswers, kept_under};
+pub use self::verify::{verify, verify_attested};
 use crate::accounts::directory_in;
 use crate::db::Tx;
 use crate::error::{Error, Result};

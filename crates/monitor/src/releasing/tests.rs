@@ -346,6 +346,25 @@ async fn another_name_that_cannot_be_written_to_keeps_nothing_back() {
 }
 
 #[tokio::test]
+async fn a_tag_that_comes_has_no_other_decided_again() {
+    let world = World::new().await;
+    world.apply(POLICY).await;
+    world.init().await;
+    world.push("1", b"no layer at all").await;
+    world.push("2", b"nor this one").await;
+    assert_eq!(world.released().await.1, ["1", "2"]);
+    // Whoever asks about one of them alone finds no answer that can be read, and writes another.
+    let database = database(&world.folder);
+    let blotted = database.execute("UPDATE decisions SET decision = ''", []);
+    assert_eq!(blotted.unwrap(), 2);
+    world.push("3", b"and not this").await;
+    assert_eq!(world.released().await.1, ["1", "2", "3"]);
+    let still = "SELECT COUNT(*) FROM decisions WHERE decision = ''";
+    let still: i64 = database.query_row(still, [], |row| row.get(0)).unwrap();
+    assert_eq!(still, 2);
+}
+
+#[tokio::test]
 async fn without_a_gate_that_enforces_nothing_is_released() {
     let world = World::new().await;
     world

@@ -1,12 +1,13 @@
 //! What is released: a tag stands in `targets/releases`, and docker pulls it with content trust, exactly while every gate that a policy
 //! names for that lets its image pass. The gates are asked as they are for a pull, and the file is written only where the answer is
-//! another one. Deliberately no part for whoever publishes: nobody but this writes the file.
+//! another one. Most answers are kept, and read for many tags at once: only what changed is decided. Deliberately no part for whoever
+//! publishes: nobody but this writes the file.
 
 use std::collections::BTreeMap;
 
 use oci::{Digest, RepositoryName};
 use policy::Outcome as Answer;
-use store::decisions::{self, GateName};
+use store::decisions::{self, GateName, KeptAnswer};
 use store::tuf::{self, Files, Outcome};
 use store::{Standing, Store, System, Writer};
 use trust::tuf::managed::{self, RELEASED_MAX};
@@ -132,6 +133,10 @@ impl Gates<'_> {
         let (mut allowed, mut after) = (BTreeMap::new(), String::new());
         while !self.names.is_empty() {
             let tagged = tuf::tagged(self.store, self.repository, &after, PAGE).await?;
+            let Some(last) = tagged.last().map(|last| last.tag.clone()) else {
+                break;
+            };
+            self.recall(&after, &last).await?;
             for one in &tagged {
                 if let Some(sha256) = one.sha256
                     && self.let_pass(&one.digest).await?
@@ -139,12 +144,38 @@ impl Gates<'_> {
                     allowed.insert(one.tag.clone(), author::image(sha256, one.length));
                 }
             }
-            match tagged.into_iter().next_back() {
-                Some(last) => after = last.tag,
-                None => break,
-            }
+            after = last;
         }
         Ok(allowed)
+    }
+
+    /// Takes the answers that are kept and hold about a page of tags, where there is one of every gate.
+    async fn recall(&mut self, after: &str, last: &str) -> Result<()> {
+        let (store, repository) = (self.store, self.repository);
+        let kept = decisions::kept_under(store, repository, (after, last), self.now).await?;
+        for (digest, kept) in kept {
+            let answers = self.names.iter().map(|gate| kept.get(gate).copied());
+            if let Some(answers) = answers.collect::<Option<Vec<KeptAnswer>>>() {
+                let answers = answers.iter();
+                self.hear(digest, answers.map(|one| (one.outcome, one.holds_until)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what all gates said about an image; answers whether it passes.
+    fn hear(
+        &mut self,
+        digest: Digest,
+        answers: impl Iterator<Item = (Answer, Option<i64>)>,
+    ) -> bool {
+        let mut pass = true;
+        for (outcome, holds_until) in answers {
+            pass &= outcome == Answer::Allow;
+            self.holds_until = earlier(self.holds_until, holds_until);
+        }
+        self.said.insert(digest, pass);
+        pass
     }
 
     async fn let_pass(&mut self, digest: &Digest) -> Result<bool> {
@@ -162,16 +193,14 @@ impl Gates<'_> {
             }) => return Ok(false),
             // Nobody can say that it may pass, and the others are to be withdrawn in time all the same.
             Err(error @ store::Error::Corrupt { .. }) => {
-                tracing::error!(%digest, %error, "an image cannot be judged, and is not released");
+                tracing::error!(%repository, %digest, %error, "an image cannot be judged, and is not released");
                 return Ok(false);
             }
             Err(error) => return Err(error.into()),
         };
-        let until = decided.iter().map(|decision| decision.holds_until);
-        self.holds_until = until.fold(self.holds_until, earlier);
-        let pass = decided.iter().all(|one| one.outcome == Answer::Allow);
-        self.said.insert(digest.clone(), pass);
-        Ok(pass)
+        let decided = decided.iter();
+        let answers = decided.map(|one| (one.outcome, one.holds_until));
+        Ok(self.hear(digest.clone(), answers))
     }
 }
 

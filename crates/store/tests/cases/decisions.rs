@@ -54,6 +54,45 @@ async fn count(world: &World, image: &Image, kind: &str) -> usize {
 }
 
 #[tokio::test]
+async fn answers_about_a_run_of_tags_are_told_together_while_they_hold() {
+    let (world, image) = matched(SHOP).await;
+    let other = Image::new("other");
+    let pushed = &world.fixture;
+    pushed.push("shop/web", &["2", "3"], &other).await;
+    let gate = GateName::new("shop", "production");
+    let mut decided = Vec::new();
+    for image in [&image, &other] {
+        decided.push(world.decide(image, "production", NOW).await);
+    }
+    let repository = name("shop/web");
+    let kept = async |after: &str, last: &str, now: i64| {
+        decisions::kept_under(world.store(), &repository, (after, last), now)
+            .await
+            .unwrap()
+    };
+    let both = kept("", "3", NOW).await;
+    assert_eq!(both.len(), 2);
+    for decision in &decided {
+        let told = both[&decision.digest][&gate];
+        assert_eq!(told.outcome, decision.outcome);
+        assert_eq!(told.holds_until, decision.holds_until);
+    }
+    let under = async |after: &str, last: &str| {
+        let kept = kept(after, last, NOW).await;
+        kept.into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(under("", "1").await, [image.digest.clone()]);
+    assert_eq!(under("1", "2").await, [other.digest.clone()]);
+    assert!(under("3", "9").await.is_empty());
+    let ends = format!("UPDATE decisions SET holds_until = {}", NOW + 5);
+    assert_eq!(world.fixture.edit(&ends).await, 2);
+    assert_eq!(kept("", "3", NOW + 4).await.len(), 2);
+    assert!(kept("", "3", NOW + 5).await.is_empty(), "they have ended");
+    world.apply(&format!("{SHOP}# once more\n")).await;
+    assert!(kept("", "3", NOW).await.is_empty(), "a fact has changed");
+}
+
+#[tokio::test]
 async fn an_answer_is_kept_until_a_fact_changes() {
     let (world, image) = matched(SHOP).await;
     let first = world.decide(&image, "production", NOW + 1).await;
