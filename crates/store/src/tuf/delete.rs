@@ -57,9 +57,12 @@ pub async fn delete(
             .await?;
         let withdrawn = vouches::withdraw_all(tx, &row, now).await?;
         changes::write(tx, gun, &ChangeKind::Deletion, now).await?;
-        let detail = json!({
-            "gun": gun.as_str(), "repository": repository, "files": deleted.rows_affected(), "withdrawn": withdrawn,
+        let mut detail = json!({
+            "gun": gun.as_str(), "repository": repository, "files": deleted.rows_affected(), "withdrawn": withdrawn.count,
         });
+        if let Some(detail) = detail.as_object_mut() {
+            withdrawn.tell(detail);
+        }
         audit::record(tx, &actor, "trust.delete", gun.as_str(), detail, now).await?;
         Ok(true)
     })

@@ -11,7 +11,7 @@ use trust::tuf::publish::{self, Accepted, File};
 use trust::tuf::{Gun, RoleName, Root, Signed, Snapshot, Targets};
 
 use super::changes::{self, ChangeKind};
-use super::vouches::Spoken;
+use super::vouches::{NO_ROOM, Spoken, Withdrawn, no_room};
 use super::{KeyRole, State, ending, keys, releases};
 use crate::db::{Tx, write_tx};
 use crate::error::{Error, Result};
@@ -63,6 +63,7 @@ pub async fn publish(
             let role = name.parse().map_err(Error::corrupt("trust_files.role"))?;
             Ok(Outcome::Known(role))
         }
+        Err(Error::Conflict { kind: NO_ROOM, .. }) => Ok(Outcome::Full(no_room())),
         // The revision was edited by hand; the state says more.
         Err(error) if error.is_unique_violation() => Ok(Outcome::Moved),
         stored => stored,
@@ -84,8 +85,28 @@ struct Update<'a> {
     /// When to look for the first of the files that is about to end.
     first_look: Option<i64>,
     signed_by: Map<String, Value>,
-    /// For the account: what is released, and what no more, where the server wrote its list.
-    released: Option<(Value, Value)>,
+    /// Where the server wrote its list.
+    released: Option<Turned>,
+}
+
+/// For the account: what is released, and what no more. The list itself is kept, so that no row has to say all of it.
+struct Turned {
+    released: usize,
+    ended: usize,
+    /// The first tags that are released, each with its SHA-256.
+    released_first: Map<String, Value>,
+    /// The first that are no more.
+    ended_first: Vec<String>,
+}
+
+impl Turned {
+    fn tell(&self, detail: &mut Map<String, Value>) {
+        let (released, ended) = (self.released_first.clone(), self.ended_first.clone());
+        detail.insert("released".to_owned(), released.into());
+        detail.insert("released_count".to_owned(), self.released.into());
+        detail.insert("ended".to_owned(), ended.into());
+        detail.insert("ended_count".to_owned(), self.ended.into());
+    }
 }
 
 impl<'a> Update<'a> {
@@ -116,7 +137,7 @@ impl<'a> Update<'a> {
             first_look: ending::first_look(files, now)?,
             spoken,
             signed_by,
-            released: releases.map(|file| released(state, file)).transpose()?,
+            released: releases.map(|file| turned(state, file)).transpose()?,
         })
     }
 
@@ -163,7 +184,7 @@ impl<'a> Update<'a> {
             Actor::System(_) => "trust.renew",
             Actor::Principal(_) | Actor::Anonymous => "trust.publish",
         };
-        let detail = self.detail(withdrawn);
+        let detail = self.detail(&withdrawn);
         audit::record(tx, actor, act, self.gun.as_str(), detail, now).await?;
         Ok(Outcome::Stored)
     }
@@ -232,7 +253,7 @@ impl<'a> Update<'a> {
         Ok(())
     }
 
-    fn detail(&self, withdrawn: usize) -> Value {
+    fn detail(&self, withdrawn: &Withdrawn) -> Value {
         let files: Vec<Value> = self
             .files
             .iter()
@@ -252,29 +273,28 @@ impl<'a> Update<'a> {
         if self.state.covered_by().is_some() {
             detail.insert("vouches".to_owned(), self.spoken.detail());
         }
-        if withdrawn > 0 {
-            detail.insert("withdrawn".to_owned(), withdrawn.into());
-        }
-        if let Some((released, ended)) = &self.released {
-            detail.insert("released".to_owned(), released.clone());
-            detail.insert("ended".to_owned(), ended.clone());
+        withdrawn.tell(&mut detail);
+        if let Some(turned) = &self.released {
+            turned.tell(&mut detail);
         }
         Value::Object(detail)
     }
 }
 
 /// What the server's new list says that the one before did not, and the reverse.
-fn released(state: &State, releases: &File) -> Result<(Value, Value)> {
+fn turned(state: &State, releases: &File) -> Result<Turned> {
     let before = state.current.file(&releases.role);
     let before = before.map(|bytes| read::<Targets>(&releases.role, bytes));
     let after: Targets = content(releases)?;
     let entries = Entries::between(before.transpose()?.as_ref(), Some(&after));
-    let released = entries.vouched();
-    let released: Map<String, Value> = released
-        .map(|(tag, file)| (tag.to_owned(), json!(file.sha256_hex())))
-        .collect();
-    let ended = entries.gone.into_iter().collect();
-    Ok((Value::Object(released), ended))
+    let first = entries.vouched().take(NAMED_MAX);
+    let first = first.map(|(tag, file)| (tag.to_owned(), json!(file.sha256_hex())));
+    Ok(Turned {
+        released: entries.vouched().count(),
+        ended: entries.gone.len(),
+        released_first: first.collect(),
+        ended_first: entries.gone.into_iter().take(NAMED_MAX).collect(),
+    })
 }
 
 /// The keys that signed each file that came, by role; the server's own files have none here.
@@ -344,3 +364,5 @@ fn read<T: trust::tuf::Content + Clone>(role: &RoleName, bytes: &[u8]) -> Result
 
 /// What the store's own error for such a file is called on its way out of the transaction.
 const KNOWN: &str = "trust message";
+/// The most tags that a row of the account names of those that are released, and of those that are no more.
+const NAMED_MAX: usize = 1_000;

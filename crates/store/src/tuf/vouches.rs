@@ -2,28 +2,33 @@
 //! with the one that takes the entry, its delegation or its key away. The file that was signed stays among the files; the evidence says
 //! where in it, and ends when the file does. Deliberately no judgement: whether it counts is the gate's affair.
 
+mod standing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{Digest, RepositoryName};
 use policy::{PrincipalId, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sqlx::AnyConnection;
-use sqlx::any::AnyRow;
 use trust::KeyId;
 use trust::tuf::managed::{self, Delegated, FORMAT, Vouch};
 use trust::tuf::publish::{Accepted, Current, Uploaded};
 use trust::tuf::{Gun, RoleName, Targets};
 
-use super::{Row, State};
+use self::standing::{Vouched, of_all, of_role, withdraw};
+pub(super) use self::standing::{Withdrawn, are_there, withdraw_all};
+use super::State;
 use crate::batch::{self, markers};
-use crate::db::{RowExt, Tx};
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::evidence::{self, NewEvidence};
 use crate::facts;
 
 /// An end that is nearer than this is shown to people, and told: whatever moves it on is a new fact.
 const NEAR_MILLISECONDS: i64 = 90 * 24 * 60 * 60 * 1_000;
+/// The most that stands in one trust repository, with all keys that signed each entry: one update may take all of it away, while everybody
+/// else waits to write.
+const STANDING_MAX: usize = 100_000;
 
 /// Where a signature stands: what is kept as the raw bytes of such evidence.
 #[derive(Debug, Serialize, Deserialize)]
@@ -154,20 +159,24 @@ impl Spoken {
         Ok(None)
     }
 
-    /// Withdraws what does not stand any more, moves the ends of what does, then keeps what is new. Answers how many pieces were withdrawn.
+    /// Withdraws what does not stand any more, moves the ends of what does, then keeps what is new. Answers what was withdrawn.
+    ///
+    /// # Errors
+    /// An [`Error::Conflict`] of the kind [`NO_ROOM`] where more would stand than there is room for: one that adds nothing always has room.
     pub(super) async fn write(
         &self,
         tx: &mut Tx,
         state: &State,
         by: Option<PrincipalId>,
         now: i64,
-    ) -> Result<usize> {
-        let mut withdrawn = 0;
+    ) -> Result<Withdrawn> {
+        let mut withdrawn = Withdrawn::default();
         if let Some(delegations) = &self.delegations {
             let (standing, ended) = self.divided(tx, state, delegations).await?;
+            self.check_room(tx, state, ended.len()).await?;
             let gone: Vec<i64> = ended.iter().map(|vouched| vouched.evidence).collect();
             withdraw(tx, state.repository_id, &gone, now).await?;
-            withdrawn = ended.len();
+            withdrawn = Withdrawn::of(&ended);
             self.move_ends(tx, state.repository_id, &standing, now)
                 .await?;
         }
@@ -175,6 +184,24 @@ impl Spoken {
             keep(tx, state, said, by, now).await?;
         }
         Ok(withdrawn)
+    }
+
+    async fn check_room(&self, tx: &mut Tx, state: &State, ended: usize) -> Result<()> {
+        let new = self.said.as_ref().map_or(0, Vec::len);
+        if new <= ended {
+            return Ok(());
+        }
+        let before = standing::count(tx, state.id).await?;
+        let after = before.saturating_sub(ended).saturating_add(new);
+        match after > STANDING_MAX {
+            false => Ok(()),
+            // As an error, so that nothing of the update stays.
+            true => Err(Error::Conflict {
+                kind: NO_ROOM,
+                name: state.repository.to_string(),
+                why: "holds as many signatures as it may",
+            }),
+        }
     }
 
     /// What was vouched for and still is, and what is not any more: the entry is gone or another one, or its role may not list it, or
@@ -255,48 +282,6 @@ impl Spoken {
         let sha256 = file.and_then(|file| file.sha256_hex());
         sha256.is_some_and(|sha256| sha256 == vouched.image.hex())
     }
-}
-
-/// Something that stands.
-struct Vouched {
-    evidence: i64,
-    role: RoleName,
-    tag: String,
-    image: Digest,
-    key: KeyId,
-    /// Milliseconds since the epoch.
-    expires: i64,
-}
-
-const VOUCHED: &str = "SELECT v.evidence_id, v.role, v.tag, v.expires_at, e.subject, e.key_id FROM trust_vouches v \
-     JOIN evidence e ON e.id = v.evidence_id WHERE v.trust_id = $1";
-
-async fn of_all(tx: &mut Tx, trust_id: i64) -> Result<Vec<Vouched>> {
-    let rows = sqlx::query(VOUCHED)
-        .bind(trust_id)
-        .fetch_all(tx.conn())
-        .await?;
-    rows.iter().map(vouched).collect()
-}
-
-async fn of_role(tx: &mut Tx, trust_id: i64, role: &RoleName) -> Result<Vec<Vouched>> {
-    let rows = batch::query(format!("{VOUCHED} AND v.role = $2"))
-        .bind(trust_id)
-        .bind(role.to_string())
-        .fetch_all(tx.conn())
-        .await?;
-    rows.iter().map(vouched).collect()
-}
-
-fn vouched(row: &AnyRow) -> Result<Vouched> {
-    Ok(Vouched {
-        evidence: row.int("evidence_id")?,
-        role: row.parsed("role")?,
-        tag: row.text("tag")?,
-        image: row.digest("subject")?,
-        key: row.parsed("key_id")?,
-        expires: row.int("expires_at")?,
-    })
 }
 
 /// By the bare key: in a certificate it has another id.
@@ -383,38 +368,12 @@ pub(super) fn digest(sha256: &[u8; 32]) -> Result<Digest> {
     Digest::parse(&text).map_err(Error::corrupt("trust_files.sha256"))
 }
 
-/// Whether anything is vouched for in a trust repository.
-pub(super) async fn are_there(conn: &mut AnyConnection, trust_id: i64) -> Result<bool> {
-    let row = sqlx::query("SELECT role FROM trust_vouches WHERE trust_id = $1 LIMIT 1")
-        .bind(trust_id)
-        .fetch_optional(conn)
-        .await?;
-    Ok(row.is_some())
-}
-
-/// Withdraws all that was vouched for in a trust repository; answers how many pieces.
-pub(super) async fn withdraw_all(tx: &mut Tx, trust: &Row, now: i64) -> Result<usize> {
-    let rows = sqlx::query("SELECT evidence_id FROM trust_vouches WHERE trust_id = $1")
-        .bind(trust.id)
-        .fetch_all(tx.conn())
-        .await?;
-    let all = rows.iter().map(|row| row.int("evidence_id"));
-    let all: Vec<i64> = all.collect::<Result<_>>()?;
-    withdraw(tx, trust.repository_id, &all, now).await?;
-    Ok(all.len())
-}
-
-async fn withdraw(tx: &mut Tx, repository_id: i64, evidence: &[i64], now: i64) -> Result<()> {
-    for evidence in evidence.chunks(batch::LIST_MAX) {
-        let text = format!(
-            "DELETE FROM trust_vouches WHERE evidence_id IN ({})",
-            markers(1, evidence.len())
-        );
-        let mut query = batch::query(text);
-        for id in evidence {
-            query = query.bind(*id);
-        }
-        query.execute(tx.conn()).await?;
-    }
-    evidence::withdraw_these(tx, repository_id, evidence, now).await
+/// What the store's own error for too much is called on its way out of the transaction.
+pub(super) const NO_ROOM: &str = "room for signatures";
+/// What publishers are told of it.
+pub(super) fn no_room() -> String {
+    format!(
+        "limit exceeded: at most {STANDING_MAX} signatures stand in a trust repository, one for each tag, image and key: take tags out of \
+         delegations first, as with `docker trust revoke`"
+    )
 }

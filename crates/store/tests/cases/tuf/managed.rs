@@ -3,6 +3,7 @@
 
 mod files;
 mod releases;
+mod standing;
 
 use policy::verb::{Attach, DeleteEvidence, ManageKeys};
 use policy::{Code, Decision, Outcome as Answer, PrincipalId};

@@ -96,6 +96,7 @@ async fn the_list_of_releases_is_stored_with_an_account_of_it() {
         serde_json::json!({"1": hex, "2": hex})
     );
     assert_eq!(rows[1].detail["ended"], serde_json::json!(["1"]));
+    assert_eq!(rows[1].detail["ended_count"], 1);
     assert_eq!(rows[1].actor, format!("system:{RELEASE_TAGS}"));
     // Both versions are in the account, so that a third one made up by hand is named.
     audit::seal(shop.store(), shop.now).await.unwrap();
