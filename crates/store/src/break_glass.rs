@@ -13,6 +13,7 @@ use policy::{PrincipalId, facts};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+pub(crate) use self::acting::end_without_gate;
 pub use self::acting::{Asked, ask, confirm, end_due, withdraw};
 use crate::Store;
 use crate::db::RowExt;

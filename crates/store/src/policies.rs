@@ -13,7 +13,7 @@ use crate::accounts::{check_name, directory_in};
 use crate::db::{RowExt, Tx, revision, write_tx};
 use crate::decisions::DECIDE_ALL;
 use crate::error::{Error, Result};
-use crate::{Store, audit, jobs, permit, snapshot, tuf};
+use crate::{Store, audit, break_glass, jobs, permit, snapshot, tuf};
 
 /// The counter that every change of a policy raises.
 pub(crate) const REVISION: &str = "policies";
@@ -117,6 +117,7 @@ pub async fn apply(
         supersede(tx, name).await?;
         insert(tx, permit, &policy, revision, document, now).await?;
         forget_decisions(tx, &policy).await?;
+        break_glass::end_without_gate(store, tx, permit, (name, Some(&policy)), now).await?;
         jobs::enqueue(tx, DECIDE_ALL, "all", json!({}), now).await?;
         tuf::ask_all(tx, now).await?;
         let detail = json!({"name": name, "revision": revision, "digest": policy.digest});
@@ -130,7 +131,7 @@ pub async fn apply(
     })
 }
 
-/// Takes a policy out of force. Its revisions stay.
+/// Takes a policy out of force, and ends what broke its gates open. Its revisions stay.
 pub async fn remove(
     store: &Store,
     permit: &Permit<ManagePolicy>,
@@ -147,6 +148,7 @@ pub async fn remove(
             .bind(name)
             .execute(tx.conn())
             .await?;
+        break_glass::end_without_gate(store, tx, permit, (name, None), now).await?;
         jobs::enqueue(tx, DECIDE_ALL, "all", json!({}), now).await?;
         tuf::ask_all(tx, now).await?;
         audit::record(

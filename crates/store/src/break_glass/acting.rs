@@ -2,7 +2,7 @@
 
 use oci::{Digest, RepositoryName, Shape};
 use policy::break_glass::{LASTS_MILLISECONDS_MAX, Refused, WAITS_MILLISECONDS};
-use policy::{Permit, PrincipalId, break_glass, verb};
+use policy::{Permit, Policy, PrincipalId, break_glass, verb};
 
 use super::telling::{self, Told};
 use super::{Ended, How, Record, State, get_in, record, select};
@@ -189,6 +189,50 @@ pub async fn withdraw(
         end(tx, &open, ended, &told).await?;
         get_in(tx.conn(), id).await
     })
+}
+
+/// Ends those of a policy whose gate is gone, for whoever takes it away: another gate that is given the same names later is another decision
+/// of somebody, and was broken open by nobody.
+pub(crate) async fn end_without_gate(
+    store: &Store,
+    tx: &mut Tx,
+    permit: &Permit<verb::ManagePolicy>,
+    (policy, in_force): (&str, Option<&Policy>),
+    now: i64,
+) -> Result<()> {
+    let rows = sqlx::query(concat!(
+        select!(),
+        "WHERE b.policy = $1 AND b.ended_at IS NULL AND b.until_at > $2 ORDER BY b.id"
+    ))
+    .bind(policy)
+    .bind(now)
+    .fetch_all(tx.conn())
+    .await?;
+    let open = rows.iter().map(record).collect::<Result<Vec<_>>>()?;
+    let has_gate = |open: &Record| {
+        in_force.is_some_and(|policy| {
+            policy.covers(&open.repository) && policy.gates.contains_key(&open.gate)
+        })
+    };
+    let orphans: Vec<Record> = open.into_iter().filter(|open| !has_gate(open)).collect();
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    let (_, directory) = directory_in(store, tx.conn()).await?;
+    for orphan in &orphans {
+        let ended = Ended {
+            how: How::Withdrawn,
+            at: now,
+            by: permit.who().principal(),
+        };
+        let told = Told {
+            actor: permit.actor(),
+            directory: &directory,
+            now,
+        };
+        end(tx, orphan, ended, &told).await?;
+    }
+    Ok(())
 }
 
 /// The job that writes down what ended by itself.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use policy::Outcome;
 use policy::verb::BreakGlass;
-use store::break_glass::{self, Asked};
+use policy::{Outcome, PrincipalId};
+use store::break_glass::{self, Asked, How};
 use store::catalogue::{Deleter, delete_manifest};
 use store::{Error, decisions, policies};
 
@@ -261,10 +261,11 @@ async fn a_gate_or_an_image_that_went_meanwhile_is_not_opened() {
         .await;
     let refused = shop.confirm(shop.omar, asked.id, NOW).await;
     assert!(
-        matches!(refused, Err(Error::NotFound { kind: "gate", .. })),
+        matches!(refused, Err(Error::Conflict { why, .. }) if why.contains("has ended")),
         "{refused:?}"
     );
     shop.world.apply(SHOP).await;
+    let asked = shop.ask(shop.anna, NOW).await.unwrap();
     let delete = permit(ADMIN, "shop/web");
     delete_manifest(store, &Deleter::Image(&delete), &shop.image.digest, NOW)
         .await
@@ -293,4 +294,28 @@ async fn a_gate_or_an_image_that_went_meanwhile_is_not_opened() {
     let gate = decisions::GateName::new("shop", "production");
     let gone = decisions::decide(store, &name("shop/web"), &shop.image.digest, &gate, NOW).await;
     assert!(matches!(gone, Err(Error::NotFound { .. })), "{gone:?}");
+    let ended = break_glass::get(store, asked.id).await.unwrap();
+    let ended = ended.ended.unwrap();
+    assert_eq!(
+        (ended.how, ended.by),
+        (How::Withdrawn, Some(PrincipalId(ADMIN)))
+    );
+    // What is applied under the same names is another gate, which nobody broke open.
+    shop.world.apply(SHOP).await;
+    assert_ne!(shop.decide(NOW).await.outcome, Outcome::Allow);
+}
+
+#[tokio::test]
+async fn a_new_version_of_a_policy_keeps_open_what_it_has_a_gate_for() {
+    let shop = Shop::new().await;
+    let open = shop.open(NOW).await;
+    shop.world.apply(&format!("{SHOP}# once more\n")).await;
+    assert_eq!(shop.decide(NOW).await.outcome, Outcome::Allow);
+    let elsewhere = SHOP.replace("shop/", "other/");
+    shop.world.apply(&elsewhere).await;
+    let store = shop.world.store();
+    let ended = break_glass::get(store, open.id).await.unwrap().ended;
+    assert_eq!(ended.map(|ended| ended.how), Some(How::Withdrawn));
+    shop.world.apply(SHOP).await;
+    assert_ne!(shop.decide(NOW).await.outcome, Outcome::Allow);
 }
