@@ -64,7 +64,7 @@ pub(crate) async fn home(session: Session) -> Response {
         let opened = view::break_glasses(session.asker(), false, None, OPENED_MAX).await?;
         Ok(pages::repositories(
             session.name(),
-            &opened,
+            &opened.items,
             &page.items,
             more.as_deref(),
         ))

@@ -23,9 +23,12 @@ pub(crate) async fn list(call: Call) -> Answer<Page<BreakGlass>> {
     asker.principal()?;
     let paging = call.paging(LIMIT_DEFAULT, LIMIT_MAX)?;
     let before = Some(paging.after_number()?).filter(|_| paging.after.is_some());
-    let items = view::break_glasses(asker, call.flag("all")?, before, paging.limit).await?;
-    let next = paging.next(&items, |last| last.id.to_string());
-    Ok(Json(Page { items, next }))
+    let seen = view::break_glasses(asker, call.flag("all")?, before, paging.limit).await?;
+    let next = paging.next(&seen.items, |last| last.id.to_string());
+    Ok(Json(Page {
+        next: next.or(seen.looked_to.map(|id| id.to_string())),
+        items: seen.items,
+    }))
 }
 
 /// `GET /break-glass/{id}`

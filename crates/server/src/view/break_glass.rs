@@ -6,6 +6,9 @@ use client::api::break_glass::{BreakGlass, BreakGlassState};
 use store::break_glass::{self, LIST_MAX, Record, State};
 use store::catalogue::StoredManifest;
 
+/// How many rows one request looks at.
+const LOOKED_AT_MAX: usize = 5_000;
+
 /// One of them, as of when the caller asks.
 pub(crate) fn break_glass(asker: &Asker, record: Record) -> BreakGlass {
     let now = asker.now();
@@ -37,15 +40,24 @@ pub(crate) fn break_glass(asker: &Asker, record: Record) -> BreakGlass {
     }
 }
 
-/// Some of them, the newest first, before a number: those that are open, or all.
+/// Some of them, and how far was looked for them.
+pub(crate) struct Seen {
+    /// The newest first.
+    pub(crate) items: Vec<BreakGlass>,
+    /// The number before which to look on, where so many were looked at that it is another request's turn; `items` may be few then.
+    pub(crate) looked_to: Option<i64>,
+}
+
+/// Some of them, the newest first, before a number: those that are open, or all. So that nobody who may see few of them has all of them
+/// read at once, no more than [`LOOKED_AT_MAX`] are looked at.
 pub(crate) async fn break_glasses(
     asker: &Asker,
     all: bool,
     mut before: Option<i64>,
     limit: u32,
-) -> ApiResult<Vec<BreakGlass>> {
+) -> ApiResult<Seen> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut seen = Vec::new();
+    let (mut items, mut looked_at) = (Vec::new(), 0_usize);
     loop {
         let records = match all {
             true => break_glass::list(asker.store(), before, LIST_MAX).await?,
@@ -53,13 +65,18 @@ pub(crate) async fn break_glasses(
         };
         let is_last = u32::try_from(records.len()).is_ok_and(|length| length < LIST_MAX);
         before = records.last().map(|last| last.id);
+        looked_at = looked_at.saturating_add(records.len());
         let visible = records
             .into_iter()
             .filter(|record| asker.inspects(&record.repository));
-        seen.extend(visible.map(|record| break_glass(asker, record)));
-        if is_last || seen.len() >= limit {
-            seen.truncate(limit);
-            return Ok(seen);
+        items.extend(visible.map(|record| break_glass(asker, record)));
+        let is_full = items.len() >= limit;
+        if is_last || is_full || looked_at >= LOOKED_AT_MAX {
+            items.truncate(limit);
+            return Ok(Seen {
+                items,
+                looked_to: before.filter(|_| !is_last && !is_full),
+            });
         }
     }
 }

@@ -520,3 +520,32 @@ async fn it_opens_no_repository_that_no_policy_covers() {
     let body = request("copy/web:1", "production", 3_600, "why");
     ask(&world, "omar", &body).await.expect(404);
 }
+
+#[tokio::test]
+async fn who_may_see_few_has_a_bounded_number_looked_at_and_is_told_where_to_go_on() {
+    let world = shop(AppOptions::default()).await;
+    let id = asked(&world).await;
+    world.image("other/app", "1", b"of others").await;
+    // Newer ones, of a repository that `host` may not look into, all over.
+    world.edit(
+        "INSERT INTO break_glass (repository_id, digest, policy, gate, lasts_milliseconds, reason, asked_by, asked_at, until_at, ended_at, ended_how) \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 11000) \
+         SELECT r.id, 'sha256:' || printf('%064d', n.i), 'shop', 'production', 1000, 'why', 1, 0, 1, 1, 'lapsed' FROM n, repositories r \
+         WHERE r.name = 'other/app'",
+    );
+    let (mut after, mut pages, mut found) = (String::new(), 0, Vec::new());
+    loop {
+        let path = format!("/api/v1/break-glass?all=true{after}");
+        let answer = world.ask_as("host", "GET", &path).empty().await;
+        let answer = answer.expect(200).json();
+        pages += 1;
+        let items = answer["items"].as_array().unwrap();
+        found.extend(items.iter().map(|item| item["id"].as_i64().unwrap()));
+        match answer["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(found, [id]);
+    assert_eq!(pages, 3);
+}
