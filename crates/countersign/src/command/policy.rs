@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::output::{self, Format, Tone, toned};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
+use client::Client;
 use client::api::policies::{LintSeverity, PolicyReport, PolicySummary, PutPolicy};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub(crate) enum Policy {
         #[arg(short, long, value_enum, default_value_t)]
         output: Format,
     },
-    /// Take a policy out of force.
+    /// Take a policy out of force, and say what stays behind.
     Remove {
         /// Its name.
         name: String,
@@ -93,12 +94,27 @@ impl Policy {
                 Ok(Exit::Done)
             }
             Self::Remove { name } => {
-                server.client()?.delete_policy(&name).await?;
-                output::line(format!("Policy {name} is out of force."));
+                remove(&server.client()?, &name).await?;
                 Ok(Exit::Done)
             }
         }
     }
+}
+
+/// Takes a policy out of force, and says what it leaves behind: nobody else will.
+async fn remove(client: &Client, name: &str) -> Result<()> {
+    let policy = client.policy(name).await?;
+    client.delete_policy(name).await?;
+    output::line(format!(
+        "Policy {name} is out of force, and what was broken open at its gates is shut."
+    ));
+    output::line(format!(
+        "What stays, in repositories that no other policy covers, of {}: docker goes on pulling with content trust what was released last, and \
+         nothing takes a tag out of that list any more, whatever happens to the tag or to a key. `countersign trust status REPOSITORY` shows it; \
+         `countersign trust delete REPOSITORY` ends it.",
+        policy.summary.repositories.join(", ")
+    ));
+    Ok(())
 }
 
 fn read(file: &Path) -> Result<String> {
@@ -164,11 +180,11 @@ impl Put {
         } else {
             self.print(&name, &report);
         }
-        let refused = report
-            .lints
-            .iter()
-            .any(|lint| lint.severity == LintSeverity::Error);
-        Ok(if refused { Exit::Refused } else { Exit::Done })
+        Ok(if has_errors(&report) {
+            Exit::Refused
+        } else {
+            Exit::Done
+        })
     }
 
     fn print(&self, name: &str, report: &PolicyReport) {
@@ -188,29 +204,13 @@ impl Put {
                 lint.message
             ));
         }
-        let none = "-".to_owned();
-        let rows = report
-            .changes
-            .iter()
-            .map(|change| {
-                let image = change.tags.first().map_or_else(
-                    || format!("{}@{}", change.repository, change.digest.short()),
-                    |tag| format!("{}:{tag}", change.repository),
-                );
-                let before = change.before.clone().unwrap_or_else(|| none.clone());
-                [
-                    image,
-                    change.gate.clone(),
-                    before,
-                    change.after.clone().unwrap_or_else(|| none.clone()),
-                ]
-            })
-            .collect();
-        output::table(
-            ["image", "gate", "before", "after"],
-            rows,
-            "no image in stock gets another answer",
-        );
+        if has_errors(report) {
+            return output::line("Nothing was applied: the policy has errors.");
+        }
+        // What is put in force is not tried before: nothing is known of what it changes.
+        if !report.applied {
+            print_changes(report);
+        }
         match (report.applied, &report.digest) {
             (true, Some(digest)) => output::line(format!(
                 "Policy {name} is in force, revision {}, {digest}.",
@@ -225,4 +225,36 @@ impl Put {
             }
         }
     }
+}
+
+fn has_errors(report: &PolicyReport) -> bool {
+    let mut lints = report.lints.iter();
+    lints.any(|lint| lint.severity == LintSeverity::Error)
+}
+
+/// The images whose answer changes, a line each.
+fn print_changes(report: &PolicyReport) {
+    let none = "-".to_owned();
+    let rows = report
+        .changes
+        .iter()
+        .map(|change| {
+            let image = change.tags.first().map_or_else(
+                || format!("{}@{}", change.repository, change.digest.short()),
+                |tag| format!("{}:{tag}", change.repository),
+            );
+            let before = change.before.clone().unwrap_or_else(|| none.clone());
+            [
+                image,
+                change.gate.clone(),
+                before,
+                change.after.clone().unwrap_or_else(|| none.clone()),
+            ]
+        })
+        .collect();
+    output::table(
+        ["image", "gate", "before", "after"],
+        rows,
+        "no image in stock gets another answer",
+    );
 }
