@@ -32,7 +32,9 @@ pub use envelope::{ENVELOPE_BYTES_MAX, Envelope, EnvelopeError, Format};
 pub use identity::{IDENTITY_BYTES_MAX, IdentityError, Name, Subject, TrustedIdentity};
 pub use manifest::SignatureManifest;
 pub use policy::{Action, Actions, Level, PolicyError, Statement, TrustPolicy, VerifyTimestamp};
-pub use revocation::{Crl, CrlError, RevocationFault, RevocationLists};
+pub use revocation::{
+    CRL_BYTES_MAX, Crl, CrlError, RevocationFault, RevocationLists, SuccessionFault,
+};
 pub use sign::{EnvelopeKey, EnvelopeSignError, EnvelopeSigner, KeySigner, Request, sign};
 pub use store::{StoreError, StoreKind, StoreName, TrustStores};
 pub use timestamp::{TimestampFault, TimestampRange};

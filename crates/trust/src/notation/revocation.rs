@@ -4,14 +4,16 @@
 
 mod list;
 
+use std::sync::Arc;
+
 use super::certificate::{Certificate, Freshest};
-pub use list::{CRL_BYTES_MAX, Crl, CrlError};
+pub use list::{CRL_BYTES_MAX, Crl, CrlError, SuccessionFault};
 use list::{Entry, Reach};
 
 /// All lists that there are.
 #[derive(Debug, Clone, Default)]
 pub struct RevocationLists {
-    lists: Vec<Crl>,
+    lists: Vec<Arc<Crl>>,
     is_unchecked: bool,
 }
 
@@ -25,9 +27,9 @@ impl RevocationLists {
         }
     }
 
-    /// Adds a list.
-    pub fn add(&mut self, list: Crl) {
-        self.lists.push(list);
+    /// Adds a list. One that is shared is not copied.
+    pub fn add(&mut self, list: impl Into<Arc<Crl>>) {
+        self.lists.push(list.into());
     }
 
     /// Checks a chain, which must keep its rules, from the root down. `signed_at`: when it signed, as a trusted time says
@@ -64,7 +66,8 @@ impl RevocationLists {
             why,
         };
         let of_issuer = |list: &&Crl| list.is_named_after(issuer);
-        let named: Vec<&Crl> = self.lists.iter().filter(of_issuer).collect();
+        let lists = self.lists.iter().map(Arc::as_ref);
+        let named: Vec<&Crl> = lists.filter(of_issuer).collect();
         if named.is_empty() {
             // "No revocation check is performed and the certificate is considered valid."
             return if certificate.extensions.names_revocation {

@@ -1,6 +1,8 @@
 //! One revocation list as `x509-parser` reads it, reduced to what is asked of it. Lists that speak for other issuers, for some reasons
 //! only, or with critical extensions that are not known are read and then not used. RFC 5280 sections 5.1 and 5.2.
 
+mod succession;
+
 use std::collections::HashMap;
 
 use x509_parser::asn1_rs::Integer;
@@ -14,6 +16,7 @@ use super::super::algorithm::{Key, Scheme};
 use super::super::certificate::{self, Certificate, FRESHEST, Freshest};
 use crate::der::trimmed;
 use crate::pem;
+pub use succession::SuccessionFault;
 
 /// The longest revocation list that is read, in bytes.
 pub const CRL_BYTES_MAX: usize = 32 * 1024 * 1024;

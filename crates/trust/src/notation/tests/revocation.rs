@@ -459,3 +459,65 @@ fn lists_are_read_in_der_and_pem_and_nothing_else() {
     );
     assert!(matches!(Crl::parse(&twice), Err(CrlError::Extensions)));
 }
+
+/// A list of `issuer` that names nobody, from so many days ago, with a number.
+fn issued(issuer: &Holder, days_ago: i64, number: u64, scope: Option<CrlScope>) -> Crl {
+    let mut params = list(vec![]);
+    params.this_update = at(NOW - days_ago * DAY);
+    params.crl_number = SerialNumber::from(number);
+    params.issuing_distribution_point = scope.map(|scope| CrlIssuingDistributionPoint {
+        distribution_point: CrlDistributionPoint {
+            uris: vec!["http://x/crl".into()],
+        },
+        scope: Some(scope),
+    });
+    Crl::parse(&by(issuer, &params)).unwrap()
+}
+
+#[test]
+fn a_list_is_succeeded_by_no_older_one() {
+    let world = World::new();
+    let of = |days_ago, number| issued(&world.middle, days_ago, number, None);
+    let known = of(2, 10);
+    for (days_ago, number, expected) in [
+        (2, 10, Ok(())),
+        (2, 11, Ok(())),
+        (1, 11, Ok(())),
+        // An authority that lost count goes on by the clock, as the check does.
+        (1, 9, Ok(())),
+        (2, 9, Err(SuccessionFault::Older)),
+        (3, 9, Err(SuccessionFault::Older)),
+        (3, 11, Err(SuccessionFault::Older)),
+        (-1, 11, Err(SuccessionFault::Early { from: NOW + DAY })),
+    ] {
+        let found = of(days_ago, number).succeeds(&known, NOW);
+        assert_eq!(found, expected, "{days_ago} {number}");
+    }
+    // What is of the future itself keeps nothing out.
+    assert_eq!(of(3, 9).succeeds(&of(-1, 12), NOW), Ok(()));
+}
+
+#[test]
+fn a_list_is_succeeded_by_no_other_issuers_and_no_other_kind() {
+    let world = World::new();
+    let known = issued(&world.middle, 2, 10, None);
+    let others = issued(&world.root, 1, 11, None);
+    assert_eq!(others.succeeds(&known, NOW), Err(SuccessionFault::Another));
+    let mut params = list(vec![]);
+    params.crl_number = SerialNumber::from(12_u64);
+    let update = Crl::parse(&extended(&world.middle, &params, delta(10))).unwrap();
+    assert_eq!(update.succeeds(&known, NOW), Err(SuccessionFault::Another));
+    assert_eq!(known.succeeds(&update, NOW), Err(SuccessionFault::Another));
+    // A scope that is another one counts by itself; it cannot go back either.
+    let users = |days_ago, number| {
+        issued(
+            &world.middle,
+            days_ago,
+            number,
+            Some(CrlScope::UserCertsOnly),
+        )
+    };
+    assert_eq!(users(2, 1).succeeds(&known, NOW), Ok(()));
+    let back = users(3, 11).succeeds(&known, NOW);
+    assert_eq!(back, Err(SuccessionFault::Older));
+}
