@@ -10,18 +10,19 @@ mod keys;
 mod shape;
 
 pub use again::reverify;
-pub(crate) use shape::shape;
 
-use crate::aside::aside;
+use crate::Registry;
+use crate::aside::Turn;
 use crate::error::Result;
 use format::{Format, Judges, format};
 use found::unreadable;
 use keys::registered_keys;
-use oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, RepositoryName, Tag};
+use oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, RepositoryName, Shape, Tag};
+use shape::shape;
 use std::collections::BTreeSet;
 use store::catalogue::Part;
 use store::evidence::NewEvidence;
-use store::{Store, blobs, catalogue};
+use store::{Store, Writer, blobs, catalogue};
 use trust::evidence::{Checks, certified_signature};
 
 /// Bytes of one signature document.
@@ -30,7 +31,8 @@ const SIGNATURE_BYTES_MAX: u64 = 1 << 20;
 const SIGNATURES_BYTES_MAX: u64 = 16 << 20;
 /// Signatures in one manifest.
 const SIGNATURES_MAX: usize = 512;
-/// Checks of the signatures of one manifest with registered keys: about a second of one processor.
+/// Checks of the signatures of one manifest with registered keys: about a second of one processor for keys on P-256 and Ed25519, several
+/// for P-384 and for OpenPGP's.
 const CHECKS_MAX: u64 = 20_000;
 /// cosign's tags that attach signatures and attestations to a digest: `sha256-<hex>.sig` and `.att` (cosign SIGNATURE_SPEC, "Storage").
 const TAG_SUFFIXES: [&str; 2] = [".sig", ".att"];
@@ -42,23 +44,51 @@ struct Layer {
     read: std::result::Result<Vec<u8>, String>,
 }
 
-/// The signatures that a manifest brings, with what the known keys say of them. `tags` are those that it is pushed under.
-pub(crate) async fn read(
+impl Registry {
+    /// What a manifest that somebody pushes counts as, and the signatures that it brings, with what the known keys say of them. Who may not
+    /// write it is told so before anything is judged.
+    pub(crate) async fn examine(
+        &self,
+        writer: &Writer<'_>,
+        manifest: &Manifest,
+        tags: &[Tag],
+        now: i64,
+    ) -> Result<(Shape, Vec<NewEvidence>)> {
+        let repository = writer.repository()?;
+        let claimed = manifest.shape();
+        catalogue::check_put(writer, manifest, claimed, tags, now)?;
+        let Manifest::Image(image) = manifest else {
+            return Ok((claimed, Vec::new()));
+        };
+        let attached_to = attached_to(image, tags);
+        if claimed != Shape::Evidence && attached_to.is_none() {
+            return Ok((claimed, Vec::new()));
+        }
+        let turn = self.places.turn().await?;
+        let shape = shape(&self.store, repository, manifest, &turn).await?;
+        catalogue::check_put(writer, manifest, shape, tags, now)?;
+        let Some(attached_to) = attached_to else {
+            return Ok((shape, Vec::new()));
+        };
+        let about = (repository, attached_to);
+        Ok((shape, read(&self.store, about, image, &turn, now).await?))
+    }
+}
+
+/// What a manifest is attached to: by a tag that it is pushed under, or by its subject.
+fn attached_to(image: &ImageManifest, tags: &[Tag]) -> Option<Digest> {
+    let by_subject = || image.subject.as_ref().map(|subject| subject.digest.clone());
+    tags.iter().find_map(attached_by_tag).or_else(by_subject)
+}
+
+/// The signatures in a manifest that is attached to an image of a repository.
+async fn read(
     store: &Store,
-    repository: &RepositoryName,
-    manifest: &Manifest,
-    tags: &[Tag],
+    (repository, attached_to): (&RepositoryName, Digest),
+    image: &ImageManifest,
+    turn: &Turn,
     now: i64,
 ) -> Result<Vec<NewEvidence>> {
-    let Manifest::Image(image) = manifest else {
-        return Ok(Vec::new());
-    };
-    let tagged = tags.iter().find_map(attached_by_tag);
-    let Some(attached_to) =
-        tagged.or_else(|| image.subject.as_ref().map(|subject| subject.digest.clone()))
-    else {
-        return Ok(Vec::new());
-    };
     let layers = layers(store, repository, image).await?;
     if layers.is_empty() {
         return Ok(Vec::new());
@@ -68,7 +98,7 @@ pub(crate) async fn read(
     // One that comes later is what whoever attached to it says.
     let manifest = stored.or_else(|| image.subject.clone());
     let anchors = store.anchors();
-    aside(move || {
+    let judged = move || {
         let checks = Checks::new(CHECKS_MAX);
         let judges = Judges {
             keys: &keys,
@@ -79,23 +109,26 @@ pub(crate) async fn read(
             now,
         };
         judge(layers, judges)
-    })
-    .await
+    };
+    turn.aside(judged).await
 }
 
-/// What each of them says, and whether a known key made it. All have the checks of `judges` together.
+/// What each of them says, and whether a known key made it. All have the checks of `judges` together, the last one first: clients add to what
+/// is there at its end, and what others put there before must not use up what the newest needs.
 fn judge(layers: Vec<Layer>, judges: Judges<'_>) -> Vec<NewEvidence> {
     let read = |layer: Layer| match layer.read {
         Ok(raw) => layer.format.read(raw, layer.signature, judges, judges.now),
         Err(why) => Some(unreadable(Vec::new(), why)),
     };
-    let found = layers.into_iter().filter_map(read);
-    found
+    let found = layers.into_iter().rev().filter_map(read);
+    let mut found: Vec<NewEvidence> = found
         .map(|found| found.into_evidence(judges.about))
-        .collect()
+        .collect();
+    found.reverse();
+    found
 }
 
-/// The layers of a manifest that are signatures, each once.
+/// The layers of a manifest that are signatures, each once. The last ones have room first.
 async fn layers(
     store: &Store,
     repository: &RepositoryName,
@@ -103,7 +136,7 @@ async fn layers(
 ) -> Result<Vec<Layer>> {
     let mut layers = Vec::new();
     let (mut seen, mut room) = (BTreeSet::new(), SIGNATURES_BYTES_MAX);
-    for layer in image.layers.iter().take(SIGNATURES_MAX) {
+    for layer in image.layers.iter().take(SIGNATURES_MAX).rev() {
         let signature = certified_signature(&layer.annotations);
         let Some(format) = format(layer, signature.as_deref()) else {
             continue;
@@ -118,6 +151,7 @@ async fn layers(
             read,
         });
     }
+    layers.reverse();
     Ok(layers)
 }
 
@@ -220,11 +254,12 @@ mod tests {
         };
         let found = judge(layers.collect(), judges);
         assert_eq!(found.len(), 20, "what is left over is kept");
-        assert_eq!(found[0].verdict, Verdict::Verified);
-        for evidence in &found[1..10] {
+        // The last one is the newest: what was put before it does not keep it from being tried.
+        assert_eq!(found[19].verdict, Verdict::Verified);
+        for evidence in &found[10..19] {
             assert_eq!(evidence.verdict, Verdict::UnknownKey);
         }
-        for evidence in &found[10..] {
+        for evidence in &found[..10] {
             let Verdict::Unreadable(why) = &evidence.verdict else {
                 panic!("{evidence:?}");
             };

@@ -6,6 +6,7 @@
 //! through `store::decisions`.
 
 mod aside;
+mod bundle;
 mod error;
 mod evidence;
 mod gatekeeper;
@@ -41,6 +42,8 @@ pub struct Registry {
     store: Store,
     /// Who publishes to which trust repository.
     turns: Arc<tuf::Turns>,
+    /// Where what is pushed is looked at.
+    places: aside::Places,
 }
 
 impl Registry {
@@ -50,6 +53,7 @@ impl Registry {
         Self {
             store,
             turns: Arc::default(),
+            places: aside::Places::default(),
         }
     }
 }

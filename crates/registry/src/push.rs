@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::pull::repository;
-use crate::{Registry, evidence};
+use crate::Registry;
 use bytes::Bytes;
 use oci::{Digest, ErrorCode, Manifest, Reference, Shape, Tag};
 use policy::Permit;
@@ -68,9 +68,11 @@ impl Registry {
         let manifest = Manifest::parse(&new.content, new.content_type)
             .map_err(|error| Error::protocol(ErrorCode::ManifestInvalid, error.to_string()))?;
         let tags = tags(new.reference, new.extra_tags);
-        let repository = repository(permits.attach.repository())?;
-        let shape = evidence::shape(&self.store, repository, &manifest).await?;
-        let evidence = evidence::read(&self.store, repository, &manifest, &tags, now).await?;
+        let writer = permits
+            .push
+            .as_ref()
+            .map_or(Writer::Attach(&permits.attach), Writer::Push);
+        let (shape, evidence) = self.examine(&writer, &manifest, &tags, now).await?;
         let put = PutManifest {
             digest: &digest,
             content: &new.content,
@@ -81,10 +83,6 @@ impl Registry {
             evidence: &evidence,
             stage_record: None,
         };
-        let writer = permits
-            .push
-            .as_ref()
-            .map_or(Writer::Attach(&permits.attach), Writer::Push);
         let put = catalogue::put_manifest(&self.store, &writer, &put, now).await?;
         let subject = manifest.subject().map(|subject| subject.digest.clone());
         Ok(Stored {

@@ -33,7 +33,7 @@ pub use delete_many::{
 pub use keep::keep_blob;
 pub use list::{Held, TagRecord, holders, manifests, repositories, tag_records, tags, tags_of};
 pub(crate) use put::put_own;
-pub use put::{INDEX_IMAGE, Put, PutManifest, StageRecord, TagMove, put_manifest};
+pub use put::{INDEX_IMAGE, Put, PutManifest, StageRecord, TagMove, check_put, put_manifest};
 pub use referrers::{Referrers, referrers};
 pub(crate) use required::{arrived, awaits_layers};
 pub use served::{Part, Served, served};

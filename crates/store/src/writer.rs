@@ -30,7 +30,10 @@ impl<'a> Writer<'a> {
     }
 
     /// The repository that the permit is for.
-    pub(crate) fn repository(&self) -> Result<&'a RepositoryName> {
+    ///
+    /// # Errors
+    /// `Refused` where it is for none.
+    pub fn repository(&self) -> Result<&'a RepositoryName> {
         let repository = match self {
             Writer::Push(permit) => permit.repository(),
             Writer::Attach(permit) => permit.repository(),

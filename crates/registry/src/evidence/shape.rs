@@ -1,7 +1,7 @@
 //! What a manifest counts as, once its blobs were looked at: media types are claims, and evidence passes gates that hold images.
 
 use super::SIGNATURE_BYTES_MAX;
-use crate::aside::aside;
+use crate::aside::Turn;
 use crate::error::Result;
 use oci::{Digest, ImageManifest, Manifest, RepositoryName, Shape, media};
 use serde::de::IgnoredAny;
@@ -20,14 +20,15 @@ const EVIDENCE_BLOBS_MAX: usize = 1_000;
 /// The shape that counts: evidence only if every blob is small and JSON, or an envelope of notation in COSE, so that no layer of an
 /// image passes as evidence. What
 /// claims to be evidence and is not counts as an image where a client would run it.
-pub(crate) async fn shape(
+pub(super) async fn shape(
     store: &Store,
     repository: &RepositoryName,
     manifest: &Manifest,
+    turn: &Turn,
 ) -> Result<Shape> {
     match (manifest.shape(), manifest) {
         (Shape::Evidence, Manifest::Image(image))
-            if !all_json(store, repository, image).await? =>
+            if !all_json(store, repository, image, turn).await? =>
         {
             Ok(if media::is_image_config(&image.config.media_type) {
                 Shape::Image
@@ -45,6 +46,7 @@ async fn all_json(
     store: &Store,
     repository: &RepositoryName,
     image: &ImageManifest,
+    turn: &Turn,
 ) -> Result<bool> {
     let digests: BTreeSet<&Digest> = image
         .layers
@@ -79,13 +81,14 @@ async fn all_json(
         };
         let is_good = if cose.contains(&info.digest) && info.size <= SIGNATURE_BYTES_MAX {
             let bytes = content.bytes().await?;
-            aside(move || Envelope::parse(notation::Format::Cose, &bytes).is_ok()).await?
+            let cose = move || Envelope::parse(notation::Format::Cose, &bytes).is_ok();
+            turn.aside(cose).await?
         } else {
             let json = move || {
                 serde_json::from_reader::<_, IgnoredAny>(BufReader::new(content.into_reader()))
                     .is_ok()
             };
-            aside(json).await?
+            turn.aside(json).await?
         };
         if !is_good {
             return Ok(false);

@@ -21,6 +21,15 @@ const SIGNATURES_MAX: usize = 512;
 /// Its descriptors: those, and its configuration.
 const APPENDED_MAX: usize = SIGNATURES_MAX + 1;
 
+/// Refuses a manifest that is too much for one of its tags. Also what is too much to count as evidence: it would take the place of what is
+/// there.
+pub(super) fn check(tags: &[Tag], manifest: &Manifest) -> Result<()> {
+    let mut added_to = tags
+        .iter()
+        .filter(|tag| appends(tag) == Some(Shape::Evidence));
+    added_to.try_for_each(|tag| check_room(tag, manifest))
+}
+
 /// What a tag is to be on after a PUT of a manifest that is stored now: that one, or one that holds more.
 pub(super) async fn target(
     tx: &mut Tx,
@@ -30,12 +39,7 @@ pub(super) async fn target(
     now: i64,
 ) -> Result<Digest> {
     let pushed = put.digest.clone();
-    let appends = appends(tag);
-    if appends == Some(Shape::Evidence) {
-        // Also what is too much to count as evidence: it would take the place of what is there.
-        check_room(tag, put.manifest)?;
-    }
-    if appends != Some(put.shape) {
+    if appends(tag) != Some(put.shape) {
         return Ok(pushed);
     }
     let Some((older_digest, older)) = tagged(tx, repository_id, tag, put.shape).await? else {

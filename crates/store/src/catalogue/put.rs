@@ -71,6 +71,22 @@ pub struct TagMove {
     pub to: Option<Digest>,
 }
 
+/// Refuses what [`put_manifest`] would refuse for who writes it or for how much it holds, whatever is stored: before anybody works on it.
+///
+/// # Errors
+/// `Refused`, and that the permit is not valid any more.
+pub fn check_put(
+    writer: &Writer<'_>,
+    manifest: &Manifest,
+    shape: Shape,
+    tags: &[Tag],
+    now: i64,
+) -> Result<()> {
+    writer.actor(now)?;
+    writer.check_manifest(shape, tags)?;
+    append::check(tags, manifest)
+}
+
 /// Stores a manifest in the writer's repository.
 pub async fn put_manifest(
     store: &Store,
@@ -78,9 +94,9 @@ pub async fn put_manifest(
     put: &PutManifest<'_>,
     now: i64,
 ) -> Result<Put> {
+    check_put(writer, put.manifest, put.shape, put.tags, now)?;
     let actor = writer.actor(now)?;
     let repository = writer.repository()?;
-    writer.check_manifest(put.shape, put.tags)?;
     check_stage_record(writer, put)?;
     check_digest(put)?;
     write_tx!(store.db(), |tx| write(
