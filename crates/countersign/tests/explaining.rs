@@ -133,12 +133,25 @@ impl World {
     }
 
     fn sign(&self, stage: &str, key: &Path) {
-        let key = key.to_str().unwrap();
-        let signed = self.ask(&["sign", "--stage", stage, "--key", key, "shop/web:c1"]);
+        self.does(&["sign", "--stage", stage], key);
+    }
+
+    /// That it was built in some way.
+    fn attest(&self, key: &Path) {
+        let predicate = self.folder.path().join("provenance.json");
+        std::fs::write(&predicate, "{}").unwrap();
+        let predicate = predicate.to_str().unwrap();
+        let attest = ["attest", "--type", "slsaprovenance1"];
+        self.does(&[&attest[..], &["--predicate", predicate]].concat(), key);
+    }
+
+    fn does(&self, arguments: &[&str], key: &Path) {
+        let with = ["--key", key.to_str().unwrap(), "shop/web:c1"];
+        let done = self.ask(&[arguments, &with].concat());
         assert!(
-            signed.status.success(),
+            done.status.success(),
             "{}",
-            String::from_utf8_lossy(&signed.stderr)
+            String::from_utf8_lossy(&done.stderr)
         );
     }
 }
@@ -173,6 +186,83 @@ fn without_instants(line: &str) -> String {
         word => word.to_owned(),
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_a_policy_changes_is_said_before_it_is_applied_and_not_denied_afterwards() {
+    let world = World::new();
+    let write = |name: &str, text: &str| {
+        let path = world.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let file = write("shop.yaml", POLICY);
+    let (code, tested) = world.says(&["policy", "test", &file]);
+    assert_eq!(code, 0, "{tested}");
+    assert!(tested.contains("deny"), "{tested}");
+    let (code, applied) = world.says(&["policy", "apply", &file]);
+    assert_eq!(code, 0, "{applied}");
+    assert!(applied.contains("is in force"), "{applied}");
+    assert!(!applied.contains("another answer"), "{applied}");
+    let (_, again) = world.says(&["policy", "test", &file]);
+    assert!(
+        again.contains("no image in stock gets another answer"),
+        "{again}"
+    );
+    let wrong = write("wrong.yaml", "version: 1\n");
+    let (code, refused) = world.says(&["policy", "apply", &wrong]);
+    assert_eq!(code, 3, "{refused}");
+    assert!(refused.contains("Nothing was applied"), "{refused}");
+    assert!(!refused.contains("another answer"), "{refused}");
+}
+
+#[test]
+fn who_attests_a_type_is_said_word_for_word() {
+    let world = World::new();
+    let (stranger, _) = world.key("stranger");
+    let (laptop, key) = world.key("laptop");
+    let verify = |kind: &str| world.says(&["verify", "shop/web:c1", "--type", kind]);
+    let none = "\
+✗ not verified: shop/web@sha256:SHORT…, attestations of type `https://slsa.dev/provenance/v1`
+  ✗ nobody whose key is registered attests `https://slsa.dev/provenance/v1` [attestation-missing]
+    → countersign attest --type https://slsa.dev/provenance/v1 --predicate FILE --key FILE shop/web@DIGEST";
+    assert_eq!(verify("slsaprovenance1"), (3, none.to_owned()));
+
+    world.register(&key);
+    // A signature is no attestation, and one that a stranger made does not count.
+    world.sign("ci", &laptop);
+    world.attest(&stranger);
+    let refused = "
+    · does not count: the `attestation` signature is not by a key that is registered here (key `HEX`) [unknown-key]
+      → countersign key register --key FILE --for NAME --name NAME --scope shop/web";
+    let (code, said) = verify("slsaprovenance1");
+    assert_eq!((code, said), (3, format!("{none}{refused}")));
+
+    world.attest(&laptop);
+    let found = format!(
+        "\
+✓ verified: shop/web@sha256:SHORT…, attestations of type `https://slsa.dev/provenance/v1`
+  ✓ attested by person admin
+    ✓ person admin signed (attestation, stored TIME){refused}"
+    );
+    let by_uri = verify("https://slsa.dev/provenance/v1");
+    assert_eq!(by_uri, (0, found));
+    assert_eq!(verify("slsaprovenance1"), by_uri);
+    for other in [
+        "slsaprovenance",
+        "cyclonedx",
+        "https://shop.example/review/v1",
+    ] {
+        let (code, said) = verify(other);
+        assert!(
+            code == 3 && said.contains("[attestation-missing]"),
+            "{said}"
+        );
+    }
+    let both = ["verify", "shop/web:c1", "--stage", "ci", "--type", "vuln"];
+    assert_eq!(world.ask(&both).status.code(), Some(2));
+    let unknown = world.ask(&["verify", "shop/web:c1", "--type", "provenance"]);
+    assert_eq!(unknown.status.code(), Some(2));
 }
 
 #[test]

@@ -341,6 +341,27 @@ impl Policy {
         }
     }
 
+    /// One with a stage that wants these attestations, of nobody in particular, for what is judged without a policy.
+    pub(crate) fn wanting(stage: &str, attested: Attested) -> Self {
+        let stage = (
+            stage.to_owned(),
+            Stage {
+                signers: Vec::new(),
+                threshold: 1,
+                after: Vec::new(),
+                fresh_milliseconds: None,
+                except_author: false,
+                attestation: Some(attested),
+                limits: None,
+                at: Position::default(),
+            },
+        );
+        Policy {
+            stages: BTreeMap::from([stage]),
+            ..Policy::empty()
+        }
+    }
+
     /// Whether it covers this repository.
     #[must_use]
     pub fn covers(&self, repository: &RepositoryName) -> bool {

@@ -333,7 +333,7 @@ const KINDS: [(&str, PredicateKind); 12] = [
 ];
 
 /// cosign `pkg/cosign/attestation` and `specs/`: its names and types; then ours.
-const SHORT_NAMES: [(&str, &str); 11] = [
+const SHORT_NAMES: [(&str, &str); 12] = [
     ("slsaprovenance", "https://slsa.dev/provenance/v0.2"),
     ("slsaprovenance02", "https://slsa.dev/provenance/v0.2"),
     ("slsaprovenance1", "https://slsa.dev/provenance/v1"),
@@ -343,6 +343,7 @@ const SHORT_NAMES: [(&str, &str); 11] = [
     ("cyclonedx", "https://cyclonedx.org/bom"),
     ("vuln", "https://cosign.sigstore.dev/attestation/vuln/v1"),
     ("openvex", "https://openvex.dev/ns"),
+    ("custom", "https://cosign.sigstore.dev/attestation/v1"),
     ("vsa", "https://slsa.dev/verification_summary/v1"),
     (
         "test-result",

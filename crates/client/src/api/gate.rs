@@ -27,7 +27,8 @@ pub struct GateAnswer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyAnswer {
-    /// Whether every signed stage that was asked about is complete; where no policy has one, whether anybody has signed.
+    /// Whether every signed stage that was asked about is complete; where no policy has one, whether anybody has signed. Of
+    /// attestations, whether there is one.
     pub verified: bool,
     /// Where the image is.
     pub repository: RepositoryName,

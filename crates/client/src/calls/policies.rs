@@ -80,4 +80,15 @@ impl Client {
         self.read(with_query(self.api(&["verify"])?, &parameters))
             .await
     }
+
+    /// Whether anybody whose key is registered has attested a predicate type, a URI, of an image.
+    pub async fn verify_attested(
+        &self,
+        image: &str,
+        predicate_type: &str,
+    ) -> Result<VerifyAnswer, Error> {
+        let parameters = [("ref", Some(image)), ("type", Some(predicate_type))];
+        self.read(with_query(self.api(&["verify"])?, &parameters))
+            .await
+    }
 }

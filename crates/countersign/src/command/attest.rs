@@ -25,8 +25,8 @@ const COUNTED_BYTES_MAX: usize = 768 * 1024;
         countersign attest --type https://shop.example/review/v1 --predicate review.json --key maria.key registry.example:5000/shop/web:1"
 )]
 pub(crate) struct Attest {
-    /// What kind of statement it is: slsaprovenance (v0.2), slsaprovenance1 (v1), spdxjson, cyclonedx, vuln, openvex, link, vsa,
-    /// test-result, or a URI.
+    /// What kind of statement it is: slsaprovenance (v0.2), slsaprovenance1 (v1), spdxjson, cyclonedx, vuln, openvex, custom, link,
+    /// vsa, test-result, or a URI.
     #[arg(long = "type", value_name = "TYPE", value_parser = predicate_type)]
     predicate_type: String,
     /// The file with what is said: a JSON object.

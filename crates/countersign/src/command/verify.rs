@@ -1,9 +1,10 @@
 //! `countersign verify`: whose signatures stand behind an image, and why others do not count, whatever the gates ask. Exit code
-//! 0 when every stage is signed as the policies ask, 3 when one is not. With `--receipt-key` the gates' receipts are asked instead,
+//! 0 when every stage is signed as the policies ask, 3 when one is not. With `--type` it is about attestations of that type. With `--receipt-key` the gates' receipts are asked instead,
 //! and no server.
 
 mod receipt;
 
+use super::attest::predicate_type;
 use super::gate::{local_reference, tinted};
 use super::key::instant;
 use crate::context::ServerFlags;
@@ -19,6 +20,7 @@ use trust::checkpoint::VerifierKey;
 #[command(
     after_help = "Examples:\n  countersign verify registry.example:5000/shop/web:1\n  \
                   countersign verify shop/web:1 shop/api:1 --stage staging\n  \
+                  countersign verify shop/web:1 --type slsaprovenance1\n  \
                   countersign verify --gate production --receipt-key server.pub registry.example:5000/shop/web:1\n  \
                   countersign verify --offline web.tar --gate production --receipt-key server.pub\n  \
                   countersign verify --offline web.tar --receipt-key server.pub --at 2026-12-01     (will it still be good then?)"
@@ -30,6 +32,14 @@ pub(crate) struct Verify {
     /// Look at this stage only; may be repeated.
     #[arg(long = "stage", value_name = "NAME", conflicts_with = "receipt_keys")]
     stages: Vec<String>,
+    /// Look at attestations of this kind instead, by whoever has a registered key: a short name as of `countersign attest`, or a URI.
+    #[arg(
+        long = "type",
+        value_name = "TYPE",
+        value_parser = predicate_type,
+        conflicts_with_all = ["stages", "receipt_keys"]
+    )]
+    predicate_type: Option<String>,
     /// Ask the receipts of this gate, not the server; may be repeated.
     #[arg(long = "gate", value_name = "NAME", requires = "receipt_keys")]
     gates: Vec<String>,
@@ -82,7 +92,11 @@ impl Verify {
                 (Some(host), None) => server.registry_client(host)?,
                 _ => server.client()?,
             };
-            let answer = client.verify(&local_reference(image), &self.stages).await?;
+            let local = local_reference(image);
+            let answer = match &self.predicate_type {
+                Some(wanted) => client.verify_attested(&local, wanted).await?,
+                None => client.verify(&local, &self.stages).await?,
+            };
             if self.output == Format::Table {
                 answer
                     .tree

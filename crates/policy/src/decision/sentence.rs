@@ -150,6 +150,8 @@ impl Verification {
             true => "verified".to_owned(),
             false => format!("signed as policy {} asks", self.policy),
         };
+        let attested = self.attested.iter();
+        let attested: String = attested.map(|kind| format!(" --type {kind}")).collect();
         let (word, pieces, tail) = match self.verified {
             true => ("is", met(&self.rules), until(self.holds_until)),
             false => ("is not", missing(&self.rules), next(&self.rules)),
@@ -159,7 +161,7 @@ impl Verification {
             pieces,
             tail,
             whole: command(&format!(
-                "countersign verify {}@{}",
+                "countersign verify {}@{}{attested}",
                 self.repository, self.digest
             )),
         };

@@ -63,9 +63,10 @@ impl Verification {
             true => (Mark::Pass, "verified"),
             false => (Mark::Fail, "not verified"),
         };
-        let policy = match self.policy.is_empty() {
-            true => ", and no policy says who has to sign".to_owned(),
-            false => of_policy(&self.policy, &self.policy_digest),
+        let policy = match (&self.attested, self.policy.is_empty()) {
+            (Some(kind), _) => format!(", attestations of type `{kind}`"),
+            (None, true) => ", and no policy says who has to sign".to_owned(),
+            (None, false) => of_policy(&self.policy, &self.policy_digest),
         };
         let headline = format!("{word}: {}{policy}", self.image());
         let mut root = Node::new(NodeKind::Policy, mark, headline);

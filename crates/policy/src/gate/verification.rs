@@ -1,5 +1,5 @@
 //! Whose signatures stand behind an image, whatever a gate asks: every signed stage of a policy, and where no policy has
-//! one, every signature by itself.
+//! one, every signature by itself; and of attestations every one of a type.
 //!
 //! Limits are no part of it: of an automatic stage it says since when it is recorded, because later stages come after
 //! that. DESIGN §3 "What counts", §7 `verify`.
@@ -15,7 +15,7 @@ use super::turn::{Completed, in_order};
 use super::{Court, REASONS_MAX, plain_rule, refusals, signed, words};
 use crate::decision::{Reason, Rule, RuleResult};
 use crate::facts::Facts;
-use crate::file::{self, Policy};
+use crate::file::{self, Attested, Policy};
 use crate::principal::Directory;
 use crate::reason::Code;
 
@@ -24,8 +24,11 @@ use crate::reason::Code;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verification {
-    /// Whether every signed stage that was asked about is complete; without a policy, whether anybody has signed.
+    /// Whether every signed stage that was asked about is complete; without a policy, whether anybody has signed, or attested.
     pub verified: bool,
+    /// The predicate type, where attestations were asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<String>,
     /// The policy; empty where there is none.
     pub policy: String,
     /// The SHA-256 of the policy file in hexadecimal; empty where there is none.
@@ -105,13 +108,36 @@ pub fn verify(
 /// Judges each signature on one digest by itself, where no policy says who has to sign.
 #[must_use]
 pub fn verify_alone(facts: &Facts, directory: &Directory, now: i64) -> Verification {
-    let policy = Policy::empty();
-    let mut court = Court::new(facts, &policy, "", directory, now);
+    alone(facts, &Policy::empty(), directory, None, now)
+}
+
+/// Judges each attestation of one predicate type by itself, whatever the policies want: it is verified if anybody whose key is
+/// registered has made one.
+#[must_use]
+pub fn verify_attested(
+    facts: &Facts,
+    directory: &Directory,
+    predicate_type: &str,
+    now: i64,
+) -> Verification {
+    let wanted = Attested::Type(predicate_type.to_owned());
+    let policy = Policy::wanting(NO_STAGE, wanted);
+    alone(facts, &policy, directory, Some(predicate_type), now)
+}
+
+fn alone(
+    facts: &Facts,
+    policy: &Policy,
+    directory: &Directory,
+    attested: Option<&str>,
+    now: i64,
+) -> Verification {
+    let mut court = Court::new(facts, policy, "", directory, now);
     signed::watch_revocations(&mut court);
     let mut rule = plain_rule(Rule::Policy, String::new(), Vec::new());
     let mut rejected = Vec::new();
     for evidence in in_order(&facts.evidence) {
-        if evidence.predicate_type.is_some() {
+        if evidence.predicate_type.as_deref() != attested {
             continue;
         }
         let end = evidence.expires_at;
@@ -125,7 +151,7 @@ pub fn verify_alone(facts: &Facts, directory: &Directory, now: i64) -> Verificat
             }
             Alone::Rejected { code, message } => {
                 rejected.push(exhibits::rejection(
-                    &court, evidence, "STAGE", code, message,
+                    &court, evidence, NO_STAGE, code, message,
                 ));
             }
         }
@@ -139,23 +165,40 @@ pub fn verify_alone(facts: &Facts, directory: &Directory, now: i64) -> Verificat
     }
     rule.satisfied = !names.is_empty();
     rule.summary = if names.is_empty() {
-        let message = "nobody whose key is registered has signed it".to_owned();
+        let (code, message) = match attested {
+            None => (
+                Code::NotSigned,
+                "nobody whose key is registered has signed it".to_owned(),
+            ),
+            Some(kind) => {
+                let kind = words::quoted(kind);
+                let message = format!("nobody whose key is registered attests {kind}");
+                (Code::AttestationMissing, message)
+            }
+        };
         rule.reasons.push(Reason {
-            code: Code::NotSigned,
+            code,
             message: message.clone(),
             candidate: None,
             limit: None,
-            next: court.next(Code::NotSigned, "STAGE"),
+            next: court.next(code, NO_STAGE),
         });
         message
     } else {
-        format!("signed by {}", words::listed(names))
+        let word = attested.map_or("signed", |_| "attested");
+        format!("{word} by {}", words::listed(names))
     };
     let rejected = bounded(&mut court, rejected);
     rule.reasons.extend(rejected);
     let verified = rule.satisfied;
-    into_verification(court, verified, vec![rule], Vec::new())
+    Verification {
+        attested: attested.map(str::to_owned),
+        ..into_verification(court, verified, vec![rule], Vec::new())
+    }
 }
+
+/// What stands for a stage in the next step, where none is named.
+const NO_STAGE: &str = "STAGE";
 
 /// An automatic stage, as far as signatures go.
 fn automatic(facts: &Facts, name: &str) -> (RuleResult, Completed) {
@@ -218,6 +261,7 @@ fn into_verification(
     let (policy, facts) = (court.policy, court.facts);
     Verification {
         verified,
+        attested: None,
         policy: policy.name.clone(),
         policy_digest: policy.digest.clone(),
         repository: facts.repository.clone(),

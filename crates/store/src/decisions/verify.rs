@@ -1,10 +1,13 @@
 //! What the signatures on a manifest come to, whatever the gates ask. People ask it, not every pull: it is answered anew each
 //! time from one state, and neither kept nor told.
 
-use oci::{Digest, RepositoryName};
-use policy::Target;
-use policy::gate::{self, Verification};
+use std::sync::Arc;
 
+use oci::{Digest, RepositoryName};
+use policy::gate::{self, Verification};
+use policy::{Directory, Policy, Target};
+
+use super::gather::Gathered;
 use super::{gather, kept};
 use crate::accounts::directory_in;
 use crate::error::Result;
@@ -23,17 +26,11 @@ pub async fn verify(
     stages: &[String],
     now: i64,
 ) -> Result<Vec<Verification>> {
-    let mut snapshot = snapshot::begin(store.db()).await?;
-    let kept = kept::read(&mut snapshot, repository, digest).await?;
-    let (_, directory) = directory_in(store, &mut snapshot).await?;
-    let (_, policies) = policies::current_in(store, &mut snapshot).await?;
-    let mut gathered =
-        gather::gather(&mut snapshot, kept.repository_id, repository, digest).await?;
-    if matches!(gathered.facts.subject, Target::Index(_)) {
-        let of_images = evidence::of_children(&mut snapshot, kept.repository_id, digest).await?;
-        gathered.facts.evidence.extend(of_images);
-    }
-    snapshot.commit().await?;
+    let State {
+        mut gathered,
+        directory,
+        policies,
+    } = state(store, repository, digest).await?;
     let asking: Vec<_> = policies
         .iter()
         .filter(|policy| gate::asks_for_signatures(policy, repository, stages))
@@ -55,4 +52,46 @@ pub async fn verify(
         now,
     );
     Ok(verifications)
+}
+
+/// Whether anybody whose key is registered has attested a predicate type of it.
+///
+/// # Errors
+/// `NotFound` when the repository does not hold the manifest.
+pub async fn verify_attested(
+    store: &Store,
+    repository: &RepositoryName,
+    digest: &Digest,
+    predicate_type: &str,
+    now: i64,
+) -> Result<Verification> {
+    let state = state(store, repository, digest).await?;
+    let (facts, directory) = (&state.gathered.facts, &state.directory);
+    Ok(gate::verify_attested(facts, directory, predicate_type, now))
+}
+
+/// What all of this is judged by.
+struct State {
+    gathered: Gathered,
+    directory: Arc<Directory>,
+    policies: Arc<Vec<Policy>>,
+}
+
+async fn state(store: &Store, repository: &RepositoryName, digest: &Digest) -> Result<State> {
+    let mut snapshot = snapshot::begin(store.db()).await?;
+    let kept = kept::read(&mut snapshot, repository, digest).await?;
+    let (_, directory) = directory_in(store, &mut snapshot).await?;
+    let (_, policies) = policies::current_in(store, &mut snapshot).await?;
+    let mut gathered =
+        gather::gather(&mut snapshot, kept.repository_id, repository, digest).await?;
+    if matches!(gathered.facts.subject, Target::Index(_)) {
+        let of_images = evidence::of_children(&mut snapshot, kept.repository_id, digest).await?;
+        gathered.facts.evidence.extend(of_images);
+    }
+    snapshot.commit().await?;
+    Ok(State {
+        gathered,
+        directory,
+        policies,
+    })
 }

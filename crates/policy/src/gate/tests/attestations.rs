@@ -94,6 +94,45 @@ fn a_signature_is_no_attestation_and_an_attestation_no_signature() {
 }
 
 #[test]
+fn whoever_is_registered_attests_a_type_whatever_a_policy_wants() {
+    let mut world = World::unsigned();
+    world.sign(key_of(CI_SHOP), "ci", TODAY);
+    let asked = |world: &World, kind: &str| {
+        super::super::verify_attested(&world.facts, &world.directory, kind, TODAY)
+    };
+    let none = asked(&world, TYPE);
+    assert!(!none.verified, "a signature attests nothing");
+    let [reason] = none.rules[0].reasons.as_slice() else {
+        panic!("one reason: {none:?}");
+    };
+    assert_eq!(reason.code, Code::AttestationMissing);
+    let next = reason.next.as_deref().expect("a step");
+    assert!(next.contains(&format!("attest --type {TYPE} ")), "{next}");
+
+    attest(&mut world, CI_SHOP, TYPE);
+    let found = asked(&world, TYPE);
+    assert!(found.verified);
+    assert_eq!(found.rules[0].summary, "attested by robot ci-shop");
+    assert_eq!(found.rules[0].counted.len(), 1);
+    assert!(!asked(&world, "https://slsa.dev/provenance/v0.2").verified);
+
+    let key = world
+        .directory
+        .keys
+        .get_mut(&key_of(CI_SHOP))
+        .expect("there");
+    key.revoked_at = Some(0);
+    let revoked = asked(&world, TYPE);
+    assert!(!revoked.verified);
+    let codes: Vec<Code> = revoked.rules[0]
+        .reasons
+        .iter()
+        .map(|reason| reason.code)
+        .collect();
+    assert_eq!(codes, [Code::AttestationMissing, Code::RevokedKey]);
+}
+
+#[test]
 fn what_does_not_count_says_why() {
     let spoil: [(Code, Spoil); 6] = [
         (Code::UnknownKey, |evidence| {

@@ -1,7 +1,8 @@
-//! `GET /verify?ref&stage`: what the signatures on an image come to, by every policy that covers the repository, whatever its
-//! gates ask.
+//! `GET /verify?ref&stage&type`: what the signatures on an image come to, by every policy that covers the repository, whatever its
+//! gates ask; or who has attested something of one type.
 
 use crate::api::{Answer, Call};
+use crate::asker::Asker;
 use crate::error::{ApiError, ApiResult, shown};
 use crate::view;
 use axum::Json;
@@ -12,15 +13,22 @@ use policy::gate::{Verification, asks_for_signatures};
 use std::collections::BTreeSet;
 use store::catalogue::StoredManifest;
 use store::{decisions, policies};
+use trust::attestation::is_predicate_type;
 
 /// Stages that one call names.
 const STAGES_MAX: usize = 64;
 
-/// `GET /verify?ref&stage`; several stages with commas between.
+/// `GET /verify?ref&stage`; several stages with commas between. With `type` the attestations of that predicate type are judged instead.
 pub(crate) async fn verify(call: Call) -> Answer<VerifyAnswer> {
     let asker = &call.asker;
     let manifest = view::find(asker, call.required("ref")?).await?;
     let stages = stages(call.parameter("stage"))?;
+    if let Some(predicate_type) = call.parameter("type") {
+        if !stages.is_empty() {
+            return Err(ApiError::invalid("name a `stage` or a `type`, not both"));
+        }
+        return attested(asker, &manifest, predicate_type).await.map(Json);
+    }
     let policies = policies::current(asker.store()).await?;
     for stage in &stages {
         check(&policies, &manifest, stage)?;
@@ -31,6 +39,25 @@ pub(crate) async fn verify(call: Call) -> Answer<VerifyAnswer> {
     let (store, now) = (asker.store(), asker.now());
     let verifications = decisions::verify(store, repository, digest, &stages, now).await?;
     answer(&manifest, &verifications).map(Json)
+}
+
+async fn attested(
+    asker: &Asker,
+    manifest: &StoredManifest,
+    predicate_type: &str,
+) -> ApiResult<VerifyAnswer> {
+    if !is_predicate_type(predicate_type) {
+        let shown = shown(predicate_type);
+        return Err(ApiError::invalid(format!(
+            "`{shown}` is no predicate type: write a URI"
+        )));
+    }
+    let StoredManifest {
+        repository, digest, ..
+    } = manifest;
+    let (store, now) = (asker.store(), asker.now());
+    let found = decisions::verify_attested(store, repository, digest, predicate_type, now).await?;
+    answer(manifest, &[found])
 }
 
 fn stages(text: Option<&str>) -> ApiResult<Vec<String>> {

@@ -128,6 +128,12 @@ const VERIFY: &[Parameter] = &[
         false,
         "A stage, or several with commas between; absent: all that somebody signs for.",
     ),
+    parameter(
+        "type",
+        "string",
+        false,
+        "A predicate type, a URI: the attestations of it are judged, not the signatures; not with `stage`.",
+    ),
 ];
 const BREAK_GLASS: &[Parameter] = &[
     parameter(

@@ -171,7 +171,7 @@ const SCHEMAS: &[Row] = &[
     ),
     (
         "Verification",
-        "verified: boolean; policy: string; policyDigest: string; repository: repository; digest: digest; \
+        "verified: boolean; attested?: string; policy: string; policyDigest: string; repository: repository; digest: digest; \
          rules: [RuleResult]; others: [Reason]; warnings: [string]; holdsUntil: time or null; decidedAt: time",
     ),
     (
