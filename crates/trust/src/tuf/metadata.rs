@@ -15,8 +15,8 @@ use super::time;
 
 pub use files::{FileMeta, Hashes};
 pub use keys::RoleKeys;
-pub(super) use root::ROLES;
 pub use root::Root;
+pub(super) use root::read_roles;
 pub use snapshot::{Snapshot, Timestamp};
 pub use targets::{DELEGATIONS_MAX, DelegatedRole, Delegations, Targets};
 
@@ -42,16 +42,25 @@ pub trait Content: Sized {
 }
 
 /// What all four have in common.
-struct Common {
-    version: i64,
-    expires: i64,
+pub(super) struct Common {
+    pub(super) version: i64,
+    pub(super) expires: i64,
 }
 
 impl Common {
     fn read(fields: &Fields<'_>, kind: &'static str) -> Result<Self, Problem> {
+        Self::check_type(fields, kind)?;
+        Self::read_numbers(fields)
+    }
+
+    pub(super) fn check_type(fields: &Fields<'_>, kind: &'static str) -> Result<(), Problem> {
         if fields.text("_type")? != kind {
             return Err(fields.fault("_type", "is not the type of this role's files"));
         }
+        Ok(())
+    }
+
+    pub(super) fn read_numbers(fields: &Fields<'_>) -> Result<Self, Problem> {
         let version = fields.whole("version")?;
         if version < 1 {
             return Err(fields.fault("version", "must be at least 1"));

@@ -29,7 +29,7 @@ pub struct Root {
 }
 
 /// In the order in which [`Root`] keeps them.
-pub(in crate::tuf) const ROLES: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
+const ROLES: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
 
 impl Root {
     /// The first root, in which one signature is enough for each role.
@@ -146,19 +146,7 @@ impl Content for Root {
             let at = roles.path(&excerpt(name));
             RoleKeys::read_form(&Fields::of(value, &at, &RoleKeys::FIELDS)?)?;
         }
-        let read = |name: &str| {
-            let value = roles.value(name);
-            let value = value.ok_or_else(|| roles.fault(name, "is missing"))?;
-            let fields = Fields::of(value, &roles.path(name), &RoleKeys::FIELDS)?;
-            RoleKeys::read(&fields, &keys)
-        };
-        let [root, targets, snapshot, timestamp] = ROLES;
-        let roles = [
-            read(root)?,
-            read(targets)?,
-            read(snapshot)?,
-            read(timestamp)?,
-        ];
+        let roles = read_roles(&roles, &keys)?;
         let consistent_snapshot = fields.boolean("consistent_snapshot")?;
         Ok(Self {
             version,
@@ -198,4 +186,24 @@ impl Content for Root {
     fn expires(&self) -> i64 {
         self.expires
     }
+}
+
+/// Whose signatures each base role needs, in the order in which [`Root`] keeps them.
+pub(in crate::tuf) fn read_roles(
+    roles: &Fields<'_>,
+    keys: &BTreeMap<KeyId, Key>,
+) -> Result<[RoleKeys; 4], Problem> {
+    let read = |name: &str| {
+        let value = roles.value(name);
+        let value = value.ok_or_else(|| roles.fault(name, "is missing"))?;
+        let fields = Fields::of(value, &roles.path(name), &RoleKeys::FIELDS)?;
+        RoleKeys::read(&fields, keys)
+    };
+    let [root, targets, snapshot, timestamp] = ROLES;
+    Ok([
+        read(root)?,
+        read(targets)?,
+        read(snapshot)?,
+        read(timestamp)?,
+    ])
 }

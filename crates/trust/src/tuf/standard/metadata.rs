@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::key::read_keys;
 use crate::tuf::fields::Fields;
 use crate::tuf::key::KeyId;
-use crate::tuf::metadata::{ROLES, RoleKeys, Root, read_expires};
+use crate::tuf::metadata::{Common, Root, read_roles};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
 use crate::tuf::signed::{Document, SIGNATURES_MAX, Signature, Signed};
@@ -85,28 +85,14 @@ fn read_signatures(fields: &Fields<'_>) -> Result<Vec<Signature>, Problem> {
 }
 
 /// What all four have in common.
-struct Common {
-    version: i64,
-    expires: i64,
-}
-
-impl Common {
-    fn read(fields: &Fields<'_>, kind: &'static str) -> Result<Self, Problem> {
-        if fields.text("_type")? != kind {
-            return Err(fields.fault("_type", "is not the type of this role's files"));
-        }
-        // TUF 4.3: what counts as a match is for the reader to say; later versions of the first must not change what this one reads.
-        let major = fields.text("spec_version")?.split('.').next();
-        if major != Some("1") {
-            return Err(fields.fault("spec_version", "must be of version 1 of the specification"));
-        }
-        let version = fields.whole("version")?;
-        if version < 1 {
-            return Err(fields.fault("version", "must be at least 1"));
-        }
-        let expires = read_expires(fields)?;
-        Ok(Self { version, expires })
+fn read_common(fields: &Fields<'_>, kind: &'static str) -> Result<Common, Problem> {
+    Common::check_type(fields, kind)?;
+    // TUF 4.3: what counts as a match is for the reader to say; later versions of the first must not change what this one reads.
+    let major = fields.text("spec_version")?.split('.').next();
+    if major != Some("1") {
+        return Err(fields.fault("spec_version", "must be of version 1 of the specification"));
     }
+    Common::read_numbers(fields)
 }
 
 /// TUF 4.3.
@@ -121,23 +107,11 @@ fn read_root(signed: &Value, role: &RoleName) -> Result<Root, Problem> {
         "consistent_snapshot",
     ];
     let fields = Fields::of(signed, &format!("{role}.signed"), &known)?;
-    let Common { version, expires } = Common::read(&fields, "root")?;
+    let Common { version, expires } = read_common(&fields, "root")?;
     let keys = read_keys(&fields)?;
     let at = fields.path("roles");
     let roles = Fields::of(fields.value("roles").unwrap_or(&Value::Null), &at, &[])?;
-    let read = |name: &str| {
-        let value = roles.value(name);
-        let value = value.ok_or_else(|| roles.fault(name, "is missing"))?;
-        let fields = Fields::of(value, &roles.path(name), &RoleKeys::FIELDS)?;
-        RoleKeys::read(&fields, &keys)
-    };
-    let [root, targets, snapshot, timestamp] = ROLES;
-    let roles = [
-        read(root)?,
-        read(targets)?,
-        read(snapshot)?,
-        read(timestamp)?,
-    ];
+    let roles = read_roles(&roles, &keys)?;
     let consistent_snapshot = fields.boolean("consistent_snapshot")?;
     let ends = (version, expires);
     Ok(Root::from_parts(ends, keys, roles, consistent_snapshot))
@@ -148,7 +122,7 @@ const KNOWN: [&str; 5] = ["_type", "spec_version", "version", "expires", "meta"]
 /// TUF 4.6.
 fn read_timestamp(signed: &Value, role: &RoleName) -> Result<Timestamp, Problem> {
     let fields = Fields::of(signed, &format!("{role}.signed"), &KNOWN)?;
-    let Common { version, expires } = Common::read(&fields, "timestamp")?;
+    let Common { version, expires } = read_common(&fields, "timestamp")?;
     let mut meta = fields.members("meta")?;
     let listed = meta.find(|(name, _)| *name == "snapshot.json");
     let (_, listed) = listed.ok_or_else(|| fields.fault("meta", "must list the snapshot"))?;
@@ -163,7 +137,7 @@ fn read_timestamp(signed: &Value, role: &RoleName) -> Result<Timestamp, Problem>
 /// TUF 4.4.
 fn read_snapshot(signed: &Value, role: &RoleName) -> Result<Snapshot, Problem> {
     let fields = Fields::of(signed, &format!("{role}.signed"), &KNOWN)?;
-    let Common { version, expires } = Common::read(&fields, "snapshot")?;
+    let Common { version, expires } = read_common(&fields, "snapshot")?;
     let at = fields.path("meta");
     let mut meta = BTreeMap::new();
     for (name, value) in fields.members("meta")? {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::Common;
 use super::listed::{read_hashes, read_length};
+use super::read_common;
 use crate::tuf::fields::Fields;
 use crate::tuf::key::{Key, KeyId};
-use crate::tuf::metadata::{FileMeta, RoleKeys};
+use crate::tuf::metadata::{Common, FileMeta, RoleKeys};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
 use crate::tuf::standard::key::read_keys;
@@ -156,7 +156,7 @@ pub(super) fn read(signed: &Value, role: &RoleName) -> Result<Targets, Problem> 
         "delegations",
     ];
     let fields = Fields::of(signed, &format!("{role}.signed"), &known)?;
-    let Common { version, expires } = Common::read(&fields, "targets")?;
+    let Common { version, expires } = read_common(&fields, "targets")?;
     let at = fields.path("targets");
     let mut targets = BTreeMap::new();
     for (name, value) in fields.members("targets")? {
