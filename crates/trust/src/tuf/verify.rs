@@ -72,13 +72,8 @@ pub(super) fn root(
 ) -> Result<Trusted<Root>, Problem> {
     let own = signers(&signed, &root_keys(gun, signed.content(), now)?, NOTARY);
     if let Some(previous) = previous {
-        // TUF 5.3.4: the new root is signed by the threshold of the old one's keys too.
         let old = root_keys(gun, previous, None)?;
-        let threshold = previous.threshold();
-        let valid = signers(&signed, &old, NOTARY).len();
-        if !meets(valid, threshold) {
-            return Err(Problem::NotRotated { valid, threshold });
-        }
+        is_rotated(signers(&signed, &old, NOTARY).len(), previous)?;
     }
     let threshold = signed.content().threshold();
     by_threshold(&RoleName::Root, signed, own, threshold)
@@ -90,11 +85,7 @@ pub(super) fn base<T: Content>(
     root: &Root,
     signed: Signed<T>,
 ) -> Result<Trusted<T>, Problem> {
-    let keys = root.role(role).ok_or_else(|| Problem::NotDelegated {
-        role: role.clone(),
-        parent: RoleName::Root,
-    })?;
-    by_keys(role, signed, keys, &root.keys, NOTARY)
+    by_root(role, root, signed, NOTARY)
 }
 
 /// A delegation's file, by the role above.
@@ -111,6 +102,24 @@ pub(super) fn delegation(
     })?;
     let listed = &delegating.delegations.keys;
     by_keys(role, signed, &delegated.keys, listed, NOTARY)
+}
+
+/// TUF 5.3.4: a new root is signed by the threshold of the old one's keys too.
+pub(super) fn is_rotated(valid: usize, previous: &Root) -> Result<(), Problem> {
+    let threshold = previous.threshold();
+    if !meets(valid, threshold) {
+        return Err(Problem::NotRotated { valid, threshold });
+    }
+    Ok(())
+}
+
+/// TUF 5.3.5: a root's version is one higher than that of the root before it.
+pub(super) fn follows(root: &Root, previous: &Root) -> Result<(), Problem> {
+    let (version, current) = (root.version, previous.version);
+    if Some(version) != current.checked_add(1) {
+        return Err(Problem::RootVersion { version, current });
+    }
+    Ok(())
 }
 
 /// TUF 5.3.10 and its like: the end is later than now.
@@ -149,6 +158,20 @@ fn root_keys<'a>(
         });
     }
     Ok(keys)
+}
+
+/// A file of a base role by the keys that a root gives it.
+pub(super) fn by_root<T>(
+    role: &RoleName,
+    root: &Root,
+    signed: Signed<T>,
+    check: Check,
+) -> Result<Trusted<T>, Problem> {
+    let keys = root.role(role).ok_or_else(|| Problem::NotDelegated {
+        role: role.clone(),
+        parent: RoleName::Root,
+    })?;
+    by_keys(role, signed, keys, &root.keys, check)
 }
 
 /// A file by the keys of its role, out of those that the role above lists.
@@ -213,7 +236,7 @@ fn signers<T>(signed: &Signed<T>, allowed: &BTreeMap<&KeyId, &Key>, check: Check
     found
 }
 
-pub(super) fn meets(valid: usize, threshold: u32) -> bool {
+fn meets(valid: usize, threshold: u32) -> bool {
     // A threshold of none was refused when the file was read.
     usize::try_from(threshold).is_ok_and(|threshold| valid >= threshold.max(1))
 }

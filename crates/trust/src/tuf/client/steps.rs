@@ -91,10 +91,7 @@ impl Client {
             });
         }
         let signed: Signed<Root> = Signed::parse(&RoleName::Root, bytes)?;
-        let (version, current) = (signed.content().version, previous.version);
-        if Some(version) != current.checked_add(1) {
-            return Err(Problem::RootVersion { version, current });
-        }
+        verify::follows(signed.content(), previous)?;
         // Roots on the way may have ended.
         let root = verify::root(&self.gun, signed, Some(previous), None)?;
         let before = previous.clone();

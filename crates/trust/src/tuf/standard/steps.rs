@@ -5,7 +5,7 @@ use super::{Client, Step, UNKNOWN_BYTES_MAX, quote, remembered, verify};
 use crate::tuf::client::{Fetch, ROOTS_MAX};
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
-use crate::tuf::verify::not_expired;
+use crate::tuf::verify::{follows, not_expired};
 
 impl Client {
     /// The file that the step needs.
@@ -66,10 +66,7 @@ impl Client {
         }
         let previous = self.root.content();
         let signed = metadata::parse_root(bytes)?;
-        let (version, current) = (signed.content().version, previous.version);
-        if Some(version) != current.checked_add(1) {
-            return Err(Problem::RootVersion { version, current });
-        }
+        follows(signed.content(), previous)?;
         // TUF 5.3.6: roots on the way may have ended.
         let root = verify::root(signed, Some(previous))?;
         self.names.add(&root.content().keys)?;

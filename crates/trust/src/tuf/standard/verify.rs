@@ -5,7 +5,7 @@ use crate::tuf::metadata::Root;
 use crate::tuf::problem::Problem;
 use crate::tuf::role::RoleName;
 use crate::tuf::signed::Signed;
-use crate::tuf::verify::{Check, Trusted, by_keys, count, meets};
+use crate::tuf::verify::{Check, Trusted, by_keys, by_root, count, is_rotated};
 
 /// The key alone says how it signs.
 const BY_KEY: Check =
@@ -17,12 +17,9 @@ pub(super) fn root(
     previous: Option<&Root>,
 ) -> Result<Trusted<Root>, Problem> {
     if let Some(previous) = previous {
-        let threshold = previous.threshold();
         let keys = previous.role(&RoleName::Root);
         let valid = keys.map_or(0, |keys| count(&signed, keys, &previous.keys, BY_KEY));
-        if !meets(valid, threshold) {
-            return Err(Problem::NotRotated { valid, threshold });
-        }
+        is_rotated(valid, previous)?;
     }
     let own = signed.content().clone();
     base(&RoleName::Root, &own, signed)
@@ -60,9 +57,5 @@ pub(super) fn delegation(
 }
 
 fn base<T>(role: &RoleName, root: &Root, signed: Signed<T>) -> Result<Trusted<T>, Problem> {
-    let keys = root.role(role).ok_or_else(|| Problem::NotDelegated {
-        role: role.clone(),
-        parent: RoleName::Root,
-    })?;
-    by_keys(role, signed, keys, &root.keys, BY_KEY)
+    by_root(role, root, signed, BY_KEY)
 }
