@@ -209,11 +209,7 @@ impl KeyId {
 
     /// Reads 64 lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let lower_hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if text.len() != 64 || !lower_hex {
-            return Err(KeyError::Id(excerpt(text)));
-        }
-        Ok(Self(text.into()))
+        parse_id(text).map(Self)
     }
 
     /// The id in hexadecimal.
@@ -277,6 +273,15 @@ impl<'de> Deserialize<'de> for KeyId {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).map_err(de::Error::custom)
     }
+}
+
+/// An id of this kind or of a trust repository's, which is another hash of the same form.
+pub(crate) fn parse_id(text: &str) -> Result<Box<str>, KeyError> {
+    let lower_hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if text.len() != 64 || !lower_hex {
+        return Err(KeyError::Id(excerpt(text)));
+    }
+    Ok(text.into())
 }
 
 /// The signature was not made by this key over this message.

@@ -14,8 +14,7 @@ use super::fields::Fields;
 use super::material::Material;
 use super::problem::Problem;
 use crate::encoding::to_base64;
-use crate::excerpt::excerpt;
-use crate::key::{Algorithm, KeyError, PublicKey};
+use crate::key::{Algorithm, KeyError, PublicKey, parse_id};
 use crate::strict;
 
 /// The largest key that is read by itself, in bytes.
@@ -209,11 +208,7 @@ impl KeyId {
 
     /// Reads 64 lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let lower_hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if text.len() != 64 || !lower_hex {
-            return Err(KeyError::Id(excerpt(text)));
-        }
-        Ok(Self(text.into()))
+        parse_id(text).map(Self)
     }
 
     /// The id in hexadecimal.
