@@ -8,7 +8,7 @@ use trust::tuf::client::Anchor;
 use trust::tuf::publish::{File, Refusal};
 use trust::tuf::{Content, FileMeta, Key, Problem, RoleName, Timestamp};
 
-use super::says::assert_says;
+use super::says::{assert_says, rollback, too_few};
 
 pub(super) const GUN: &str = "registry.example/shop/web";
 /// The highest version that can be signed.
@@ -78,16 +78,7 @@ pub(super) fn path(role: &RoleName, file: &FileMeta) -> String {
 fn rollback_the_whole_old_state_is_shown_again() {
     let (_, old, mut reader) = read_before();
     let problem = reader.read(&Mirror::of(&old), START).unwrap_err();
-    let (version, known) = (2, 3);
-    let role = RoleName::Timestamp;
-    assert_eq!(
-        problem,
-        Problem::Rollback {
-            role,
-            version,
-            known
-        }
-    );
+    assert_eq!(problem, rollback(RoleName::Timestamp, 2, 3));
     assert_says(
         &problem,
         "timestamp version 2 is older than version 3, which is known",
@@ -108,14 +99,7 @@ fn rollback_an_old_snapshot_under_a_new_timestamp() {
     let problem = reader.read(&Mirror::of(&repository), START).unwrap_err();
     let (version, known) = (2, 3);
     let role = RoleName::Snapshot;
-    assert_eq!(
-        problem,
-        Problem::Rollback {
-            role,
-            version,
-            known
-        }
-    );
+    assert_eq!(problem, rollback(role, version, known));
     assert_says(
         &problem,
         "snapshot version 2 is older than version 3, which is known",
@@ -133,16 +117,7 @@ fn rollback_old_targets_under_a_new_snapshot() {
         vec![(RoleName::Targets, targets.to_vec())],
     );
     let problem = reader.read(&Mirror::of(&repository), START).unwrap_err();
-    let (version, known) = (2, 3);
-    let role = RoleName::Targets;
-    assert_eq!(
-        problem,
-        Problem::Rollback {
-            role,
-            version,
-            known
-        }
-    );
+    assert_eq!(problem, rollback(RoleName::Targets, 2, 3));
     assert_says(
         &problem,
         "targets version 2 is older than version 3, which is known",
@@ -239,15 +214,7 @@ fn rollback_of_a_delegation_by_way_of_a_file_that_says_nothing() {
     assert_eq!(believed.disregarded().len(), 1);
     relist(&mut repository, 21, vec![(name.clone(), old)]);
     let problem = reader.read(&Mirror::of(&repository), START).unwrap_err();
-    let (version, known) = (1, 2);
-    assert_eq!(
-        problem,
-        Problem::Rollback {
-            role: name,
-            version,
-            known
-        }
-    );
+    assert_eq!(problem, rollback(name, 1, 2));
     assert_says(
         &problem,
         "targets/alice version 1 is older than version 2, which is known",
@@ -382,14 +349,7 @@ fn arbitrary_installation_needs_keys() {
     let mirror = Mirror::of(&theirs);
     let problem = reader.read(&mirror, START).unwrap_err();
     let (role, valid, threshold) = (RoleName::Timestamp, 0, 1);
-    assert_eq!(
-        problem,
-        Problem::Threshold {
-            role,
-            valid,
-            threshold
-        }
-    );
+    assert_eq!(problem, too_few(role, valid, threshold));
     assert_says(&problem, "timestamp: 0 of 1 needed signatures are valid");
     // Its next root does not help either: nobody whom the reader knows has signed it.
     theirs.rotate_root_key();
@@ -441,11 +401,7 @@ fn arbitrary_installation_is_not_taken_from_a_publisher_either() {
     let targets = (RoleName::Targets, repository.sign(&targets, &theirs));
     let refusal = repository.post(vec![targets.clone()]).unwrap_err();
     let (role, valid, threshold) = (RoleName::Targets, 0, 1);
-    let problem = Problem::Threshold {
-        role,
-        valid,
-        threshold,
-    };
+    let problem = too_few(role, valid, threshold);
     assert_eq!(refusal, Refusal::BadTargets(problem));
     assert_says(&refusal, "targets: 0 of 1 needed signatures are valid");
 

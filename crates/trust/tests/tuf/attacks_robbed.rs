@@ -8,7 +8,7 @@ use trust::tuf::publish::File;
 use trust::tuf::{Content, FileMeta, Key, KeyType, Problem, RoleName, Timestamp};
 use trust::{Algorithm, JsonError};
 
-use super::says::assert_says;
+use super::says::{assert_says, too_few};
 
 const GUN: &str = "registry.example/shop/web";
 const TWICE: &str = "the key `version` stands twice in one object";
@@ -83,15 +83,7 @@ fn a_stolen_key_below_the_threshold_of_targets_is_not_enough() {
         let bytes = repository.sign(&forged, std::slice::from_ref(stolen));
         let problem = shown(repository.clone(), "targets", bytes).unwrap_err();
         assert_says(&problem, "targets: 1 of 2 needed signatures are valid");
-        let (role, valid, threshold) = (RoleName::Targets, 1, 2);
-        assert_eq!(
-            problem,
-            Problem::Threshold {
-                role,
-                valid,
-                threshold
-            }
-        );
+        assert_eq!(problem, too_few(RoleName::Targets, 1, 2));
     }
 }
 
@@ -111,15 +103,7 @@ fn one_key_twice_is_one_key_for_readers_too() {
         let problem = shown(repository.clone(), "targets/releases", bytes).unwrap_err();
         let text = "targets/releases: 1 of 2 needed signatures are valid";
         assert_says(&problem, text);
-        let (role, valid, threshold) = (role("targets/releases"), 1, 2);
-        assert_eq!(
-            problem,
-            Problem::Threshold {
-                role,
-                valid,
-                threshold
-            }
-        );
+        assert_eq!(problem, too_few(role("targets/releases"), 1, 2));
     }
 }
 
@@ -212,13 +196,5 @@ fn replay_of_a_signature_for_another_digest() {
     let problem = shown(repository, "targets/alice", bytes).unwrap_err();
     let text = "targets/alice: 0 of 1 needed signatures are valid";
     assert_says(&problem, text);
-    let (role, valid, threshold) = (role("targets/alice"), 0, 1);
-    assert_eq!(
-        problem,
-        Problem::Threshold {
-            role,
-            valid,
-            threshold
-        }
-    );
+    assert_eq!(problem, too_few(role("targets/alice"), 0, 1));
 }

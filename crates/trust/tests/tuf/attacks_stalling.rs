@@ -8,7 +8,7 @@ use trust::tuf::client::{Anchor, Client, ROOTS_MAX, Remembered, TIMESTAMP_BYTES_
 use trust::tuf::{Content, FileMeta, METADATA_BYTES_MAX, Problem, RoleName, Timestamp};
 
 use super::attacks::{GUN, path, read_before, relist, role, stolen};
-use super::says::assert_says;
+use super::says::{assert_says, too_few};
 
 #[test]
 fn freeze_the_same_state_is_shown_for_too_long() {
@@ -69,15 +69,7 @@ fn freeze_a_new_root_is_held_back() {
     repository.rotate_server_key(&RoleName::Timestamp);
     let mirror = Mirror::of(&repository).without("2.root.json");
     let problem = reader.read(&mirror, START).unwrap_err();
-    let (role, valid, threshold) = (RoleName::Timestamp, 0, 1);
-    assert_eq!(
-        problem,
-        Problem::Threshold {
-            role,
-            valid,
-            threshold
-        }
-    );
+    assert_eq!(problem, too_few(RoleName::Timestamp, 0, 1));
     assert_says(&problem, "timestamp: 0 of 1 needed signatures are valid");
     reader.read(&Mirror::of(&repository), START).unwrap();
 }

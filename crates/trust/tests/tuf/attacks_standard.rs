@@ -11,7 +11,7 @@ use trust::tuf::client::ROOTS_MAX;
 use trust::tuf::standard::{ROLES_MAX, UNKNOWN_BYTES_MAX};
 use trust::tuf::{Problem, RoleName};
 
-use super::says::assert_says;
+use super::says::{assert_says, rollback, too_few};
 
 const SERVERS: [&str; 2] = ["snapshot", "timestamp"];
 
@@ -37,16 +37,7 @@ fn snapshot_says(repository: &mut StandardRepository, change: impl FnOnce(&mut V
 fn rollback_the_whole_old_state_is_shown_again() {
     let (repository, old, mut reader) = read_before();
     let problem = reader.read(&old, NOW).unwrap_err();
-    let (version, known) = (2, 3);
-    let role = RoleName::Timestamp;
-    assert_eq!(
-        problem,
-        Problem::Rollback {
-            role,
-            version,
-            known
-        }
-    );
+    assert_eq!(problem, rollback(RoleName::Timestamp, 2, 3));
     let text = "timestamp version 2 is older than version 3, which is known";
     assert_says(&problem, text);
     reader.read(&repository, NOW).unwrap();
@@ -59,15 +50,7 @@ fn rollback_an_old_snapshot_under_a_new_timestamp() {
     repository.role("timestamp")["meta"]["snapshot.json"]["version"] = json!(2);
     repository.renew(&["timestamp"]);
     let problem = reader.read(&repository, NOW).unwrap_err();
-    let (role, version, known) = (RoleName::Snapshot, 2, 3);
-    assert_eq!(
-        problem,
-        Problem::Rollback {
-            role,
-            version,
-            known
-        }
-    );
+    assert_eq!(problem, rollback(RoleName::Snapshot, 2, 3));
     assert_says(
         &problem,
         "snapshot version 2 is older than version 3, which is known",
@@ -82,15 +65,7 @@ fn rollback_old_targets_under_a_new_snapshot() {
         meta["targets.json"]["version"] = json!(2)
     });
     let problem = reader.read(&repository, NOW).unwrap_err();
-    let (role, version, known) = (RoleName::Targets, 2, 3);
-    assert_eq!(
-        problem,
-        Problem::Rollback {
-            role,
-            version,
-            known
-        }
-    );
+    assert_eq!(problem, rollback(RoleName::Targets, 2, 3));
     assert_says(
         &problem,
         "targets version 2 is older than version 3, which is known",
@@ -190,15 +165,7 @@ fn freeze_a_new_root_is_held_back() {
     let mut mirror = repository.clone();
     mirror.served.remove("2.root.json");
     let problem = reader.read(&mirror, NOW).unwrap_err();
-    let (role, valid, threshold) = (RoleName::Timestamp, 0, 1);
-    assert_eq!(
-        problem,
-        Problem::Threshold {
-            role,
-            valid,
-            threshold
-        }
-    );
+    assert_eq!(problem, too_few(RoleName::Timestamp, 0, 1));
     assert_says(&problem, "timestamp: 0 of 1 needed signatures are valid");
     reader.read(&repository, NOW).unwrap();
 }
@@ -365,14 +332,7 @@ fn arbitrary_installation_needs_keys() {
     theirs.add_target("targets", "app", b"malice");
     let problem = reader.read(&theirs, NOW).unwrap_err();
     let (role, valid, threshold) = (RoleName::Timestamp, 0, 1);
-    assert_eq!(
-        problem,
-        Problem::Threshold {
-            role,
-            valid,
-            threshold
-        }
-    );
+    assert_eq!(problem, too_few(role, valid, threshold));
     assert_says(&problem, "timestamp: 0 of 1 needed signatures are valid");
     // Its next root does not help either: nobody whom the reader knows has signed it.
     theirs.renew(&["root"]);
@@ -387,14 +347,7 @@ fn arbitrary_installation_needs_keys() {
     let root = unsigned.served["2.root.json"].clone();
     let problem = Reader::with(root).read(&unsigned, NOW).unwrap_err();
     let role = RoleName::Root;
-    assert_eq!(
-        problem,
-        Problem::Threshold {
-            role,
-            valid,
-            threshold
-        }
-    );
+    assert_eq!(problem, too_few(role, valid, threshold));
     assert_says(&problem, "root: 0 of 1 needed signatures are valid");
 }
 
@@ -476,15 +429,7 @@ fn replay_of_a_signature_for_another_digest() {
     *listed = json!(sha256(b"malice"));
     mirror.served.insert(path, file.to_string().into_bytes());
     let problem = Reader::of(&repository).read(&mirror, NOW).unwrap_err();
-    let (role, valid, threshold) = (RoleName::Targets, 0, 1);
-    assert_eq!(
-        problem,
-        Problem::Threshold {
-            role,
-            valid,
-            threshold
-        }
-    );
+    assert_eq!(problem, too_few(RoleName::Targets, 0, 1));
     assert_says(&problem, "targets: 0 of 1 needed signatures are valid");
 }
 

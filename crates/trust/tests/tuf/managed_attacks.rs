@@ -10,7 +10,7 @@ use trust::tuf::managed::{Fault, VOUCHES_MAX};
 use trust::tuf::publish::{REFUSAL_BYTES_MAX, Refusal};
 use trust::tuf::{FileMeta, Key, Problem, RoleName, author};
 
-use super::says::assert_says;
+use super::says::{assert_says, too_few};
 
 const GUN: &str = "registry.example/shop/web";
 /// What every refusal here ends with.
@@ -95,12 +95,7 @@ fn a_signer_delegates_releases_to_their_own_key() {
     delegations.set_role(RoleName::releases(), keys, 1, &[""]);
     let update = vec![(RoleName::Targets, repository.sign(&targets, keys))];
     let refusal = refused(&mut repository, update);
-    let (role, valid, threshold) = (RoleName::Targets, 0, 1);
-    let expected = Problem::Threshold {
-        role,
-        valid,
-        threshold,
-    };
+    let expected = too_few(RoleName::Targets, 0, 1);
     assert_says(&refusal, "targets: 0 of 1 needed signatures are valid");
     assert_eq!(refusal, Refusal::BadTargets(expected));
 }
