@@ -1,5 +1,6 @@
 //! What revoking a key from an instant on would hit: the images whose signatures it takes, and the gates that would answer
-//! differently. What took the key's place since then is revoked with it, and counts as the key does. Each gate is asked twice, with the key as it is and with the key revoked; nothing is kept and nothing told.
+//! differently. What took the key's place since then is revoked with it, and counts as the key does. Each gate is asked twice, with the key as
+//! it is and with the key revoked; nothing is kept and nothing told.
 
 use crate::asker::Asker;
 use crate::error::ApiResult;
