@@ -5,7 +5,7 @@
 
 mod uri;
 
-use crate::command::login::ask_password;
+use crate::command::login::ask_secret;
 use anyhow::{Context, Result, bail};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::mechanism::Mechanism;
@@ -164,7 +164,10 @@ fn pin(uri: &Uri, token: &str) -> Result<SecretString> {
     }
     match std::env::var(PIN_VARIABLE) {
         Ok(pin) => Ok(SecretString::from(pin)),
-        Err(_) => ask_password(&format!("the token {token}")),
+        Err(_) => ask_secret(
+            &format!("PIN of the token {token}"),
+            &format!("set {PIN_VARIABLE}, or name a file by `?pin-source=file:/PATH`"),
+        ),
     }
 }
 

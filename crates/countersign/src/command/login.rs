@@ -87,10 +87,15 @@ fn ask(question: &str) -> Result<String> {
     Ok(answer.trim().to_owned())
 }
 
-/// Asks for a password on the terminal.
+/// Asks for the password of somebody's account on the terminal.
 pub(crate) fn ask_password(of: &str) -> Result<SecretString> {
-    let text = rpassword::prompt_password(format!("Password of {of}: "))
-        .context("cannot ask for the password; use `--password-stdin`")?;
+    ask_secret(&format!("Password of {of}"), "use `--password-stdin`")
+}
+
+/// Asks for a secret on the terminal; where there is none, what to do `instead` is said.
+pub(crate) fn ask_secret(question: &str, instead: &str) -> Result<SecretString> {
+    let text = rpassword::prompt_password(format!("{question}: "))
+        .with_context(|| format!("there is no terminal to ask on; {instead}"))?;
     Ok(SecretString::from(text))
 }
 

@@ -2,7 +2,7 @@
 //! docker, notary and openssl wrote are read as well. The password comes from the environment or is asked for; it is never an argument, which
 //! other users of the machine could see.
 
-use crate::command::login::ask_password;
+use crate::command::login::ask_secret;
 use anyhow::{Context, Result, bail};
 use secrecy::SecretString;
 use std::fs;
@@ -157,6 +157,9 @@ fn open_with(path: &Path, what: &str, first: &[&'static str]) -> Result<PrivateK
         .with_context(|| format!("cannot read the key `{}`", path.display()))?;
     let file = path.display();
     let shown = format!("the key `{file}`");
+    if is_public(&text) {
+        bail!("`{file}` holds a public key: give the private one that belongs to it");
+    }
     if keyfile::is_open(&text) && !KeyFile::is_one(&text) {
         return keyfile::read_open(&text).with_context(|| format!("cannot open {shown}"));
     }
@@ -172,6 +175,11 @@ fn open_with(path: &Path, what: &str, first: &[&'static str]) -> Result<PrivateK
     };
     let opened = key.open(&password.secret);
     opened.with_context(|| password.cannot_open(&shown))
+}
+
+/// Whether a file is the public half, which stands beside the private one under almost the same name.
+fn is_public(text: &str) -> bool {
+    text.trim_start().starts_with("-----BEGIN PUBLIC KEY-----")
 }
 
 /// Reads a private key that nothing seals and that only signs envelopes of notation, such as one of RSA; `None` for any other file.
@@ -229,8 +237,9 @@ impl Password {
             let variable = Some(variable);
             return Ok(Self { secret, variable });
         }
+        let instead = format!("set {}", variables.first().unwrap_or(&""));
         Ok(Self {
-            secret: ask_password(what)?,
+            secret: ask_secret(&format!("Password of {what}"), &instead)?,
             variable: None,
         })
     }
@@ -274,7 +283,7 @@ fn choose(variables: &[&'static str], of: &str) -> Result<SecretString> {
     }
     let variable = variables.first().unwrap_or(&"");
     let first = rpassword::prompt_password(format!("Password for {of}: "))
-        .with_context(|| format!("cannot ask for a password; set {variable}"))?;
+        .with_context(|| format!("there is no terminal to ask on; set {variable}"))?;
     let second = rpassword::prompt_password("Once more: ")?;
     if first != second {
         bail!("the two passwords differ; nothing was written");
@@ -296,6 +305,16 @@ mod tests {
             with_ending(Path::new("release-1.2"), "pub"),
             Path::new("release-1.2.pub")
         );
+    }
+
+    #[test]
+    fn the_public_half_in_place_of_the_private_one_is_named_before_any_password_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("maria.pub");
+        let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+        write_public(&path, &key).unwrap();
+        let error = open(&path).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("holds a public key"), "{error}");
     }
 
     #[test]

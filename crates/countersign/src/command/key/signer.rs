@@ -2,13 +2,18 @@
 
 use super::files;
 use crate::pkcs11::{TokenKey, Uri};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::path::Path;
 use trust::Signer;
 use trust::notation::{EnvelopeSigner, KeySigner};
 
 /// Opens the key. A file whose name begins with `pkcs11:` is named by `./pkcs11:…`.
 pub(crate) fn open(key: &Path) -> Result<Box<dyn Signer>> {
+    if let Some(name) = key.to_str().and_then(held) {
+        bail!(
+            "`server:{name}` is a key that the server holds: it signs for its stage alone, with `countersign sign --key server:{name}`, and `countersign key list -o json` has its public half"
+        );
+    }
     match key.to_str().filter(|text| Uri::is_one(text)) {
         Some(text) => {
             let uri = Uri::parse(text).with_context(|| format!("`{text}` cannot be read"))?;
@@ -41,4 +46,17 @@ pub(crate) fn open_for_envelopes(key: &Path) -> Result<Box<dyn EnvelopeSigner>> 
     let signer =
         signer.context("notation has no Ed25519: use a key on P-256 or P-384, or of RSA")?;
     Ok(Box::new(signer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_the_server_holds_is_no_file_that_is_missing() {
+        let error = open(Path::new("server:shop-ci")).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("the server holds"), "{error}");
+        let error = open(Path::new("./server:shop-ci")).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("cannot read the key"), "{error}");
+    }
 }
