@@ -76,7 +76,8 @@ fn a_new_key_takes_the_place_of_the_old_one_and_what_that_signed_stays_good() {
         assert!(listed.contains(image), "{listed}");
     }
     assert_eq!(shop.gate(&by_new).0, Some(0), "asking changes nothing");
-    shop.admin(&long_ago);
+    let told = shop.admin(&long_ago);
+    assert_eq!(told.matches("Revoked with it: key ").count(), 1, "{told}");
     for image in [&before, &by_old, &by_new] {
         assert_eq!(shop.gate(image).0, Some(3), "{image}");
     }

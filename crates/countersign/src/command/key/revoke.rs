@@ -5,7 +5,7 @@ use super::{short, whole_id};
 use crate::context::ServerFlags;
 use crate::output::{self, Format, Tone};
 use anyhow::{Context, Result};
-use client::api::keys::{KeyHit, KeyRevocation, RevokeKey};
+use client::api::keys::{Key, KeyHit, KeyRevocation, RevokeKey};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  countersign key revoke 6d32477f\n  \
@@ -38,12 +38,24 @@ impl Revoke {
         if self.output == Format::Table {
             print(&report);
         }
+        let before = client.keys().await?;
         if !self.dry_run {
             report.revoked = client.revoke_key_from(&id, &ask(false)).await?.revoked;
         }
         match self.output {
             Format::Json => output::json(&report)?,
             Format::Table => output::line(self.done(&id)),
+        }
+        // It is done: that it cannot be looked at any more is no failure.
+        if let (Format::Table, Ok(after)) = (self.output, client.keys().await) {
+            for key in taken_along(&before, &after, &id) {
+                output::line(format!(
+                    "Revoked with it: key {} of {} (`{}`), which took its place.",
+                    short(&key.id),
+                    key.principal,
+                    key.name
+                ));
+            }
         }
         Ok(())
     }
@@ -57,6 +69,16 @@ impl Revoke {
             false => format!("Key {id} is revoked{what}."),
         }
     }
+}
+
+/// The keys whose end came or moved with that of this one: those that succeeded it.
+fn taken_along<'a>(before: &[Key], after: &'a [Key], id: &str) -> Vec<&'a Key> {
+    let end = |key: &Key| (key.revoked_at, key.revoked_from);
+    let is_taken = |key: &&Key| {
+        let was = before.iter().find(|was| was.id == key.id);
+        key.id != id && key.revoked_at.is_some() && was.is_some_and(|was| end(was) != end(key))
+    };
+    after.iter().filter(is_taken).collect()
 }
 
 fn print(report: &KeyRevocation) {
