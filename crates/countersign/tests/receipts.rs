@@ -365,6 +365,29 @@ fn production_without_the_server_decides_as_it_did_with_it() {
 }
 
 #[test]
+fn a_gates_no_to_a_held_host_that_names_a_tag_is_a_no_and_not_a_failure() {
+    let world = World::unsigned();
+    let (url, token) = (world.server.url(), world.reader());
+    let key = world.path("server.pub");
+    let verify = |image: &str| {
+        let by = ["verify", "--receipt-key", key.to_str().unwrap()];
+        let asked = ["--gate", "production", "--server", &url, "--token", &token];
+        let output = world.server.ask(&[&by[..], &asked, &[image]].concat());
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = verify(IMAGE);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("may not pass gate production"), "{said}");
+    let (code, said) = verify("shop/web:none");
+    assert_eq!(code, Some(1), "{said}");
+    world.sign(IMAGE);
+    world.receipts_once(IMAGE, 1);
+    let (code, said) = verify(IMAGE);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
 fn a_changed_byte_in_the_file_is_named_and_other_tools_read_it() {
     let world = World::new();
     world.receipt();
@@ -396,6 +419,19 @@ fn a_changed_byte_in_the_file_is_named_and_other_tools_read_it() {
     let (_, said) = world.verify(&["--offline", file, "-o", "json"]);
     let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!(answer["verified"], false);
+
+    // Whoever gives another file is told so, not that somebody changed it.
+    let policy = world.path("shop.yaml");
+    let (code, said) = world.verify(&["--offline", policy.to_str().unwrap()]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(
+        said.contains("no file that `countersign bundle` wrote"),
+        "{said}"
+    );
+    let folder = world.folder.path().to_str().unwrap();
+    let (code, said) = world.verify(&["--offline", folder]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is a folder"), "{said}");
 }
 
 #[test]

@@ -220,7 +220,7 @@ pub fn read(bundle: &[u8], keys: &[PublicKey]) -> Result<Verified<Receipt>, Rece
     }
     let Some(signer) = keys.iter().find(|key| envelope.is_signed_by(key)) else {
         return Err(ReceiptError::Key {
-            hint: hint.as_deref().map(excerpt),
+            hint: hint.as_deref().map(named),
         });
     };
     // From here on the bytes are the server's, or of whoever else holds the key.
@@ -246,6 +246,11 @@ pub fn verify(
     let receipt = read(bundle, keys)?;
     receipt.value().check(expected, now)?;
     Ok(receipt)
+}
+
+/// The key that a hint names, by the id that keys have here, where it names one.
+fn named(hint: &str) -> String {
+    KeyId::from_hint(hint).map_or_else(|| excerpt(hint), |id| id.to_string())
 }
 
 /// Whom a key signs receipts as. The name is the key's, so that no key can sign in another's name.
@@ -278,7 +283,7 @@ pub enum ReceiptError {
     /// None of the keys signed it.
     #[error(
         "it was not signed with a receipt key that was given{}",
-        hint.as_deref().map(|hint| format!(": it names `{hint}`")).unwrap_or_default()
+        hint.as_deref().map(|hint| format!(": it names the key `{hint}`")).unwrap_or_default()
     )]
     Key {
         /// The key that it hints at, shortened.

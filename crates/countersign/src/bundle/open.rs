@@ -9,6 +9,8 @@ use oci::{Digest, Hasher, IndexManifest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom};
 
+/// Said of what comes first in the archive: another kind of file fails there.
+const OR_NO_BUNDLE: &str = ", or this is no file that `countersign bundle` wrote";
 /// Bytes read at a time.
 const READ_BYTES: usize = 1 << 20;
 /// Hexadecimal digits of the checksum.
@@ -38,7 +40,9 @@ impl<R: Read + Seek> Opened<R> {
     /// The file of the archive that was changed, is missing, or should not be there.
     pub(crate) fn new(reader: R) -> Result<Self, Fault> {
         let mut walk = Walk { reader, at: 0 };
-        let checksum = walk.document(CHECKSUM, Some(CHECKSUM_BYTES))?;
+        let checksum = walk
+            .document(CHECKSUM, Some(CHECKSUM_BYTES))
+            .map_err(|fault| Fault::new(fault.file, format!("{}{OR_NO_BUNDLE}", fault.why)))?;
         let text = walk.document(CONTENTS, None)?;
         if Digest::sha256(&text).hex().as_bytes() != checksum {
             return Err(Fault::new(

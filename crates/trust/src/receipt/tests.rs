@@ -206,7 +206,14 @@ fn attack_a_receipt_signed_by_a_stage_key() {
     };
     let host = Host::trusting(&server);
     host.refuses(&in_the_servers_name, "receipt-key");
-    host.refuses(&receipt().sign(&stage_key).unwrap(), "receipt-key");
+    let by_stage_key = receipt().sign(&stage_key).unwrap();
+    host.refuses(&by_stage_key, "receipt-key");
+    let said = host.verify_at(&by_stage_key, NOON + HOUR).unwrap_err();
+    let id = stage_key.public_key().id().as_str();
+    assert!(
+        said.to_string().contains(id),
+        "the id that people see: {said}"
+    );
     // Also a host that holds both keys does not take one for the other.
     let both = [stage_key.public_key().clone(), server.public_key().clone()];
     let error = read(&in_the_servers_name, &both).unwrap_err();

@@ -40,7 +40,7 @@ impl Verify {
         let keys = self
             .receipt_keys
             .iter()
-            .map(|path| files::public(path))
+            .map(|path| receipt_key(path))
             .collect::<Result<Vec<PublicKey>>>()?;
         let policies = self
             .policies
@@ -73,7 +73,14 @@ impl Verify {
             .repository
             .as_ref()
             .or(named.map(|image| &image.repository));
-        let file = File::open(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let unreadable = || format!("cannot read `{}`", path.display());
+        let file = File::open(path).with_context(unreadable)?;
+        if file.metadata().with_context(unreadable)?.is_dir() {
+            bail!(
+                "`{}` is a folder: give the file that `countersign bundle` wrote",
+                path.display()
+            );
+        }
         let question = Question {
             keys: &trusted.keys,
             image: named.and_then(|image| image.digest.as_ref()),
@@ -140,7 +147,22 @@ impl Verify {
     async fn beside_images(&self, server: &ServerFlags, trusted: &Trusted) -> Result<Exit> {
         let (mut answers, mut all) = (Vec::new(), true);
         for image in &self.images {
-            let (digest, found) = self.found(server, image).await?;
+            let (digest, found) = match self.found(server, image).await {
+                Ok(found) => found,
+                Err(error) => {
+                    let Some(why) = gates_no(&error) else {
+                        return Err(error);
+                    };
+                    if self.output == Format::Table {
+                        output::line(tinted(&format!("✗ {why}")));
+                    }
+                    answers.push(
+                        json!({"verified": false, "repository": image.repository, "why": why}),
+                    );
+                    all = false;
+                    continue;
+                }
+            };
             let repository = self.repository.as_ref().unwrap_or(&image.repository);
             let asked = Asked {
                 keys: &trusted.keys,
@@ -235,6 +257,17 @@ fn say_not_proved(not_proved: &[String]) {
     for text in not_proved {
         output::line(format!("  · not proved: {text}"));
     }
+}
+
+fn receipt_key(path: &Path) -> Result<PublicKey> {
+    files::public(path).context("`countersign key server > FILE` writes the key that is needed")
+}
+
+/// The sentence of a gate that lets nobody who asks see what a tag is: its own no, where the reader is held.
+fn gates_no(error: &anyhow::Error) -> Option<&str> {
+    let refused = error.downcast_ref::<client::Error>()?.refused()?;
+    refused.detail.as_ref()?.get("decisions")?;
+    Some(&refused.message)
 }
 
 fn policy_digest(path: &Path) -> Result<String> {
