@@ -8,6 +8,7 @@ use client::distribution::Content;
 use oci::{Descriptor, Digest, ImageManifest, ImageReference, Manifest, Reference, media};
 
 use crate::context::ServerFlags;
+use crate::output;
 
 /// The empty JSON object, which an artifact's manifest has as its config (image-spec "Guidance for an Empty Descriptor").
 const EMPTY: &[u8] = b"{}";
@@ -16,7 +17,15 @@ const EMPTY: &[u8] = b"{}";
 pub(crate) fn client_for(image: &ImageReference, server: &ServerFlags) -> Result<Client> {
     match (&image.host, &server.server) {
         (Some(host), None) => server.registry_client(host),
-        _ => server.client(),
+        (Some(host), Some(address)) => {
+            if host_of(address).is_some_and(|asked| !asked.eq_ignore_ascii_case(host)) {
+                output::note(format!(
+                    "`{address}` is asked, as `--server` or COUNTERSIGN_SERVER says, and not `{host}`"
+                ));
+            }
+            server.client()
+        }
+        (None, _) => server.client(),
     }
 }
 

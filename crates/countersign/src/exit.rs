@@ -1,6 +1,8 @@
 //! Exit codes, which scripts rely on, and how a failure looks.
 
-use client::Error as ClientError;
+use client::{Error as ClientError, Refused};
+use oci::ErrorCode;
+use serde_json::Value;
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -56,7 +58,20 @@ fn next_step(error: &ClientError) -> Option<String> {
     if let Some(next) = &refused.next {
         return Some(next.clone());
     }
-    (refused.status == 401).then(|| "countersign login --server URL".to_owned())
+    match refused.status {
+        401 => Some("countersign login --server URL".to_owned()),
+        // What a registry says to somebody who may not, and of what is not there.
+        403 if refused.registry_code() == ErrorCode::Denied && says_no_more(refused) => {
+            Some("countersign whoami     (your roles; an admin grants more)".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Whether it is a registry's bare no, without a sentence of its own or a gate's decision.
+fn says_no_more(refused: &Refused) -> bool {
+    let is_bare = refused.detail.as_ref().is_none_or(Value::is_null);
+    is_bare && refused.message.contains("access to the resource is denied")
 }
 
 #[cfg(test)]
@@ -70,5 +85,27 @@ mod tests {
         let error = Err::<(), _>(inner).context("cannot write `x`").unwrap_err();
         assert_eq!(describe(&error), "cannot write `x`: disk full");
         assert_eq!(describe(&anyhow::anyhow!("a").context("b: a")), "b: a");
+    }
+
+    #[test]
+    fn a_refusal_without_a_reason_says_where_the_roles_are_and_a_gates_does_not() {
+        let refusal = |status, code: &str, detail| {
+            next_step(&ClientError::Refused(Box::new(Refused {
+                status,
+                code: code.to_owned(),
+                message: "requested access to the resource is denied".to_owned(),
+                next: None,
+                detail,
+                request_id: None,
+                retry_after_seconds: None,
+            })))
+        };
+        let whoami = refusal(403, "DENIED", None).unwrap();
+        assert!(whoami.starts_with("countersign whoami"), "{whoami}");
+        let decisions = serde_json::json!({"decisions": []});
+        assert_eq!(refusal(403, "DENIED", Some(decisions)), None);
+        assert_eq!(refusal(404, "MANIFEST_UNKNOWN", None), None);
+        let login = refusal(401, "UNAUTHORIZED", None).unwrap();
+        assert!(login.starts_with("countersign login"), "{login}");
     }
 }

@@ -44,6 +44,12 @@ impl Events {
                 after = event.sequence_number().unwrap_or(after);
             }
             if !self.follow {
+                if page.items.is_empty() && self.output == Format::Table {
+                    output::note(match self.after {
+                        0 => "no events yet".to_owned(),
+                        after => format!("no events after {after}"),
+                    });
+                }
                 return Ok(Exit::Done);
             }
             if page.items.is_empty() {
