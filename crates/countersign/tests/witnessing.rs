@@ -165,6 +165,26 @@ fn two_servers_witness_each_other_and_a_rollback_is_told() {
     let (code, said) = verify(&["--proof", proof.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("entry 0 is in the log"), "{said}");
+    let grown = folder.path().join("grown");
+    let made = one.ask(&[
+        "--server",
+        &one_url,
+        "--token",
+        &token,
+        "audit",
+        "prove",
+        "--since",
+        kept.to_str().unwrap(),
+        "--file",
+        grown.to_str().unwrap(),
+    ]);
+    let said = String::from_utf8_lossy(&made.stdout).into_owned();
+    let next = said
+        .lines()
+        .find_map(|line| line.strip_prefix("check it anywhere with: countersign "))
+        .unwrap();
+    let checked = one.ask(&next.split(' ').collect::<Vec<&str>>());
+    assert!(checked.status.success(), "what is said next works: {next}");
     let changed = std::fs::read_to_string(&proof)
         .unwrap()
         .replacen("index 0", "index 1", 1);

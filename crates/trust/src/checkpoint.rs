@@ -276,7 +276,9 @@ pub enum CheckpointError {
         key: KeyId,
     },
     /// Not a verifier key.
-    #[error("not a verifier key: its {0} cannot be read; it looks like `name+01234567+base64`")]
+    #[error(
+        "not a verifier key: its {0} cannot be read; it looks like `name+01234567+base64`, and is given itself, not the file that holds it"
+    )]
     VerifierKey(&'static str),
     /// A cosignature must be made with an Ed25519 key.
     #[error("a witness signs with an Ed25519 key, not with `{0}`")]

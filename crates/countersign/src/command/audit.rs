@@ -8,7 +8,7 @@ use crate::configuration::DataFlags;
 use crate::context::ServerFlags;
 use crate::exit::Exit;
 use crate::output::{self, Format, Tone, toned};
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::Subcommand;
 use std::path::PathBuf;
 use trust::checkpoint::VerifierKey;
@@ -22,6 +22,13 @@ pub(crate) enum Audit {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  countersign audit verify --data /var/lib/countersign\n  \
+    countersign audit verify --data /var/lib/countersign --checkpoint /srv/witness/audit\n  \
+    countersign audit verify --url https://registry.example:5000 --log-key \"$(cat log.key)\" --checkpoint /srv/witness/audit\n  \
+    countersign audit verify --proof act.tlog-proof --log-key \"$(cat log.key)\"\n\n\
+Exit codes: 0 whole, 1 failed, 3 something was changed or is not proved."
+)]
 pub(crate) struct Verify {
     #[command(flatten)]
     data: DataFlags,
@@ -34,7 +41,8 @@ pub(crate) struct Verify {
     /// Check a file of `audit prove`, without a server.
     #[arg(long, value_name = "FILE", requires = "log_key")]
     proof: Option<PathBuf>,
-    /// The log's verifier key, as `GET /tlog/key` gave it once; without it, `--url` believes the server's own word for it.
+    /// The log's verifier key itself, not its file, as `GET /tlog/key` gave it once; without it, `--url` believes the server's own word
+    /// for it.
     #[arg(long, value_name = "KEY")]
     log_key: Option<VerifierKey>,
     /// The verifier key of a witness whose signature must be on the checkpoint; may be repeated.
@@ -72,7 +80,8 @@ impl Verify {
             &self.data.options_with_anchors()?,
             self.checkpoint.as_deref(),
         )
-        .await?;
+        .await
+        .map_err(where_to_look)?;
         if self.output == Format::Json {
             output::json(&report)?;
         } else {
@@ -97,6 +106,18 @@ impl Verify {
             output::line(toned(Tone::Good, "✓ the log is whole"));
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Says what to name where no data folder was found.
+fn where_to_look(error: store::Error) -> anyhow::Error {
+    match error {
+        store::Error::NotFound {
+            kind: "database", ..
+        } => anyhow!(
+            "{error}: name the server's data folder with `--data DIR`, or a server with `--url URL`"
+        ),
+        error => error.into(),
     }
 }
 

@@ -13,6 +13,11 @@ use trust::checkpoint::VerifierKey;
 use trust::merkle::{tiles_for_consistency, verify_consistency};
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  countersign audit prove 1207 --file act.tlog-proof\n  \
+    countersign audit prove --since /srv/witness/audit --file grown\n\n\
+`GET /api/v1/audit?limit=N` shows rows with their `leafIndex`. It needs the role `auditor`."
+)]
 pub(crate) struct Prove {
     /// The entry's place in the log, counted from 0: `leafIndex` of a row.
     #[arg(
@@ -24,7 +29,7 @@ pub(crate) struct Prove {
     /// Prove instead that the log grew from the last checkpoint of this file.
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
-    /// The log's verifier key; without it, the server's own word for it is believed.
+    /// The log's verifier key itself, not its file; without it, the server's own word for it is believed.
     #[arg(long, value_name = "KEY")]
     log_key: Option<VerifierKey>,
     /// Where to write the proof.
@@ -50,8 +55,11 @@ impl Prove {
         fs::write(&self.file, text)
             .with_context(|| format!("cannot write `{}`", self.file.display()))?;
         output::line(format!("wrote {}", self.file.display()));
+        let kept = self.since.as_ref().map_or_else(String::new, |since| {
+            format!(" --checkpoint {}", since.display())
+        });
         output::line(format!(
-            "check it anywhere with: countersign audit verify --proof {} --log-key {}",
+            "check it anywhere with: countersign audit verify --proof {}{kept} --log-key {}",
             self.file.display(),
             log.key
         ));
