@@ -1,6 +1,7 @@
 //! Signatures by OpenPGP as podman and skopeo hand them over and ask for them (`X-Registry-Supports-Signatures`). Each becomes a referrer of
 //! the image as every other signature is, so that it is read, counted, copied and withdrawn like one.
 
+use crate::bundle::EMPTY;
 use crate::error::{Error, Result};
 use crate::pull::repository;
 use crate::push::{NewManifest, PushPermits};
@@ -12,9 +13,6 @@ use policy::verb::Pull;
 use serde_json::json;
 use store::{Writer, blobs};
 use trust::openpgp::Document;
-
-/// The empty JSON object, which an artifact's manifest has as its config (image-spec "Guidance for an Empty Descriptor").
-const EMPTY: &[u8] = b"{}";
 
 impl Registry {
     /// Stores a signature beside the image that it is said to be for. Whether it is good is found as for any other.
