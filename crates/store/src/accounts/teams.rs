@@ -146,11 +146,7 @@ pub async fn add_member(
     now: i64,
 ) -> Result<()> {
     write_tx!(store.db(), |tx| {
-        directory_changed(tx, true, now).await?;
-        let id = team_id(tx, team).await?;
-        let (_, policies) = policies::current_in(store, tx.conn()).await?;
-        let named = policy::lint::names_team(&policies, team);
-        let actor = permits.actor(tx, id, team, named, now).await?;
+        let (id, actor) = changing(tx, store, permits, team, now).await?;
         sqlx::query("SELECT id FROM principals WHERE id = $1")
             .bind(principal.0)
             .fetch_optional(tx.conn())
@@ -189,11 +185,7 @@ pub async fn remove_member(
     now: i64,
 ) -> Result<()> {
     write_tx!(store.db(), |tx| {
-        directory_changed(tx, true, now).await?;
-        let id = team_id(tx, team).await?;
-        let (_, policies) = policies::current_in(store, tx.conn()).await?;
-        let named = policy::lint::names_team(&policies, team);
-        let actor = permits.actor(tx, id, team, named, now).await?;
+        let (id, actor) = changing(tx, store, permits, team, now).await?;
         let removed =
             sqlx::query("DELETE FROM team_members WHERE team_id = $1 AND principal_id = $2")
                 .bind(id)
@@ -208,6 +200,21 @@ pub async fn remove_member(
         let detail = json!({"team": team, "principal": principal});
         audit::record(tx, &actor, "team.remove-member", team, detail, now).await
     })
+}
+
+/// The row of a team whose members are about to change, and who changes them.
+async fn changing(
+    tx: &mut Tx,
+    store: &Store,
+    permits: &TeamPermits<'_>,
+    team: &str,
+    now: i64,
+) -> Result<(i64, Actor)> {
+    directory_changed(tx, true, now).await?;
+    let id = team_id(tx, team).await?;
+    let (_, policies) = policies::current_in(store, tx.conn()).await?;
+    let named = policy::lint::names_team(&policies, team);
+    Ok((id, permits.actor(tx, id, team, named, now).await?))
 }
 
 /// The row of a team.
