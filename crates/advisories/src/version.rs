@@ -10,6 +10,9 @@ pub mod deb;
 pub mod pep440;
 pub mod semver;
 
+#[cfg(test)]
+mod testing;
+
 use std::cmp::Ordering;
 
 use crate::Ecosystem;

@@ -81,14 +81,10 @@ fn weight(byte: u8) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::version::testing;
 
     fn check(left: &str, expect: Ordering, right: &str) {
-        assert_eq!(compare(left, right), expect, "{left} against {right}");
-        assert_eq!(
-            compare(right, left),
-            expect.reverse(),
-            "{right} against {left}"
-        );
+        testing::check(compare, left, expect, right);
     }
 
     #[test]

@@ -228,6 +228,7 @@ impl<'a> Local<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::version::testing::check_ascending;
 
     #[test]
     fn orders_every_part() {
@@ -265,15 +266,7 @@ mod tests {
             "1!0.1",
             "2!0",
         ];
-        for (index, left) in ascending.iter().enumerate() {
-            for (other, right) in ascending.iter().enumerate() {
-                assert_eq!(
-                    compare(left, right),
-                    index.cmp(&other),
-                    "{left} against {right}"
-                );
-            }
-        }
+        check_ascending(compare, &ascending);
     }
 
     #[test]

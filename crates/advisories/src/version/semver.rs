@@ -94,14 +94,10 @@ impl<'a> Identifier<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::version::testing::{self, check_ascending};
 
     fn check(left: &str, expect: Ordering, right: &str) {
-        assert_eq!(compare(left, right), expect, "{left} against {right}");
-        assert_eq!(
-            compare(right, left),
-            expect.reverse(),
-            "{right} against {left}"
-        );
+        testing::check(compare, left, expect, right);
     }
 
     #[test]
@@ -120,15 +116,7 @@ mod tests {
             "1.10.0",
             "2.0.0",
         ];
-        for (index, left) in ascending.iter().enumerate() {
-            for (other, right) in ascending.iter().enumerate() {
-                assert_eq!(
-                    compare(left, right),
-                    index.cmp(&other),
-                    "{left} against {right}"
-                );
-            }
-        }
+        check_ascending(compare, &ascending);
     }
 
     #[test]
