@@ -5,7 +5,7 @@ mod operation;
 mod trust;
 mod witness;
 
-pub(crate) use self::anchors::AnchorFlags;
+pub(crate) use self::anchors::{Anchor, AnchorFlags, AnchorKind, together};
 pub(crate) use self::operation::{Operation, OperationFlags};
 pub(crate) use self::trust::{TrustFlags, TrustTable};
 pub(crate) use self::witness::WitnessFlags;

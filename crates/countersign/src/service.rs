@@ -66,11 +66,19 @@ struct Watched {
 }
 
 impl Watched {
-    fn start(files: AnchorFiles, store: Store) -> Self {
+    fn start(files: AnchorFiles, app: App) -> Self {
         let stop = CancellationToken::new();
         Self {
-            watching: anchors::watch(files, store, stop.clone()),
+            watching: anchors::watch(files, app, stop.clone()),
             stop,
+        }
+    }
+
+    /// What is wrong with the watch keeps nothing else open.
+    async fn end(self) {
+        self.stop.cancel();
+        if let Err(error) = self.watching.await {
+            tracing::error!(%error, "the watch over files that certificates are judged by had ended");
         }
     }
 }
@@ -177,7 +185,7 @@ impl Service {
         let monitor = Monitor::new(context).start();
         let anchors = options
             .anchors
-            .map(|files| Watched::start(files, store.clone()));
+            .map(|files| Watched::start(files, app.clone()));
         Ok(Self {
             tls,
             made_password,
@@ -189,6 +197,11 @@ impl Service {
             monitor,
             anchors,
         })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Where it listens.
@@ -226,8 +239,7 @@ impl Service {
         }
         self.monitor.stop().await;
         if let Some(anchors) = self.anchors {
-            anchors.stop.cancel();
-            anchors.watching.await?;
+            anchors.end().await;
         }
         self.store.close().await;
         Ok(())

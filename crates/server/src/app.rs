@@ -84,6 +84,11 @@ impl App {
         self.0.is_stopping.store(true, Ordering::Relaxed);
     }
 
+    /// Says in `/metrics` whether a file that certificates are judged by is refused as it is now.
+    pub fn anchor_file(&self, path: &str, is_refused: bool) {
+        self.0.metrics.anchor_file(path, is_refused);
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.0.is_stopping.load(Ordering::Relaxed)
     }

@@ -18,8 +18,8 @@ use figures::Kept;
 use policy::verb::{Operate, ReadAudit};
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -48,11 +48,14 @@ pub(crate) struct Metrics {
     connections: IntGauge,
     turned_away: IntCounterVec,
     gate: [IntCounter; Gate::ALL.len()],
+    anchor_files: IntGaugeVec,
     figures: Kept,
     pub(crate) received_bytes: IntCounter,
     pub(crate) sent_bytes: IntCounter,
     pub(crate) unreadable: IntCounter,
     pub(crate) panics: IntCounter,
+    /// What a watched log signed, with a proof that does not hold: see `audit.md`, "Witnesses".
+    pub(crate) unproved_checkpoints: IntCounter,
 }
 
 /// What a gate answered to a pull.
@@ -137,6 +140,16 @@ impl Metrics {
                 let outcome = Gate::ALL.get(index).map_or("", |gate| gate.as_str());
                 gate.with_label_values(&[outcome])
             }),
+            anchor_files: registered(
+                &registry,
+                made(IntGaugeVec::new(
+                    Opts::new(
+                        "countersign_anchor_file_refused",
+                        "1 while a file that certificates are judged by is not used as it is now; what it said before is.",
+                    ),
+                    &["file"],
+                )),
+            ),
             figures: Kept::default(),
             received_bytes: counter(
                 &registry,
@@ -157,6 +170,11 @@ impl Metrics {
                 &registry,
                 "countersign_http_panics_total",
                 "Requests that found a fault in the server.",
+            ),
+            unproved_checkpoints: counter(
+                &registry,
+                "countersign_witness_proofs_refused_total",
+                "Checkpoints of a watched log that came with a proof that does not hold.",
             ),
             requests,
             turned_away,
@@ -207,6 +225,12 @@ impl Metrics {
     /// Counts a connection for which there was no room.
     pub(crate) fn turned_away(&self, limit: &'static str) {
         self.turned_away.with_label_values(&[limit]).inc();
+    }
+
+    /// Keeps whether a file that certificates are judged by is refused.
+    pub(crate) fn anchor_file(&self, path: &str, is_refused: bool) {
+        let gauge = self.anchor_files.with_label_values(&[path]);
+        gauge.set(i64::from(is_refused));
     }
 
     /// Counts a pull that a gate let pass.

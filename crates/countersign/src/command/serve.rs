@@ -89,7 +89,7 @@ impl Serve {
         let mut store = self.store.options_with(file)?;
         let of_file = file.trust.as_ref().map(TrustTable::anchors);
         let anchors = self.trust.anchors.over(of_file.unwrap_or_default());
-        let (files, anchors) = AnchorFiles::open(anchors)?;
+        let (files, anchors) = AnchorFiles::open(&anchors)?;
         store.anchors = Arc::new(anchors);
         let listen = match self.listen.or(file.listen) {
             Some(listen) => listen,
@@ -200,3 +200,6 @@ pub(crate) async fn wait_for_stop() -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

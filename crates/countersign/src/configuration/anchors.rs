@@ -4,13 +4,15 @@
 use super::given;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use oci::{Algorithm, Digest, Hasher};
+use oci::Digest;
 use serde::Deserialize;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use trust::evidence::Anchors;
-use trust::notation::{Crl, RevocationLists};
-use trust::sigstore::{Demands, TrustedRoot};
+use trust::notation::{CRL_BYTES_MAX, Crl};
+use trust::sigstore::{Demands, ROOT_BYTES_MAX, TrustedRoot};
 
 /// Flags of `serve`, and the same of the table `[trust]`.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -63,20 +65,23 @@ impl AnchorFlags {
         }
     }
 
-    /// All of them.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.sigstore_root.iter().chain(&self.notation_crls)
+    /// All files, each with what it is to hold.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (AnchorKind, &Path)> {
+        let root = self.sigstore_root.iter();
+        let lists = self.notation_crls.iter();
+        root.map(|path| (AnchorKind::Root, path.as_path()))
+            .chain(lists.map(|path| (AnchorKind::List, path.as_path())))
     }
 
-    /// What tells these files, as they are now, from others. One that cannot be read is told from all that can.
-    pub(crate) fn digest(&self) -> Digest {
-        let mut hasher = Hasher::new(Algorithm::Sha256);
-        for path in self.files() {
-            let content = fs::read(path).ok();
-            let content = content.map(|bytes| Digest::sha256(&bytes));
-            hasher.update(content.as_ref().map_or("-", Digest::as_str).as_bytes());
+    /// What must vouch for a signature.
+    ///
+    /// # Errors
+    /// Needs without a root, or a set of needs that is none.
+    pub(crate) fn demands(&self) -> Result<Demands> {
+        if self.sigstore_root.is_none() && self.sigstore_needs.is_some() {
+            bail!("`sigstore-needs` is of no use without `sigstore-root`");
         }
-        hasher.finish()
+        demands(self.sigstore_needs.as_deref())
     }
 
     /// Reads the files.
@@ -84,36 +89,109 @@ impl AnchorFlags {
     /// # Errors
     /// One that cannot be read, or is none; needs without a root.
     pub(crate) fn read(&self) -> Result<Anchors> {
-        let sigstore = match (&self.sigstore_root, &self.sigstore_needs) {
-            (Some(path), needs) => {
-                let shown = path.display();
-                let bytes = fs::read(path)
-                    .with_context(|| format!("cannot read the trusted root `{shown}`"))?;
-                let root = TrustedRoot::parse(&bytes)
-                    .with_context(|| format!("cannot read the trusted root `{shown}`"))?;
-                Some((root, demands(needs.as_deref())?))
-            }
-            (None, Some(_)) => bail!("`sigstore-needs` is of no use without `sigstore-root`"),
-            (None, None) => None,
+        let demands = self.demands()?;
+        let read = self.files().map(|(kind, path)| kind.read(path));
+        let read: Vec<_> = read.collect::<Result<_>>()?;
+        let held = read.iter().map(|(anchor, _)| anchor);
+        Ok(together(held, demands))
+    }
+}
+
+/// What a file is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnchorKind {
+    /// The trusted root of sigstore.
+    Root,
+    /// A revocation list of notation.
+    List,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug)]
+pub(crate) enum Anchor {
+    /// The trusted root of sigstore.
+    Root(Box<TrustedRoot>),
+    /// A revocation list of notation.
+    List(Arc<Crl>),
+}
+
+impl AnchorKind {
+    /// Reads a file, and answers which bytes it was read from too.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub(crate) fn read(self, path: &Path) -> Result<(Anchor, Digest)> {
+        let read = || {
+            let bytes = self.bytes(path)?;
+            anyhow::Ok((self.parse(&bytes)?, Digest::sha256(&bytes)))
         };
-        let mut lists = RevocationLists::default();
-        for path in &self.notation_crls {
-            let shown = path.display();
-            let bytes = fs::read(path)
-                .with_context(|| format!("cannot read the revocation list `{shown}`"))?;
-            let list = Crl::parse(&bytes)
-                .with_context(|| format!("cannot read the revocation list `{shown}`"))?;
-            lists.add(list);
-        }
-        Ok(Anchors {
-            sigstore,
-            revocation: (!self.notation_crls.is_empty()).then_some(lists),
+        read().with_context(|| format!("cannot read the {} `{}`", self.name(), path.display()))
+    }
+
+    /// The bytes of a file, and of one that is too long no more than tell so.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn bytes(self, path: &Path) -> io::Result<Vec<u8>> {
+        let bytes_max = match self {
+            Self::Root => ROOT_BYTES_MAX,
+            Self::List => CRL_BYTES_MAX,
+        };
+        let mut bytes = Vec::new();
+        let bytes_max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+        let file = File::open(path)?;
+        file.take(bytes_max.saturating_add(1))
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads what a file holds.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub(crate) fn parse(self, bytes: &[u8]) -> Result<Anchor> {
+        Ok(match self {
+            Self::Root => Anchor::Root(Box::new(TrustedRoot::parse(bytes)?)),
+            Self::List => Anchor::List(Arc::new(Crl::parse(bytes)?)),
         })
     }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Root => "trusted root",
+            Self::List => "revocation list",
+        }
+    }
+}
+
+/// By whose word certificates are judged where these are the contents of all files.
+pub(crate) fn together<'a>(
+    held: impl Iterator<Item = &'a Anchor>,
+    demands: Demands,
+) -> Anchors {
+    let mut anchors = Anchors::default();
+    for anchor in held {
+        match anchor {
+            Anchor::Root(root) => anchors.sigstore = Some((TrustedRoot::clone(root), demands)),
+            Anchor::List(list) => {
+                let lists = anchors.revocation.get_or_insert_default();
+                lists.add(Arc::clone(list));
+            }
+        }
+    }
+    anchors
 }
 
 #[cfg(test)]
 impl AnchorFlags {
+    /// A trusted root and lists.
+    pub(crate) fn of(root: PathBuf, lists: Vec<PathBuf>) -> Self {
+        Self {
+            notation_crls: lists,
+            ..Self::of_root(root)
+        }
+    }
+
     /// A trusted root and nothing else.
     pub(crate) fn of_root(path: PathBuf) -> Self {
         Self {
@@ -141,6 +219,7 @@ fn demands(needs: Option<&[Need]>) -> Result<Demands> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn flags(needs: Option<&[Need]>) -> AnchorFlags {
         AnchorFlags {
@@ -180,26 +259,14 @@ mod tests {
     }
 
     #[test]
-    fn files_are_told_apart_by_what_they_hold() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let flags = AnchorFlags {
-            notation_crls: vec![path("a"), path("b")],
-            ..AnchorFlags::of_root(path("root"))
-        };
-        let mut seen = vec![flags.digest()];
-        for (name, text) in [
-            ("a", ""),
-            ("a", "-"),
-            ("b", "-"),
-            ("root", "-"),
-            ("root", "--"),
-        ] {
-            fs::write(path(name), text).unwrap();
-            let found = flags.digest();
-            assert!(!seen.contains(&found), "{name}: {text}");
-            assert_eq!(found, flags.digest());
-            seen.push(found);
+    fn of_a_file_that_does_not_end_only_so_much_is_read() {
+        let endless = Path::new("/dev/zero");
+        let bytes = AnchorKind::Root.bytes(endless).unwrap();
+        assert_eq!(bytes.len(), ROOT_BYTES_MAX + 1);
+        for kind in [AnchorKind::Root, AnchorKind::List] {
+            let error = format!("{:#}", kind.read(endless).unwrap_err());
+            assert!(error.contains("/dev/zero"), "{error}");
+            assert!(error.contains("limit exceeded"), "{error}");
         }
     }
 

@@ -203,3 +203,18 @@ async fn only_whoever_may_reads_them() {
     }
     world.ask_as("", "GET", "/metrics", "").await.expect(401);
 }
+
+#[tokio::test]
+async fn files_that_are_refused_stand_out() {
+    let world = World::new().await;
+    let name = |file: &str| format!("countersign_anchor_file_refused{{file=\"{file}\"}}");
+    let series = scrape(&world).await;
+    assert!(!series.keys().any(|key| key.contains("anchor_file")));
+    for is_refused in [true, false] {
+        world.app.anchor_file("/etc/a.crl", is_refused);
+        world.app.anchor_file("/etc/b.crl", false);
+        let series = scrape(&world).await;
+        assert_eq!(series[&name("/etc/a.crl")], f64::from(u8::from(is_refused)));
+        assert_eq!(series[&name("/etc/b.crl")], 0.0);
+    }
+}
