@@ -61,7 +61,7 @@ pub enum Outcome {
 /// A signature that passes, as far as its trust policy enforces: what it failed beside is in `logged`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
-    /// The artifact as the payload has it.
+    /// The artifact that it was to be about, and is.
     pub artifact: Descriptor,
     /// Who signed, if that was verified. Under the level `audit` it may not have been: then nobody stands behind it.
     pub identity: Option<Identity>,

@@ -38,7 +38,9 @@ fn a_service_of_the_reference_is_believed() {
             assert_eq!(passed.time, Some(TrustedTime::SigningAuthority(SIGNED)));
             let identity = passed.identity.unwrap();
             assert!(identity.subject.to_string().contains("CN=signing service"));
-            assert_eq!(passed.artifact.annotations["dev.countersign.stage"], "ci");
+            let read = Envelope::parse(format, bytes).unwrap();
+            let signed = payload::parse(read.payload()).unwrap();
+            assert_eq!(signed.annotations["dev.countersign.stage"], "ci");
         }
         let ended = failed(judged(format, bytes, "signingAuthority:shop", EXPIRY));
         let expired = Failure::Expired { expiry: EXPIRY };
