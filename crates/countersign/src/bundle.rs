@@ -15,6 +15,7 @@ mod index;
 mod open;
 mod prove;
 mod proved;
+mod trust_data;
 
 use oci::{Digest, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};

@@ -7,6 +7,7 @@ use crate::bundle::{Bundle, BundleError, Content};
 use crate::cosign::{PayloadError, SimpleSigning};
 use crate::dsse::{self, DsseError, Envelope};
 use crate::excerpt::excerpt;
+use crate::receipt;
 use crate::statement::{Statement, StatementError};
 
 /// What a document beside an image turned out to be.
@@ -48,6 +49,33 @@ pub fn check(
         }
         _ => Ok(Enclosed::Other),
     }
+}
+
+/// The policy that a receipt names, and the SHA-256 of its text in hexadecimal, by the receipt's own words; none where it is no receipt.
+#[must_use]
+pub fn receipt_policy(bundle: &[u8]) -> Option<(String, String)> {
+    if bundle.len() > receipt::RECEIPT_BYTES_MAX {
+        return None;
+    }
+    let bundle = Bundle::parse(bundle).ok()?;
+    let Content::Envelope(envelope) = bundle.content() else {
+        return None;
+    };
+    let statement = Statement::parse(&envelope.payload).ok()?;
+    if statement.predicate_type != receipt::PREDICATE_TYPE {
+        return None;
+    }
+    let text = |path: &[&str]| {
+        let mut value = &statement.predicate;
+        for name in path {
+            value = value.get(name)?;
+        }
+        value.as_str().map(str::to_owned)
+    };
+    Some((
+        text(&[RECEIPT, "policy"])?,
+        text(&["policy", "digest", "sha256"])?,
+    ))
 }
 
 fn of_envelope(envelope: &Envelope, attached_to: &Digest) -> Result<Enclosed, EnclosedError> {
@@ -112,10 +140,13 @@ pub enum EnclosedError {
 
 /// How the media types of sigstore bundles begin.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+/// The field of a receipt's predicate that is ours.
+const RECEIPT: &str = "https://countersign.dev/receipt/v1";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::receipt::Receipt;
     use crate::testing::{bundle, image, key, statement};
 
     fn other() -> Digest {
@@ -154,6 +185,30 @@ mod tests {
         let bytes = several.to_bytes();
         assert!(check(media::IN_TOTO, &bytes, &other()).is_ok());
         assert!(check(media::IN_TOTO, &bytes, &Digest::sha256(b"third")).is_err());
+    }
+
+    #[test]
+    fn a_receipt_names_its_policy_and_nothing_else_does() {
+        let receipt = Receipt {
+            image: image(),
+            repository: "shop/web".parse().unwrap(),
+            gate: "production".into(),
+            policy: "shop".into(),
+            policy_digest: "ab".repeat(32),
+            policies: vec!["shop".into()],
+            decided_at: 0,
+            valid_until: 1_000,
+            sequence: 1,
+            warnings: Vec::new(),
+            inputs: Vec::new(),
+        };
+        let signed = receipt.sign(&key()).unwrap();
+        let named = receipt_policy(&signed);
+        assert_eq!(named, Some(("shop".to_owned(), "ab".repeat(32))));
+        assert_eq!(receipt_policy(&bundle(&key())), None);
+        assert_eq!(receipt_policy(b"{}"), None);
+        let long = vec![b' '; receipt::RECEIPT_BYTES_MAX];
+        assert_eq!(receipt_policy(&[&signed[..], &long].concat()), None);
     }
 
     #[test]

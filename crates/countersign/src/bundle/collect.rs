@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use trust::receipt;
 
-const POLICY_ANNOTATION: &str = "dev.countersign.policy";
 const PREDICATE_ANNOTATION: &str = "dev.sigstore.bundle.predicateType";
 /// cosign's tags, for signatures and attestations.
 const TAG_SUFFIXES: [&str; 2] = ["sig", "att"];
@@ -58,7 +57,7 @@ pub(crate) async fn collect(
         collection.attached_to(&digest).await?;
     }
     let trust = collection.trust(image, now).await?;
-    let policies = collection.policies().await;
+    let policies = collection.policies().await?;
     let proofs = collection.proofs(wanted.log).await?;
     let index = collection.index(entry)?;
     let contents = Contents {
@@ -92,8 +91,8 @@ struct Collection<'a> {
     attached: Vec<Attached>,
     /// Entries of the index for what is attached.
     entries: Vec<Descriptor>,
-    /// Policies that receipts name.
-    policy_names: Vec<String>,
+    /// Receipts, or what calls itself so.
+    receipts: Vec<Descriptor>,
     missing: Vec<String>,
 }
 
@@ -107,7 +106,7 @@ impl<'a> Collection<'a> {
             images: Vec::new(),
             attached: Vec::new(),
             entries: Vec::new(),
-            policy_names: Vec::new(),
+            receipts: Vec::new(),
             missing: Vec::new(),
         }
     }
@@ -203,11 +202,12 @@ impl<'a> Collection<'a> {
         }
         self.keep_manifest(&fetched)?;
         let annotations = fetched.manifest.annotations();
-        let is_receipt = annotations
-            .get(PREDICATE_ANNOTATION)
-            .is_some_and(|kind| kind == receipt::PREDICATE_TYPE);
-        if let (true, Some(policy)) = (is_receipt, annotations.get(POLICY_ANNOTATION)) {
-            self.policy_names.push(policy.clone());
+        let kind = annotations.get(PREDICATE_ANNOTATION);
+        if kind.is_some_and(|kind| kind == receipt::PREDICATE_TYPE)
+            && let Manifest::Image(manifest) = &fetched.manifest
+            && let [receipt] = manifest.layers.as_slice()
+        {
+            self.receipts.push(receipt.clone());
         }
         self.entries.push(index::attached(
             fetched.manifest.media_type(),

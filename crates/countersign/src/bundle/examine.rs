@@ -2,8 +2,7 @@
 //! the trust repository and the log say, what the receipts say, and what none of it can prove.
 
 use super::proved::{self, InLog};
-use super::{Attached, Contents, Fault, Opened, blob_name, index};
-use crate::output;
+use super::{Attached, Contents, Fault, Opened, blob_name, index, trust_data};
 use crate::receipts::{self, Asked, Found, Passage};
 use crate::sequences::Sequences;
 use oci::{Descriptor, Digest, Manifest, RepositoryName};
@@ -14,8 +13,6 @@ use trust::PublicKey;
 use trust::checkpoint::VerifierKey;
 use trust::enclosed::{self, Enclosed};
 use trust::receipt;
-use trust::tuf::client::{Anchor, Believed, Client as Reader, Remembered};
-use trust::tuf::{Content as _, Gun};
 
 /// How deep indexes lie in each other.
 const DEPTH_MAX: usize = 4;
@@ -101,7 +98,7 @@ pub(crate) fn examine<R: Read + Seek>(
     policies(bundle, &contents, &mut report)?;
     inputs(&contents, &mut report);
     proved::look(bundle, &contents, question, &mut report)?;
-    trust_data(bundle, &contents, question.now, &mut report)?;
+    trust_data::look(bundle, &contents, question.now, &mut report)?;
     if question.repository.is_none() {
         report.not_proved.push(format!(
             "that it may be run in the repository that is meant: the receipts were held against {repository}, as the file says; name one with `--repository` to have it compared"
@@ -123,6 +120,8 @@ struct Looked {
     /// Documents, the media types that they go by, and what they lie beside.
     documents: BTreeSet<(Digest, String, Digest)>,
     receipts: Vec<Found>,
+    /// Policies that receipts name, also those of other images than the one that is asked about, and the SHA-256 of their texts.
+    policies: BTreeSet<(String, String)>,
     kinds: BTreeMap<String, usize>,
     absent_platforms: usize,
 }
@@ -225,6 +224,7 @@ impl Looked {
             .map_err(|error| Fault::new(blob_name(&layer.digest), error.to_string()))?;
         Ok(match found {
             Enclosed::Statement { predicate_type } => {
+                self.policies.extend(enclosed::receipt_policy(&bytes));
                 if predicate_type == receipt::PREDICATE_TYPE && attached.to == *image {
                     self.receipts.push(Found {
                         name: attached.manifest.to_string(),
@@ -256,7 +256,8 @@ impl Looked {
     }
 
     /// Every blob belongs to the image, to what is attached to it, to the proofs of that, to the policies or to the trust repository:
-    /// other tools could be brought to load what was put in beside them.
+    /// other tools could be brought to load what was put in beside them. Whether proofs and files of the trust repository are such is
+    /// looked at where they are read.
     fn nothing_else(&self, contents: &Contents) -> Result<(), Fault> {
         let trust = contents.trust.iter().flat_map(|trust| trust.files.values());
         let mut proofs = contents.proofs.iter();
@@ -265,6 +266,14 @@ impl Looked {
         {
             let why = format!("it is a proof of {manifest}, which does not lie beside the image");
             return Err(Fault::new(blob_name(proof), why));
+        }
+        for (policy, text) in &contents.policies {
+            let named = (policy.clone(), text.hex().to_owned());
+            if !self.policies.contains(&named) {
+                let policy = plain(policy);
+                let why = format!("it is said to be policy `{policy}`, and no receipt names that");
+                return Err(Fault::new(blob_name(text), why));
+            }
         }
         let named: BTreeSet<&Digest> = contents
             .policies
@@ -283,12 +292,6 @@ impl Looked {
     }
 
     fn said(&self) -> Vec<String> {
-        let plain = |kind: &str| {
-            kind.chars()
-                .filter(|c| !c.is_control())
-                .take(120)
-                .collect::<String>()
-        };
         let mut said: Vec<String> = self
             .kinds
             .iter()
@@ -302,6 +305,11 @@ impl Looked {
         }
         said
     }
+}
+
+/// What somebody wrote, for a terminal.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(120).collect()
 }
 
 fn manifest<R: Read + Seek>(bundle: &mut Opened<R>, digest: &Digest) -> Result<Manifest, Fault> {
@@ -354,70 +362,4 @@ fn inputs(contents: &Contents, report: &mut Report) {
             "what {elsewhere} of the signatures say that the receipts rest on: they are not in the file"
         ));
     }
-}
-
-/// Reads the trust repository as docker's client would, from what lies there.
-fn trust_data<R: Read + Seek>(
-    bundle: &mut Opened<R>,
-    contents: &Contents,
-    now: i64,
-    report: &mut Report,
-) -> Result<(), Fault> {
-    let Some(files) = &contents.trust else {
-        return Ok(());
-    };
-    let bad = |why: String| Fault::new(format!("trust data of {}", files.gun), why);
-    let gun = Gun::parse(&files.gun).map_err(|error| bad(error.to_string()))?;
-    let reader = Reader::new(gun, Anchor::FirstUse, Remembered::default(), now);
-    let mut reader = reader.map_err(|error| bad(error.to_string()))?.with_ended();
-    while let Some(fetch) = reader.next() {
-        let answer = match files.files.get(&fetch.path).cloned().flatten() {
-            Some(digest) => Some(bundle.document(&digest)?),
-            None => None,
-        };
-        reader
-            .feed(answer)
-            .map_err(|error| bad(error.to_string()))?;
-    }
-    let believed = reader.finish().map_err(|error| bad(error.to_string()))?;
-    tag(&believed, contents, report)?;
-    let ends = believed.timestamp().content().expires();
-    let state = if ends <= now {
-        "ended at"
-    } else {
-        "is good until"
-    };
-    report.not_proved.push(format!(
-        "that the trust repository {} has not moved on: its timestamp {state} {}; and that its root is the right one: nobody was asked",
-        files.gun,
-        output::instant(ends)
-    ));
-    Ok(())
-}
-
-/// Where the trust repository knows the tag, it has to be this image.
-fn tag(believed: &Believed, contents: &Contents, report: &mut Report) -> Result<(), Fault> {
-    let Some(tag) = &contents.tag else {
-        report
-            .found
-            .push("trust data; the image was not taken by a tag".to_owned());
-        return Ok(());
-    };
-    let Some(entry) = believed.target(tag.as_str()) else {
-        report
-            .found
-            .push(format!("trust data, which does not release `{tag}`"));
-        return Ok(());
-    };
-    if entry.file.sha256_hex().as_deref() != Some(contents.image.hex()) {
-        return Err(Fault::new(
-            "trust data",
-            format!("its tag `{tag}` is another image than {}", contents.image),
-        ));
-    }
-    report.found.push(format!(
-        "trust data, in which `{tag}` is this image, as {} says",
-        entry.role
-    ));
-    Ok(())
 }

@@ -39,10 +39,10 @@ pub(crate) struct Proved {
     pub(crate) recorded_at: i64,
 }
 
-/// Looks into the proofs of a bundle.
+/// Looks into the proofs of a bundle. Without the log's key only whether each is a proof of what lies beside the image.
 ///
 /// # Errors
-/// The first one that contradicts the log, the file or a receipt.
+/// The first one that contradicts the log, the file or a receipt; or that there is none, where a witness was named.
 pub(super) fn look<R: Read + Seek>(
     bundle: &mut Opened<R>,
     contents: &Contents,
@@ -50,6 +50,10 @@ pub(super) fn look<R: Read + Seek>(
     report: &mut Report,
 ) -> Result<(), Fault> {
     let Some(log) = question.log else {
+        for (manifest, digest) in &contents.proofs {
+            let proof = parsed(bundle, digest)?;
+            entry(contents, manifest, digest, &proof)?;
+        }
         if !contents.proofs.is_empty() {
             report.not_proved.push(format!(
                 "that {} of the signatures and receipts are in the server's log: their proofs are in the file, and no `--log-key` was given",
@@ -62,9 +66,7 @@ pub(super) fn look<R: Read + Seek>(
     let mut proved = BTreeMap::new();
     for (manifest, digest) in &contents.proofs {
         let bad = |why: String| Fault::new(blob_name(digest), why);
-        let text = String::from_utf8(bundle.document(digest)?);
-        let text = text.map_err(|_| bad("it is no text, and so no proof".to_owned()))?;
-        let proof = LogProof::parse(&text).map_err(|error| bad(error.to_string()))?;
+        let proof = parsed(bundle, digest)?;
         let size = proof.verify(log).map_err(|error| bad(error.to_string()))?;
         let size = size.value().size;
         let first = under.get_or_insert_with(|| Under {
@@ -75,9 +77,7 @@ pub(super) fn look<R: Read + Seek>(
         if first.note != proof.note {
             return Err(bad(ANOTHER_CHECKPOINT.to_owned()));
         }
-        let entry = Entry::parse(&proof.entry, proof.index)
-            .ok_or_else(|| bad(format!("entry {} of the log is no act", proof.index)))?;
-        about(contents, manifest, &entry).map_err(bad)?;
+        let entry = entry(contents, manifest, digest, &proof)?;
         for (passage, receipt) in accepted(report, manifest) {
             same(passage, receipt, &entry).map_err(bad)?;
         }
@@ -86,7 +86,7 @@ pub(super) fn look<R: Read + Seek>(
     let without = unproved(contents, report, &proved);
     report.not_proved.extend(without);
     let Some(under) = under else {
-        return Ok(());
+        return nothing_to_witness(question.witnesses);
     };
     let in_log = InLog {
         origin: log.name().to_owned(),
@@ -98,6 +98,39 @@ pub(super) fn look<R: Read + Seek>(
     report.not_proved.extend(in_log.not_proved());
     report.log = Some(in_log);
     Ok(())
+}
+
+fn parsed<R: Read + Seek>(bundle: &mut Opened<R>, digest: &Digest) -> Result<LogProof, Fault> {
+    let bad = |why: String| Fault::new(blob_name(digest), why);
+    let text = String::from_utf8(bundle.document(digest)?);
+    let text = text.map_err(|_| bad("it is no text, and so no proof".to_owned()))?;
+    LogProof::parse(&text).map_err(|error| bad(error.to_string()))
+}
+
+/// The entry that a proof is of, which has to be about what it lies beside.
+fn entry(
+    contents: &Contents,
+    manifest: &Digest,
+    digest: &Digest,
+    proof: &LogProof,
+) -> Result<Entry, Fault> {
+    let bad = |why: String| Fault::new(blob_name(digest), why);
+    let entry = Entry::parse(&proof.entry, proof.index)
+        .ok_or_else(|| bad(format!("entry {} of the log is no act", proof.index)))?;
+    about(contents, manifest, &entry).map_err(bad)?;
+    Ok(entry)
+}
+
+/// Whoever could leave out the proofs could leave out the witness, who is asked for because others may hold the server's keys.
+fn nothing_to_witness(witnesses: &[VerifierKey]) -> Result<(), Fault> {
+    let Some(witness) = witnesses.first() else {
+        return Ok(());
+    };
+    let why = format!(
+        "it names no proof, and so there is no checkpoint of the log that the witness `{}` could have signed",
+        witness.name()
+    );
+    Err(Fault::new(super::CONTENTS, why))
 }
 
 /// The checkpoint that all proofs are under.

@@ -22,6 +22,7 @@ pub(super) struct Shop {
     pub(super) image: Descriptor,
     pub(super) attached: Vec<Attached>,
     policies: BTreeMap<String, Digest>,
+    trust: Option<TrustFiles>,
     /// What stands in the file as its index, if not the one that belongs there.
     index: Option<Vec<u8>>,
     /// Proofs by the manifest that they are of.
@@ -40,6 +41,7 @@ impl Shop {
             image: Descriptor::of(media::OCI_MANIFEST, b""),
             attached: Vec::new(),
             policies: BTreeMap::new(),
+            trust: None,
             index: None,
             proofs: BTreeMap::new(),
         };
@@ -47,6 +49,12 @@ impl Shop {
         let layer = shop.keep(media::OCI_LAYER_TAR, &[7; 700]);
         let manifest = Manifest::Image(ImageManifest::new(config, vec![layer])).to_bytes();
         shop.image = shop.keep(media::OCI_MANIFEST, &manifest);
+        shop
+    }
+
+    /// The same with the text of the policy that its receipts name.
+    fn with_policy() -> Self {
+        let mut shop = Self::new();
         let policy = shop.keep("", POLICY);
         shop.policies.insert("shop".to_owned(), policy.digest);
         shop
@@ -54,7 +62,7 @@ impl Shop {
 
     /// The same with maria's signature and a receipt of `production`.
     pub(super) fn allowed() -> Self {
-        let mut shop = Self::new();
+        let mut shop = Self::with_policy();
         let signature = shop.signature(&shop.image.digest.clone());
         shop.attach(&signature);
         let receipt = shop.receipt();
@@ -149,7 +157,7 @@ impl Shop {
             tag: Some("1".parse().unwrap()),
             made_at: NOW,
             attached: self.attached.clone(),
-            trust: None,
+            trust: self.trust.clone(),
             policies: self.policies.clone(),
             proofs: self.proofs.clone(),
             missing: vec!["what a trust repository says: there is none".to_owned()],
@@ -349,7 +357,7 @@ fn attack_another_image_in_the_file() {
 
 #[test]
 fn attack_a_receipt_of_another_gate() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::with_policy();
     let other = Receipt {
         gate: "staging".into(),
         ..shop.receipt()
@@ -360,7 +368,7 @@ fn attack_a_receipt_of_another_gate() {
 
 #[test]
 fn attack_a_receipt_of_another_repository() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::with_policy();
     let other = Receipt {
         repository: "shop/sandbox".parse().unwrap(),
         ..shop.receipt()
@@ -374,7 +382,7 @@ fn attack_a_receipt_of_another_repository() {
 
 #[test]
 fn attack_a_receipt_of_another_policy() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::with_policy();
     let other = Receipt {
         policy_digest: "ab".repeat(32),
         ..shop.receipt()
@@ -387,7 +395,7 @@ fn attack_a_receipt_of_another_policy() {
 
 #[test]
 fn attack_a_receipt_signed_by_a_stage_key() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::with_policy();
     let forged = shop.receipt().sign(&shop.maria).unwrap();
     shop.attach(&forged);
     assert_eq!(shop.refusal(&["production"], NOW), "receipt-key");

@@ -7,7 +7,9 @@ use anyhow::Result;
 use bytes::Bytes;
 use client::ClientOptions;
 use oci::{Digest, ImageReference};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use trust::enclosed::receipt_policy;
+use trust::receipt::RECEIPT_BYTES_MAX;
 use trust::tuf::Gun;
 use trust::tuf::client::{Anchor, Client as Reader, Remembered};
 
@@ -69,27 +71,46 @@ impl Collection<'_> {
         Ok(Some(TrustFiles { gun, files }))
     }
 
-    /// The texts of the policies that receipts name, where the caller may read them.
-    pub(super) async fn policies(&mut self) -> BTreeMap<String, Digest> {
+    /// The texts of the policies that receipts name, where the caller may read them and they are still in force.
+    pub(super) async fn policies(&mut self) -> Result<BTreeMap<String, Digest>> {
         let mut policies = BTreeMap::new();
-        let mut names = std::mem::take(&mut self.policy_names);
-        names.sort();
-        names.dedup();
-        for name in names {
-            match self.client.policy(&name).await {
+        for (name, digests) in self.named_policies().await? {
+            let why = match self.client.policy(&name).await {
                 Ok(policy) => {
                     let text = Bytes::from(policy.document);
                     let digest = Digest::sha256(&text);
-                    if self.keep(digest.clone(), text).is_ok() {
+                    if !digests.contains(digest.hex()) {
+                        "another one is in force than the receipts name".to_owned()
+                    } else if let Err(error) = self.keep(digest.clone(), text) {
+                        error.to_string()
+                    } else {
                         policies.insert(name, digest);
+                        continue;
                     }
                 }
-                Err(error) => self.missing.push(format!(
-                    "what policy {name} asks for: its text is not in the file: {error}"
-                )),
+                Err(error) => error.to_string(),
+            };
+            self.missing.push(format!(
+                "what policy {name} asks for: its text is not in the file: {why}"
+            ));
+        }
+        Ok(policies)
+    }
+
+    /// The policies that receipts name, with the SHA-256 of their texts: a reader takes no other.
+    async fn named_policies(&self) -> Result<BTreeMap<String, BTreeSet<String>>> {
+        let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for receipt in &self.receipts {
+            if receipt.size > RECEIPT_BYTES_MAX as u64 {
+                continue;
+            }
+            let blob = self.client.blob(self.repository, &receipt.digest).await?;
+            let bundle = blob.bytes(RECEIPT_BYTES_MAX as u64).await?;
+            if let Some((policy, digest)) = receipt_policy(&bundle) {
+                named.entry(policy).or_default().insert(digest);
             }
         }
-        policies
+        Ok(named)
     }
 
     /// Proofs of what is attached, where the caller may read the log.

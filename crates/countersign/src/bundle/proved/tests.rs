@@ -227,6 +227,32 @@ fn what_has_no_proof_is_named() {
 }
 
 #[test]
+fn attack_a_file_without_proofs_where_a_witness_was_named() {
+    // Whoever has the receipt key alone can make such a file, and no witness ever saw what it says.
+    let shop = Shop::allowed();
+    let mut log = Log::of(&shop);
+    let witness = log.witnessed();
+    let report = shop.ask_with_log(&log.verifier(), &[]).unwrap();
+    assert!(report.verified);
+    let fault = shop.ask_with_log(&log.verifier(), &[witness]).unwrap_err();
+    assert_eq!(fault.file, crate::bundle::CONTENTS);
+    assert!(
+        fault.why.contains("names no proof") && fault.why.contains(WITNESS),
+        "{fault}"
+    );
+}
+
+#[test]
+fn attack_something_else_in_a_proofs_place_where_no_log_is_asked_for() {
+    let (mut shop, _) = shop_and_log();
+    let [signature, _] = manifests(&shop);
+    let more = lay(&mut shop, &signature, "{\"schemaVersion\":2}");
+    let fault = shop.ask(&shop.file(), &["production"], NOW).unwrap_err();
+    assert_eq!(fault.file, blob_name(&more));
+    assert!(fault.why.contains("not a proof"), "{fault}");
+}
+
+#[test]
 fn a_receipt_that_somebody_only_put_there_is_not_proved_to_be_signed() {
     let (mut shop, mut log) = shop_and_log();
     let [signature, receipt] = manifests(&shop);

@@ -3,6 +3,8 @@
 
 use super::*;
 use oci::IndexManifest;
+use testkit::trust_repository::{Mirror, TrustRepository};
+use trust::tuf::client::{Anchor, Client as Reader, Remembered};
 
 impl Shop {
     /// An image of somebody else's, which is in the file and nowhere referred to.
@@ -110,6 +112,56 @@ fn attack_a_blob_that_nothing_refers_to() {
     let fault = shop.ask(&shop.file(), &["production"], NOW).unwrap_err();
     assert_eq!(fault.file, blob_name(&more.digest));
     assert!(fault.why.contains("nothing in the file refers"), "{fault}");
+}
+
+#[test]
+fn attack_an_image_in_the_place_of_a_policy() {
+    // Under a name that no receipt has, and under the name of one that answered.
+    for policy in ["base", "shop"] {
+        let mut shop = Shop::allowed();
+        let evil = shop.keep("", b"{\"schemaVersion\":2}").digest;
+        if let Some(honest) = shop.policies.insert(policy.to_owned(), evil.clone()) {
+            shop.blobs.remove(&honest);
+        }
+        let fault = shop.ask(&shop.file(), &["production"], NOW).unwrap_err();
+        assert_eq!(fault.file, blob_name(&evil));
+        assert!(fault.why.contains("no receipt names"), "{fault}");
+    }
+    // Nor is there a text where there is no receipt.
+    let shop = Shop::with_policy();
+    let fault = shop.ask(&shop.file(), &["production"], NOW).unwrap_err();
+    assert_eq!(fault.file, blob_name(&Digest::sha256(POLICY)));
+}
+
+#[test]
+fn attack_an_image_among_the_files_of_the_trust_repository() {
+    let mut shop = Shop::allowed();
+    let mut repository = TrustRepository::new("registry.example/shop/web");
+    repository.publish("targets", "1", &shop.blobs[&shop.image.digest]);
+    let mirror = Mirror::of(&repository);
+    let mut files = BTreeMap::new();
+    let gun = repository.gun().clone();
+    let reader = Reader::new(gun.clone(), Anchor::FirstUse, Remembered::default(), NOW);
+    let mut reader = reader.unwrap().with_ended();
+    while let Some(fetch) = reader.next() {
+        let answer = mirror.answer(&fetch.path);
+        let kept = answer.as_ref().map(|bytes| shop.keep("", bytes).digest);
+        files.insert(fetch.path, kept);
+        reader.feed(answer).unwrap();
+    }
+    let gun = gun.to_string();
+    shop.trust = Some(TrustFiles { gun, files });
+    let report = shop.ask(&shop.file(), &["production"], NOW).unwrap();
+    assert!(report.verified);
+    let found = report.found.join("\n");
+    assert!(found.contains("in which `1` is this image"), "{found}");
+
+    let evil = shop.keep("", b"{\"schemaVersion\":2}").digest;
+    let files = &mut shop.trust.as_mut().unwrap().files;
+    files.insert("targets/evil.json".to_owned(), Some(evil.clone()));
+    let fault = shop.ask(&shop.file(), &["production"], NOW).unwrap_err();
+    assert_eq!(fault.file, blob_name(&evil));
+    assert!(fault.why.contains("no reader asks for"), "{fault}");
 }
 
 #[test]
