@@ -162,7 +162,7 @@ impl<'a> Due<'a> {
             valid_until: self.valid_until,
             renew_at: self.renew_at,
         };
-        // Where the answer has changed meanwhile, whatever changed it has asked for another look.
+        // Where the answer is another one meanwhile, another look was asked for instead.
         context
             .registry
             .put_receipt(JOB, image, bundle, &new, now)

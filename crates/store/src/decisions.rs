@@ -100,27 +100,45 @@ pub async fn decide_each(
     }
 }
 
+/// What the kept answer of a gate is to a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It says what the receipt says.
+    Same,
+    /// It says something else, or no longer holds.
+    Another,
+    /// None is kept.
+    Absent,
+}
+
 /// Whether the kept answer that a receipt is about says what the receipt says, at `now` and as the transaction sees it: another answer
 /// that lets the image pass as well, with another warning or by another signature, wants a receipt of its own.
-pub(crate) async fn still_says(
+pub(crate) async fn standing(
     store: &Store,
     tx: &mut Tx,
     repository: &RepositoryName,
     receipt: &NewReceipt,
     now: i64,
-) -> Result<bool> {
+) -> Result<Standing> {
     let mut kept = match kept::read(tx.conn(), repository, &receipt.digest).await {
-        Err(Error::NotFound { .. }) => return Ok(false),
+        Err(Error::NotFound { .. }) => return Ok(Standing::Absent),
         outcome => outcome?,
     };
+    let GateName { policy, gate } = &receipt.gate;
+    if kept.last(policy, gate).is_none() {
+        return Ok(Standing::Absent);
+    }
     let Some(answer) = kept.take_valid(&receipt.gate, now) else {
-        return Ok(false);
+        return Ok(Standing::Another);
     };
     let (_, policies) = policies::current_in(store, tx.conn()).await?;
-    let wanted = Wanted::of(&answer, &policies);
-    Ok(wanted.is_some_and(|wanted| {
+    let says_so = Wanted::of(&answer, &policies).is_some_and(|wanted| {
         wanted.policy_digest == receipt.policy_digest && wanted.says() == receipt.says
-    }))
+    });
+    Ok(match says_so {
+        true => Standing::Same,
+        false => Standing::Another,
+    })
 }
 
 /// All facts about a manifest, as the gates of a policy would see them.

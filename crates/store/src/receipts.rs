@@ -12,7 +12,7 @@ use trust::KeyId;
 
 use crate::catalogue::{self, PutManifest};
 use crate::db::{RowExt, Tx, write_tx};
-use crate::decisions::{self, GateName, Subject};
+use crate::decisions::{self, GateName, Standing, Subject};
 use crate::error::Result;
 use crate::{Store, System, audit};
 
@@ -119,7 +119,8 @@ pub async fn due(store: &Store, now: i64, limit: u32) -> Result<Vec<Subject>> {
 }
 
 /// Stores a receipt with the manifest that carries it, in place of the one before. `false`, and nothing is stored, where the
-/// gate's answer says something else by now, or a newer receipt is there. Whoever keeps another answer asks for its receipt.
+/// gate's answer says something else by now or no longer holds, or a newer receipt is there. Where it is the answer, the receipts of
+/// the manifest are asked for again: not every change of facts has what it may have changed decided anew.
 pub async fn put(
     store: &Store,
     system: System,
@@ -131,8 +132,14 @@ pub async fn put(
     write_tx!(store.db(), |tx| {
         let repository_id = catalogue::lock(tx, repository).await?;
         decisions::lock(tx, repository_id, &new.digest).await?;
-        if !decisions::still_says(store, tx, repository, new, now).await? {
-            return Ok(false);
+        match decisions::standing(store, tx, repository, new, now).await? {
+            Standing::Same => {}
+            // Whoever runs that job asks the gate first, so that it comes here again only after another change.
+            Standing::Another => {
+                enqueue(tx, repository_id, &new.digest, now).await?;
+                return Ok(false);
+            }
+            Standing::Absent => return Ok(false),
         }
         let before = live(tx, repository_id, new).await?;
         if before

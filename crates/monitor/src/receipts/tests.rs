@@ -13,7 +13,7 @@ use trust::receipt::{Expected, verify};
 
 use super::*;
 use crate::Monitor;
-use crate::jobs::Round;
+use crate::jobs::{Job, Round};
 use crate::testing::{Clock, HOUR, REPOSITORY, Server, guard, permit, permit_of, put_image};
 
 const NOW: i64 = 1_800_000_000_000;
@@ -301,6 +301,41 @@ async fn a_receipt_whose_answer_has_changed_meanwhile_is_not_stored() {
         .await
         .unwrap();
     assert_eq!(world.live(&image).await, before);
+}
+
+#[tokio::test]
+async fn a_grant_between_the_answer_and_its_first_receipt_does_not_lose_the_receipt() {
+    let world = World::new().await;
+    let image = world.push().await;
+    let kinds: Vec<&str> = Job::ALL.iter().map(|job| job.kind()).collect();
+    let claim = async || {
+        queue::claim(world.store(), &kinds, NOW, HOUR)
+            .await
+            .unwrap()
+    };
+    // Nobody but this job looks at the image.
+    while let Some(job) = claim().await {
+        queue::finish(world.store(), &job).await.unwrap();
+    }
+    let decided = deciding::refresh(&world.context, image.repository_id, &image.digest);
+    let decided = decided.await.unwrap();
+    let mut job = claim().await.unwrap();
+    while job.kind != receipts::SIGN_RECEIPTS {
+        queue::finish(world.store(), &job).await.unwrap();
+        job = claim().await.unwrap();
+    }
+    guard(&world.context, "eve").await;
+    while let Some(other) = claim().await {
+        queue::finish(world.store(), &other).await.unwrap();
+    }
+    reconcile(&world.context, image.repository_id, &image.digest, &decided)
+        .await
+        .unwrap();
+    queue::finish(world.store(), &job).await.unwrap();
+    assert_eq!(world.live(&image).await, []);
+    world.drain().await.unwrap();
+    assert_eq!(world.live(&image).await.len(), 1);
+    assert_eq!(world.owed().await, 0);
 }
 
 #[tokio::test]

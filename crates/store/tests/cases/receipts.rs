@@ -1,8 +1,9 @@
 //! Receipts: one live one of each gate, only while its answer stands, never a fact, and nothing of the one before left.
 
 use oci::{Digest, Reference};
-use policy::verb::{Delete, DeleteEvidence};
-use policy::{Decision, Outcome};
+use policy::verb::{Delete, DeleteEvidence, ManageAccounts};
+use policy::{Decision, Grantee, Outcome, Role};
+use store::accounts::{self, NewGrant};
 use store::catalogue::{self, Deleter, PutManifest};
 use store::decisions::GateName;
 use store::receipts::{self, NewReceipt, Record, Wanted};
@@ -10,7 +11,7 @@ use store::{Writer, blobs, jobs, policies};
 use trust::{Algorithm, PrivateKey, Signer};
 
 use super::world::{ADMIN, JOB, World, repository_id};
-use crate::fixture::{Image, NOW, name, permit};
+use crate::fixture::{Image, NOW, name, permit, server_permit};
 
 const HOUR: i64 = 60 * 60 * 1_000;
 /// A gate that a signature opens.
@@ -257,6 +258,41 @@ async fn what_is_owed_is_asked_for_with_the_answer() {
         .await;
     shop.world.decide(&shop.image, "production", NOW + 3).await;
     assert!(owed().await);
+}
+
+#[tokio::test]
+async fn a_receipt_that_comes_too_late_is_asked_for_again_where_the_answer_is_another_one() {
+    let shop = Shop::new().await;
+    let store = shop.world.store();
+    let kinds = [receipts::SIGN_RECEIPTS];
+    let run = async |now| {
+        let job = jobs::claim(store, &kinds, now, HOUR).await.unwrap();
+        match &job {
+            Some(job) => jobs::finish(store, job).await.unwrap(),
+            None => false,
+        }
+    };
+    assert!(run(NOW + 1).await, "the answer of `new` wants a receipt");
+    // What raises the facts of every image has not every image decided anew.
+    let grant = NewGrant {
+        to: Grantee::Anonymous,
+        role: Role::Reader,
+        pattern: "elsewhere/**".parse().unwrap(),
+    };
+    let may = server_permit::<ManageAccounts>(ADMIN);
+    accounts::add_grant(store, &may, &grant, NOW + 2)
+        .await
+        .unwrap();
+    assert!(!run(NOW + 2).await);
+    assert_eq!(shop.put(&shop.receipt(10), NOW + 3).await, None);
+    assert!(run(NOW + 3).await);
+    // The gate is asked, as that job does, and the receipt is stored; an older one is not, and asks for nothing.
+    shop.world.decide(&shop.image, "production", NOW + 4).await;
+    assert!(run(NOW + 4).await);
+    let carrier = shop.put(&shop.receipt(11), NOW + 5).await.unwrap();
+    assert_eq!(shop.put(&shop.receipt(10), NOW + 6).await, None);
+    assert!(!run(NOW + 6).await);
+    assert_eq!(shop.attached().await, [carrier]);
 }
 
 #[tokio::test]
