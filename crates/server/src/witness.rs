@@ -32,7 +32,13 @@ async fn judge(app: &App, body: Body) -> ApiResult<Response> {
         Err(WitnessError::Conflict { size }) => {
             Ok((StatusCode::CONFLICT, plain(SIZE, format!("{size}\n"))).into_response())
         }
-        Err(error) => Err(refused(&error)),
+        Err(error) => {
+            // Anybody can send such a one, so that it accuses nobody; a log that forked can look like this all the same.
+            if matches!(error, WitnessError::Proof { .. }) {
+                app.metrics().unproved_checkpoints.inc();
+            }
+            Err(refused(&error))
+        }
     }
 }
 

@@ -273,6 +273,15 @@ async fn attack_anybody_sends_a_true_checkpoint_with_a_junk_proof() {
     log.person("eve", &[]).await;
     audit::seal(log.app.store(), NOW).await.unwrap();
     let newest = audit::newest(log.app.store()).await.unwrap().unwrap();
+    let refused = async || {
+        let text = at.ask("GET", "/metrics").empty().await.expect(200).body;
+        let text = String::from_utf8(text).unwrap();
+        let mut lines = text.lines();
+        let refused =
+            lines.find_map(|line| line.strip_prefix("countersign_witness_proofs_refused_total "));
+        refused.unwrap().to_owned()
+    };
+    assert_eq!(refused().await, "0");
     for proof in [Vec::new(), vec![[9; 32]; 3], vec![[9; 32]; 63]] {
         let request = AddCheckpoint {
             old_size: seen.size,
@@ -288,6 +297,13 @@ async fn attack_anybody_sends_a_true_checkpoint_with_a_junk_proof() {
     let mut kinds = events.iter().map(|event| event.kind.as_str());
     assert!(!kinds.any(|kind| kind == "witness.refused"), "{events:?}");
     ask(&log, &at, seen.size).await.expect(200);
+    // Neither what was signed nor what no log signed is counted.
+    let of_nobody = at.ask_as_nobody("POST", "/witness/add-checkpoint");
+    of_nobody
+        .body("old 0\n\nx\n1\n\n".to_owned())
+        .await
+        .expect(404);
+    assert_eq!(refused().await, "3");
 }
 
 #[tokio::test]
