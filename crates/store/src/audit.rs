@@ -21,6 +21,7 @@ mod state;
 mod tables;
 mod tiles;
 mod trust_repositories;
+mod unjudged;
 mod verify;
 
 pub use checkpoints::{

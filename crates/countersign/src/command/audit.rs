@@ -94,6 +94,12 @@ impl Verify {
             if report.more_problems > 0 {
                 output::line(format!("and {} more", report.more_problems));
             }
+            for line in &report.unjudged {
+                output::line(format!("· {line}"));
+            }
+            if report.more_unjudged > 0 {
+                output::line(format!("and {} more", report.more_unjudged));
+            }
             output::line(format!(
                 "{} rows sealed, {} not yet, {} checkpoints",
                 report.sealed, report.unsealed, report.checkpoints

@@ -26,7 +26,9 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 pub(crate) struct World {
     router: Router,
     pub(crate) store: Store,
-    _folder: TempDir,
+    /// Where it keeps everything.
+    #[allow(dead_code, reason = "one of the programs of tests looks into it")]
+    pub(crate) folder: TempDir,
 }
 
 impl World {
@@ -59,7 +61,7 @@ impl World {
         Self {
             router: router::build(app),
             store,
-            _folder: folder,
+            folder,
         }
     }
 

@@ -40,6 +40,11 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// How many more there are.
     pub more_problems: u64,
+    /// Signatures with certificates that the trusted root cannot judge any more, though the log says that they were verified; no
+    /// problem of the log.
+    pub unjudged: Vec<String>,
+    /// How many more there are.
+    pub more_unjudged: u64,
 }
 
 impl Report {
@@ -368,9 +373,14 @@ async fn state(conn: &mut AnyConnection, anchors: &Anchors, report: &mut Report)
     for line in tables::contradictions(conn).await? {
         report.add(ProblemKind::StateChanged, None, line);
     }
-    for line in signatures::contradictions(conn, anchors).await? {
+    let found = signatures::contradictions(conn, anchors).await?;
+    for line in found.changed {
         report.add(ProblemKind::StateChanged, None, line);
     }
+    let more = found.unjudged.len().saturating_sub(PROBLEMS_MAX);
+    report.more_unjudged = u64::try_from(more).unwrap_or(u64::MAX);
+    report.unjudged = found.unjudged;
+    report.unjudged.truncate(PROBLEMS_MAX);
     for line in trust_repositories::contradictions(conn).await? {
         report.add(ProblemKind::StateChanged, None, line);
     }

@@ -5,6 +5,7 @@ mod checkpoints;
 mod rows;
 mod state;
 mod tiles;
+mod unjudged;
 
 use std::path::PathBuf;
 

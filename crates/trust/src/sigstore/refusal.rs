@@ -87,6 +87,28 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the trusted root, or what is asked for beside it, is why: no authority or log that it names stands behind the signature.
+    /// Under another root it may hold, so that nothing is said about the signature itself.
+    #[must_use]
+    pub fn is_of_root(&self) -> bool {
+        match self {
+            Self::Certificate(fault) => {
+                matches!(
+                    fault,
+                    CertificateFault::NoAuthority | CertificateFault::Path
+                )
+            }
+            Self::CertificateLog(fault) => matches!(fault, SctFault::UnknownLog),
+            Self::Timestamp(fault) => matches!(
+                fault,
+                TimestampFault::UnknownAuthority | TimestampFault::Window
+            ),
+            Self::Log(fault) => matches!(fault, LogFault::UnknownLog | LogFault::Window),
+            Self::NoTime { .. } | Self::NotLogged { .. } => true,
+            _ => false,
+        }
+    }
+
     /// A stable code in kebab case, for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
