@@ -21,7 +21,8 @@ pub enum Job {
     SignReceipts,
     /// A changed policy, team, key or account: decide everything that was decided. Asked for by the change.
     DecideAll,
-    /// A new signing key: look again at signatures that no key was known for. Asked for by the registration.
+    /// A new signing key, or files that certificates are judged by: look again at signatures that nobody stands behind, a page at a time.
+    /// Asked for by the registration, and by whoever read the files.
     ReverifyEvidence,
     /// A tag, decision, policy or trust repository that changed: list anew what docker pulls with content trust. Asked for by the change.
     ReleaseTags,
@@ -51,7 +52,7 @@ impl Job {
             Self::Decide => "decide",
             Self::SignReceipts => store::receipts::SIGN_RECEIPTS,
             Self::DecideAll => "decide-all",
-            Self::ReverifyEvidence => "reverify-evidence",
+            Self::ReverifyEvidence => store::evidence::REVERIFY_EVIDENCE,
             Self::ReleaseTags => store::tuf::RELEASE_TAGS,
             Self::WarnTrust => store::tuf::WARN_TRUST,
         }
@@ -72,7 +73,11 @@ impl Job {
             Self::SignReceipts => deciding::sign_receipts(context, &self.read(payload)?).await,
             Self::DecideAll => deciding::decide_all(context).await,
             Self::ReverifyEvidence => {
-                registry::reverify(&context.store, context.now()).await?;
+                let (store, asked) = (&context.store, self.read(payload)?);
+                if let Some(rest) = registry::reverify(store, &asked, context.now()).await? {
+                    // Others have their turn first.
+                    store::evidence::ask(store, &rest, context.now()).await?;
+                }
                 Ok(())
             }
             Self::ReleaseTags => releasing::release(context, &self.read(payload)?).await,

@@ -93,7 +93,7 @@ async fn read(
     if layers.is_empty() {
         return Ok(Vec::new());
     }
-    let keys = registered_keys(store, Some(repository)).await?;
+    let keys = registered_keys(store, repository).await?;
     let stored = signed_manifest(store, repository, &attached_to).await?;
     // One that comes later is what whoever attached to it says.
     let manifest = stored.or_else(|| image.subject.clone());

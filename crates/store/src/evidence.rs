@@ -19,13 +19,17 @@ use trust::KeyId;
 
 pub(crate) use self::carriers::{inherit, withdraw, withdraw_these};
 pub use self::copies::{Carrier, carriers_of, take_copy};
-pub use self::reverify::{Reverified, UNKNOWN_MAX, UnknownEvidence, reread, set_verdict, unknown};
+pub(crate) use self::reverify::enqueue;
+pub use self::reverify::{
+    Reread, Reverified, UNKNOWN_MAX, UnknownEvidence, Wanted, ask, reread, set_verdict, unchecked,
+    unknown,
+};
 use crate::Store;
 use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
 use crate::facts;
 
-/// The kind of the job that reads evidence of unknown keys again; its payload is `{key_id}`.
+/// The kind of the job that reads evidence again; its payload is a [`Reread`].
 pub const REVERIFY_EVIDENCE: &str = "reverify-evidence";
 
 /// The most pieces of evidence that a decision looks at, verified ones first, and of these the first of each key before the second of any:
@@ -219,6 +223,9 @@ pub(crate) async fn attach(
         carriers::add(tx, repository_id, new, manifest).await?;
         if written > 0 {
             facts::touch(tx, repository_id, &new.attached_to, now).await?;
+            if new.verdict == unchecked() {
+                reverify::ask_for_unchecked(tx, now).await?;
+            }
         }
     }
     Ok(())

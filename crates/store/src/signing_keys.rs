@@ -14,8 +14,8 @@ use trust::{KeyId, RegisteredKey, Verified};
 use crate::accounts::directory_changed;
 use crate::db::{RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
-use crate::evidence::REVERIFY_EVIDENCE;
-use crate::{Store, audit, jobs, permit, random};
+use crate::evidence::{self, Reread};
+use crate::{Store, audit, permit, random};
 
 pub use revoking::{revoke, signed_since, successors};
 
@@ -321,8 +321,11 @@ impl Entry<'_> {
         require_free(tx, key_id, principal).await?;
         self.upsert(tx, principal, now).await?;
         // Evidence of this key may have arrived before it.
-        let payload = json!({"key_id": key_id});
-        jobs::enqueue(tx, REVERIFY_EVIDENCE, key_id.as_str(), payload, now).await?;
+        let reread = Reread {
+            key_id: Some(key_id.clone()),
+            ..Reread::default()
+        };
+        evidence::enqueue(tx, &reread, now).await?;
         let detail = json!({"key_id": key_id, "principal": principal, "scope": self.scope, "name": self.name});
         audit::record(tx, actor, "key.register", key_id.as_str(), detail, now).await
     }

@@ -12,10 +12,10 @@ use trust::{KeyId, RegisteredKey, Verified};
 use crate::accounts::{By, directory_changed};
 use crate::db::{RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
-use crate::evidence::REVERIFY_EVIDENCE;
+use crate::evidence::{self, Reread};
 use crate::outbox::{self, NewEvent};
 use crate::signing_keys::{IssuedChallenge, issue, open_principal, use_up};
-use crate::{Store, audit, jobs};
+use crate::{Store, audit};
 
 const KIND: &str = "key.rotated";
 
@@ -168,8 +168,11 @@ impl Old {
         .execute(tx.conn())
         .await?;
         // Evidence of the new key may have arrived before it.
-        let payload = json!({"key_id": key.id()});
-        jobs::enqueue(tx, REVERIFY_EVIDENCE, key.id().as_str(), payload, now).await
+        let reread = Reread {
+            key_id: Some(key.id().clone()),
+            ..Reread::default()
+        };
+        evidence::enqueue(tx, &reread, now).await
     }
 
     /// Nobody with the role `security` took part: it is told to them.

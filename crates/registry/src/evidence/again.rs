@@ -1,20 +1,26 @@
-//! Reading evidence again, once keys or identities are registered that were not known when it came: the copy of each signature that is
-//! kept, and then the others (`copies`).
+//! Reading evidence again: by a key that was not known when it came, by files that certificates are judged by, or with every key where
+//! there was too much beside it. The copy of each signature that is kept comes first, and then the others (`copies`). Only what the
+//! reason can change is tried, and a page at a time.
 
 use super::copies::{Pieces, look};
 use super::format::{Format, Judges};
 use super::found::Found;
-use super::keys::{Keys, registered_keys};
+use super::keys::Keys;
 use super::{CHECKS_MAX, signed_manifest};
 use crate::aside::aside;
 use crate::error::Result;
 use oci::{Digest, RepositoryName};
 use policy::Verdict;
 use std::sync::Arc;
-use store::evidence::UnknownEvidence;
+use store::evidence::{Reread, UNKNOWN_MAX, UnknownEvidence, Wanted};
 use store::{Store, System};
-use trust::evidence::{Anchors, Checks};
+use trust::evidence::{Anchors, Checks, Format as Name};
 use trust::notation;
+
+/// Pieces that one call tries with every key: each may take a second.
+const UNCHECKED_MAX: u32 = 16;
+/// Why evidence does not count that is tried with no more keys.
+const TOO_MANY_KEYS: &str = "it was tried with as many registered keys as one signature may be, which is not all of them: name its key in it";
 
 /// By whose signatures evidence is read again.
 pub(super) struct Reader<'a> {
@@ -22,6 +28,62 @@ pub(super) struct Reader<'a> {
     pub(super) now: i64,
     keys: Arc<Keys>,
     anchors: Arc<Anchors>,
+    reason: Reason,
+}
+
+/// What may have changed, and so what is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// A key.
+    Key,
+    /// A key of OpenPGP.
+    OpenPgp,
+    /// Whom certificates of sigstore may name.
+    Sigstore,
+    /// Whom certificates of notation may name.
+    Notation,
+    /// By whose word certificates are judged.
+    Anchors,
+    /// There is time for every key.
+    Unchecked,
+}
+
+impl Reason {
+    fn of(asked: &Reread, keys: &Keys) -> Self {
+        match (&asked.key_id, asked.unchecked) {
+            (None, true) => Self::Unchecked,
+            (None, false) => Self::Anchors,
+            (Some(_), _) if !keys.openpgp.is_empty() => Self::OpenPgp,
+            (Some(_), _) if !keys.sigstore.is_empty() => Self::Sigstore,
+            (Some(_), _) if !keys.notation.is_empty() => Self::Notation,
+            (Some(_), _) => Self::Key,
+        }
+    }
+
+    fn wanted(self) -> Wanted<'static> {
+        const STAGE: &str = Name::Stage.as_str();
+        const BUNDLE: &str = Name::CosignBundle.as_str();
+        const LAYER: &str = Name::CosignSimpleSigning.as_str();
+        const NOTATION: &str = Format::NOTATION_NAME;
+        match self {
+            Self::Key => Wanted::In(&[STAGE, BUNDLE, LAYER, Format::ATTESTATION_NAME]),
+            Self::OpenPgp => Wanted::In(&[Format::OPENPGP_NAME]),
+            // Also what shows no certificate: other copies may have it.
+            Self::Sigstore => Wanted::In(&[STAGE, BUNDLE, LAYER]),
+            Self::Notation => Wanted::In(&[NOTATION]),
+            Self::Anchors => Wanted::In(&[STAGE, BUNDLE, LAYER, NOTATION]),
+            Self::Unchecked => Wanted::Unchecked,
+        }
+    }
+
+    /// Whether all that is found is new, what certificates are found to be, or only what the key is found to have made.
+    fn settles(self, found: &Found) -> bool {
+        match self {
+            Self::Unchecked => true,
+            Self::Key | Self::OpenPgp => found.is_by_key(),
+            Self::Sigstore | Self::Notation | Self::Anchors => found.is_by_certificate(),
+        }
+    }
 }
 
 /// Bytes that are a signature, and where and when they came.
@@ -35,43 +97,73 @@ pub(super) struct Document {
     pub(super) stored_at: i64,
 }
 
-/// Judges evidence again whose key was not known when it arrived. Answers how many signatures a key was found for.
+/// Judges a page of evidence again that nobody stands behind. Answers from where to go on, if there may be more.
 ///
 /// # Errors
 /// The store's failures.
-pub async fn reverify(store: &Store, now: i64) -> Result<usize> {
-    let reader = Reader {
-        store,
-        now,
-        keys: Arc::new(registered_keys(store, None).await?),
-        anchors: store.anchors(),
+pub async fn reverify(store: &Store, asked: &Reread, now: i64) -> Result<Option<Reread>> {
+    let reader = Reader::of(store, asked, now).await?;
+    let most = match reader.reason {
+        Reason::Unchecked => UNCHECKED_MAX,
+        _ => UNKNOWN_MAX,
     };
-    let (mut verified, mut after) = (0, 0);
-    loop {
-        let unknown = store::evidence::unknown(store, after, store::evidence::UNKNOWN_MAX).await?;
-        let Some(last) = unknown.last() else {
-            return Ok(verified);
+    let wanted = reader.reason.wanted();
+    let page = store::evidence::unknown(store, wanted, asked.after, most).await?;
+    let Some(last) = page.last() else {
+        return Ok(None);
+    };
+    let (last, mut changed) = (last.id, true);
+    let pieces = Pieces::of(&page);
+    for evidence in page {
+        let id = evidence.id;
+        let Some(found) = reader.read(evidence.into()).await? else {
+            changed = false;
+            continue;
         };
-        after = last.id;
-        let pieces = Pieces::of(&unknown);
-        for evidence in unknown {
-            let id = evidence.id;
-            let Some(found) = reader.read(evidence.into()).await? else {
-                continue;
-            };
-            let found = found.into_verdict();
-            store::evidence::set_verdict(store, JOB, id, &found, now).await?;
-            verified += usize::from(found.verdict == Verdict::Verified);
+        let mut found = found.into_verdict();
+        if found.verdict == store::evidence::unchecked() {
+            // Otherwise it would be asked for again and again.
+            found.verdict = Verdict::Unreadable(TOO_MANY_KEYS.to_owned());
         }
-        verified += look(&reader, &pieces).await?;
+        changed &= store::evidence::set_verdict(store, JOB, id, &found, now).await?;
     }
+    let is_gone = reader.reason == Reason::Unchecked && changed;
+    if reader.reason != Reason::Unchecked {
+        look(&reader, &pieces).await?;
+    }
+    // What was tried with every key is no longer among what was not: the first is the next, in one job however much comes meanwhile.
+    let after = if is_gone { 0 } else { last };
+    let asked = asked.clone();
+    Ok(Some(Reread { after, ..asked }))
 }
 
 /// Who writes what was found.
 pub(super) const JOB: System = System::job("reverify-evidence");
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    async fn of(store: &'a Store, asked: &Reread, now: i64) -> Result<Self> {
+        let records = store::signing_keys::list(store).await?;
+        let keys = match (&asked.key_id, asked.unchecked) {
+            (Some(key_id), _) => Keys::with_new(records, key_id),
+            (None, false) => Keys::identities(records),
+            (None, true) => records.into_iter().collect(),
+        };
+        Ok(Self {
+            store,
+            now,
+            reason: Reason::of(asked, &keys),
+            keys: Arc::new(keys),
+            anchors: store.anchors(),
+        })
+    }
+
+    /// What a document is found to be now, if that is by what may have changed.
     pub(super) async fn read(&self, document: Document) -> Result<Option<Found>> {
+        let found = self.judge(document).await?;
+        Ok(found.filter(|found| self.reason.settles(found)))
+    }
+
+    async fn judge(&self, document: Document) -> Result<Option<Found>> {
         let manifest = match document.format {
             Format::Notation(_) => {
                 signed_manifest(self.store, &document.repository, &document.attached_to).await?
@@ -80,7 +172,7 @@ impl Reader<'_> {
         };
         let (keys, anchors, now) = (Arc::clone(&self.keys), Arc::clone(&self.anchors), self.now);
         aside(move || {
-            // Each has a budget of its own: what was left over in a manifest of many is tried with every key here.
+            // Each has a budget of its own: what was left over in a manifest of many is tried with as many keys here.
             let checks = Checks::new(CHECKS_MAX);
             let judges = Judges {
                 keys: &keys,

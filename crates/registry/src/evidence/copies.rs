@@ -7,7 +7,6 @@ use super::format::{Format, format};
 use super::{SIGNATURES_BYTES_MAX, SIGNATURES_MAX, document};
 use crate::error::Result;
 use oci::{Algorithm, Descriptor, Digest, Manifest, Reference, RepositoryName};
-use policy::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use store::catalogue;
 use store::evidence::{Carrier, UnknownEvidence, carriers_of, take_copy};
@@ -70,14 +69,13 @@ impl Pieces {
     }
 }
 
-/// Takes the copies that prove more than those that are kept. Answers how many a key was found for.
-pub(super) async fn look(reader: &Reader<'_>, pieces: &Pieces) -> Result<usize> {
+/// Takes the copies that prove more than those that are kept.
+pub(super) async fn look(reader: &Reader<'_>, pieces: &Pieces) -> Result<()> {
     let mut seen = pieces.known.clone();
-    let mut verified = 0;
     for carrier in carriers_of(reader.store, &pieces.ids()).await? {
-        verified += look_into(reader, pieces, &carrier, &mut seen).await?;
+        look_into(reader, pieces, &carrier, &mut seen).await?;
     }
-    Ok(verified)
+    Ok(())
 }
 
 async fn look_into(
@@ -85,18 +83,18 @@ async fn look_into(
     pieces: &Pieces,
     carrier: &Carrier,
     seen: &mut BTreeSet<Held>,
-) -> Result<usize> {
+) -> Result<()> {
     let (store, repository) = (reader.store, &carrier.repository);
     let reference = Reference::Digest(carrier.manifest.clone());
     // It may have been deleted meanwhile.
     let Some(stored) = catalogue::manifest(store, repository, &reference).await? else {
-        return Ok(0);
+        return Ok(());
     };
     let Ok(Manifest::Image(image)) = Manifest::parse(&stored.content, Some(&stored.media_type))
     else {
-        return Ok(0);
+        return Ok(());
     };
-    let (mut verified, mut room) = (0, SIGNATURES_BYTES_MAX);
+    let mut room = SIGNATURES_BYTES_MAX;
     for layer in image.layers.iter().take(SIGNATURES_MAX) {
         let signature = certified_signature(&layer.annotations);
         let Some(format) = format(layer, signature.as_deref()) else {
@@ -128,11 +126,9 @@ async fn look_into(
                 continue;
             };
             let copy = found.into_evidence(&piece.attached_to);
-            let is_verified = copy.verdict == Verdict::Verified;
             let manifest = &carrier.manifest;
-            let taken = take_copy(store, JOB, piece.id, manifest, &copy, reader.now).await?;
-            verified += usize::from(taken && is_verified);
+            take_copy(store, JOB, piece.id, manifest, &copy, reader.now).await?;
         }
     }
-    Ok(verified)
+    Ok(())
 }

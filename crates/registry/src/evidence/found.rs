@@ -30,6 +30,33 @@ pub(super) fn unreadable(raw: Vec<u8>, why: String) -> Found {
 }
 
 impl Found {
+    /// Whether what was found is by a key that was tried: that it made it, or is named by it and did not, or may not have.
+    pub(super) fn is_by_key(&self) -> bool {
+        match &self.read.reading {
+            Reading::Verified(_) => true,
+            Reading::Unverified { why, .. } => matches!(
+                why,
+                Untrusted::BadSignature { .. } | Untrusted::OpenPgp { .. }
+            ),
+            Reading::Attestation { .. } | Reading::Unreadable { .. } => false,
+        }
+    }
+
+    /// Whether what was found is by a certificate: whose it is, or what is wrong with it.
+    pub(super) fn is_by_certificate(&self) -> bool {
+        match &self.read.reading {
+            Reading::Verified(_) => true,
+            Reading::Unverified { why, .. } => matches!(
+                why,
+                Untrusted::UnknownIdentity { .. }
+                    | Untrusted::NoRoot
+                    | Untrusted::Sigstore(_)
+                    | Untrusted::Notation(_)
+            ),
+            Reading::Attestation { .. } | Reading::Unreadable { .. } => false,
+        }
+    }
+
     fn claim(&self) -> Option<&Claim> {
         self.read.reading.claim()
     }

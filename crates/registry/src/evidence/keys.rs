@@ -18,17 +18,16 @@ pub(super) struct Keys {
 
 /// All registered keys, revoked ones too: a signature by one of these gets its own reason. Those whose scope has the repository `here`
 /// are tried first.
-pub(super) async fn registered_keys(store: &Store, here: Option<&RepositoryName>) -> Result<Keys> {
+pub(super) async fn registered_keys(store: &Store, here: &RepositoryName) -> Result<Keys> {
     let records = store::signing_keys::list(store).await?;
     Ok(Keys::of(records, here))
 }
 
 impl Keys {
-    fn of(records: Vec<KeyRecord>, here: Option<&RepositoryName>) -> Self {
+    fn of(records: Vec<KeyRecord>, here: &RepositoryName) -> Self {
         // Of identities all are looked at, and of two that are meant as closely the one counts that was registered first.
         let is_first = |record: &KeyRecord| {
-            let is_here = |here| record.scope.iter().any(|pattern| pattern.matches(here));
-            here.is_none_or(is_here) || record.public_key.is_identity()
+            record.scope.iter().any(|pattern| pattern.matches(here)) || record.public_key.is_identity()
         };
         let (first, elsewhere): (Vec<_>, Vec<_>) = records.into_iter().partition(is_first);
         first.into_iter().chain(elsewhere).collect()
@@ -125,18 +124,13 @@ mod tests {
             keyless("here", "shop/**"),
         ];
         let id = |number: usize| records[number].key_id.clone();
-        let keys = Keys::of(records.clone(), Some(&"shop/web".parse().unwrap()));
+        let keys = Keys::of(records.clone(), &"shop/web".parse().unwrap());
         let plain = ids(keys.plain.iter().map(PublicKey::id));
         assert_eq!(plain, [id(1), id(4), id(0)]);
         let openpgp = ids(keys.openpgp.iter().map(OpenPgpKey::id));
         assert_eq!(openpgp, [id(3), id(2)]);
         let sigstore = ids(keys.sigstore.iter().map(SigstoreIdentity::id));
         assert_eq!(sigstore, [id(5), id(6)]);
-        let nowhere = Keys::of(records.clone(), None);
-        assert_eq!(
-            ids(nowhere.plain.iter().map(PublicKey::id)),
-            [id(0), id(1), id(4)]
-        );
     }
 
     #[test]

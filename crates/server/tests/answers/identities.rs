@@ -1,6 +1,8 @@
 //! Signatures with certificates, from push to the gate: sigstore's and notation's count for whoever the identity is registered for, and
 //! whatever is wrong with one is said by its reason.
 
+#[path = "dropped_root.rs"]
+mod dropped_root;
 #[path = "revocation_lists.rs"]
 mod revocation_lists;
 #[path = "signing_authority.rs"]
@@ -17,6 +19,7 @@ use rcgen::{
 };
 use serde_json::{Value, json};
 use store::catalogue::{self, Part};
+use store::{evidence, jobs};
 use time::OffsetDateTime;
 use trust::evidence::Anchors;
 use trust::notation::{Certificate, EnvelopeKey, Format, Request, Scheme, sign};
@@ -119,8 +122,18 @@ async fn refused(world: &World, digest: &Digest, parts: &[&str]) {
     }
 }
 
+/// What is asked for by the keys that were registered, and for new files that certificates are judged by.
 async fn reread(world: &World) {
-    registry::reverify(&world.store, NOW).await.unwrap();
+    let store = &world.store;
+    evidence::reread(store, NOW).await.unwrap();
+    let kinds = [evidence::REVERIFY_EVIDENCE];
+    while let Some(job) = jobs::claim(store, &kinds, NOW, 60_000).await.unwrap() {
+        let asked = serde_json::from_value(job.payload.clone()).unwrap();
+        if let Some(rest) = registry::reverify(store, &asked, NOW).await.unwrap() {
+            evidence::ask(store, &rest, NOW).await.unwrap();
+        }
+        jobs::finish(store, &job).await.unwrap();
+    }
 }
 
 /// A server that trusts this instance of sigstore, with an image.

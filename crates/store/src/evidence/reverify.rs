@@ -1,21 +1,66 @@
-//! Evidence of keys that were not known when it arrived, to be read again when a key is registered. Its time stays that of
-//! its arrival.
+//! Evidence that no key stands behind, to be read again: by a key that is registered, by whose word certificates are judged now, or with all
+//! keys where there were too many beside it when it arrived. Its time stays that of its arrival. Deliberately page by page: what others
+//! pushed is much, and a job's claim holds for a while only.
 
 use oci::{Digest, RepositoryName};
 use policy::Verdict;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sqlx::any::AnyRow;
 use trust::KeyId;
+use trust::evidence::Untrusted;
 
 use super::{
-    BAD_SIGNATURE, NOT_READ, REVERIFY_EVIDENCE, UNKNOWN_KEY, UNREADABLE, verdict_name, why,
+    BAD_SIGNATURE, NOT_READ, REVERIFY_EVIDENCE, UNKNOWN_KEY, UNREADABLE, VERIFIED, verdict_name, why,
 };
-use crate::db::{RowExt, write_tx};
+use crate::batch::{self, markers};
+use crate::db::{Backend, RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::permit::System;
 use crate::{Store, audit, facts, jobs};
 
 /// The most pieces one call reads.
 pub const UNKNOWN_MAX: u32 = 200;
+
+/// Why evidence is read again, and how far that is: the payload of the job [`REVERIFY_EVIDENCE`]. With neither a key nor `unchecked`, by whose
+/// word certificates are judged has changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reread {
+    /// The key that is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<KeyId>,
+    /// There is some that was not tried with every key.
+    #[serde(default)]
+    pub unchecked: bool,
+    /// The row up to which all is read.
+    #[serde(default)]
+    pub after: i64,
+}
+
+impl Reread {
+    /// The key of its job: that of one that goes on from the same row for the same reason is the same.
+    #[must_use]
+    pub fn job_key(&self) -> String {
+        let why = match &self.key_id {
+            Some(key_id) => key_id.as_str(),
+            None if self.unchecked => "unchecked",
+            None => "anchors",
+        };
+        match self.after {
+            0 => why.to_owned(),
+            after => format!("{why}>{after}"),
+        }
+    }
+}
+
+/// Which evidence is meant.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'a> {
+    /// In one of these formats, and nobody stands behind it.
+    In(&'a [&'a str]),
+    /// What was not tried with every key.
+    Unchecked,
+}
 
 /// Evidence that no key verified, with what is needed to read it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,30 +102,70 @@ pub struct Reverified {
     pub ends_at: Option<i64>,
 }
 
-/// Has all evidence that nobody stands behind read again: what certificates are judged by may be another than before.
+/// Has the evidence read again that certificates may stand behind: what these are judged by may be another than before.
 pub async fn reread(store: &Store, now: i64) -> Result<()> {
-    write_tx!(store.db(), |tx| {
-        jobs::enqueue(tx, REVERIFY_EVIDENCE, "anchors", json!({}), now).await
-    })
+    ask(store, &Reread::default(), now).await
+}
+
+/// Has evidence read again.
+pub async fn ask(store: &Store, reread: &Reread, now: i64) -> Result<()> {
+    write_tx!(store.db(), |tx| enqueue(tx, reread, now).await)
+}
+
+pub(crate) async fn enqueue(tx: &mut Tx, reread: &Reread, now: i64) -> Result<()> {
+    let payload = serde_json::to_value(reread).map_err(Error::corrupt("payload"))?;
+    jobs::enqueue(tx, REVERIFY_EVIDENCE, &reread.job_key(), payload, now).await
+}
+
+/// Has what was not tried with every key read again.
+pub(super) async fn ask_for_unchecked(tx: &mut Tx, now: i64) -> Result<()> {
+    let reread = Reread {
+        unchecked: true,
+        ..Reread::default()
+    };
+    enqueue(tx, &reread, now).await
+}
+
+/// What is said of evidence that was not tried with every key, because of what it came with.
+#[must_use]
+pub fn unchecked() -> Verdict {
+    Verdict::Unreadable(Untrusted::Unchecked.to_string())
 }
 
 /// Evidence after row `after` that no key verified and that was not withdrawn, in the order of rows. What no certificate made readable
-/// is among it, since by whose word these are judged changes too, and what was not tried with every key.
-pub async fn unknown(store: &Store, after: i64, limit: u32) -> Result<Vec<UnknownEvidence>> {
-    let rows = sqlx::query(
-        "SELECT e.id, e.format, r.name AS repository, e.attached_to, e.raw, e.signature, e.stored_at \
-         FROM evidence e JOIN repositories r ON r.id = e.repository_id \
-         WHERE (e.verdict IN ($1, $2) OR (e.verdict IN ($5, $6) AND e.format IN ('stage', 'cosign-bundle', 'cosign-simple-signing', 'notation', 'attestation'))) \
-         AND e.withdrawn_at IS NULL AND e.id > $3 ORDER BY e.id LIMIT $4",
-    )
-    .bind(UNKNOWN_KEY)
-    .bind(BAD_SIGNATURE)
-    .bind(after)
-    .bind(i64::from(limit.min(UNKNOWN_MAX)))
-    .bind(UNREADABLE)
-    .bind(NOT_READ)
-    .fetch_all(store.db().read())
-    .await?;
+/// is among it, since by whose word these are judged changes too.
+pub async fn unknown(
+    store: &Store,
+    wanted: Wanted<'_>,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<UnknownEvidence>> {
+    const COLUMNS: &str = "SELECT e.id, e.format, r.name AS repository, e.attached_to, e.raw, e.signature, e.stored_at \
+         FROM evidence e JOIN repositories r ON r.id = e.repository_id WHERE e.withdrawn_at IS NULL AND e.id > $1";
+    const ORDER: &str = "ORDER BY e.id LIMIT $2";
+    let unread = unchecked();
+    let (condition, values): (String, Vec<&str>) = match wanted {
+        Wanted::In(formats) => {
+            let verdicts = [UNKNOWN_KEY, BAD_SIGNATURE, UNREADABLE, NOT_READ];
+            let condition = format!(
+                "e.verdict IN ({}) AND e.format IN ({})",
+                markers(3, verdicts.len()),
+                markers(3 + verdicts.len(), formats.len())
+            );
+            (condition, verdicts.iter().chain(formats).copied().collect())
+        }
+        Wanted::Unchecked => (
+            "e.verdict = $3 AND e.why = $4".to_owned(),
+            [UNREADABLE].into_iter().chain(why(&unread)).collect(),
+        ),
+    };
+    let mut query = batch::query(format!("{COLUMNS} AND {condition} {ORDER}"))
+        .bind(after)
+        .bind(i64::from(limit.min(UNKNOWN_MAX)));
+    for value in values {
+        query = query.bind(value);
+    }
+    let rows = query.fetch_all(store.db().read()).await?;
     rows.iter()
         .map(|row| {
             Ok(UnknownEvidence {
@@ -96,8 +181,9 @@ pub async fn unknown(store: &Store, after: i64, limit: u32) -> Result<Vec<Unknow
         .collect()
 }
 
-/// Keeps what reading a piece again gave; answers whether that is something else than before. What a key stands behind stays so: a slow
-/// reading began with fewer keys than a newer one that was done before it.
+/// Keeps what reading a piece again gave; answers whether that is something else than before. What a key stands behind stays so, with the time
+/// by which it was there, unless the same key proves an earlier one: a slow reading began with fewer keys, or with another copy, than a
+/// newer one that was done before it.
 pub async fn set_verdict(
     store: &Store,
     system: System,
@@ -106,38 +192,44 @@ pub async fn set_verdict(
     now: i64,
 ) -> Result<bool> {
     write_tx!(store.db(), |tx| {
-        let row = sqlx::query("SELECT repository_id, attached_to, manifest, verdict, why, key_id FROM evidence WHERE id = $1")
-                .bind(id)
-                .fetch_optional(tx.conn())
-                .await?
-                .ok_or_else(|| Error::not_found("evidence", id))?;
+        let row = locked(tx, id).await?;
         let key = found.key.as_ref().map(KeyId::as_str);
-        if row.text("verdict")? == verdict_name(&found.verdict)
-            && row.opt_text("key_id")?.as_deref() == key
-            && row.opt_text("why")?.as_deref() == why(&found.verdict)
-        {
+        let same_key = row.opt_text("key_id")?.as_deref() == key;
+        let verdict = row.text("verdict")?;
+        let changes = match verdict == VERIFIED {
+            true => {
+                let is_earlier = match (found.trusted_at, row.opt_int("trusted_at")?) {
+                    (Some(found), Some(known)) => found < known,
+                    (found, None) => found.is_some(),
+                    (None, Some(_)) => false,
+                };
+                found.verdict == Verdict::Verified && same_key && is_earlier
+            }
+            false => {
+                verdict != verdict_name(&found.verdict)
+                    || !same_key
+                    || row.opt_text("why")?.as_deref() != why(&found.verdict)
+            }
+        };
+        if !changes {
             return Ok(false);
         }
-        // Another one that knew more keys was faster, perhaps since this row was read.
-        let written = sqlx::query(
-                "UPDATE evidence SET verdict = $2, why = $3, subject = $4, stage = $5, named_repository = $6, key_id = $7, \
-                 format = $8, trusted_at = $9, ends_at = $10 WHERE id = $1 AND (verdict <> 'verified' OR $2 = 'verified')",
-            )
-            .bind(id)
-            .bind(verdict_name(&found.verdict))
-            .bind(why(&found.verdict))
-            .bind(found.subject.as_ref().map(Digest::as_str))
-            .bind(found.stage.as_deref())
-            .bind(found.named_repository.as_deref())
-            .bind(key)
-            .bind(found.format.as_str())
-            .bind(found.trusted_at)
-            .bind(found.ends_at)
-            .execute(tx.conn())
-            .await?;
-        if written.rows_affected() == 0 {
-            return Ok(false);
-        }
+        sqlx::query(
+            "UPDATE evidence SET verdict = $2, why = $3, subject = $4, stage = $5, named_repository = $6, key_id = $7, \
+             format = $8, trusted_at = $9, ends_at = $10 WHERE id = $1",
+        )
+        .bind(id)
+        .bind(verdict_name(&found.verdict))
+        .bind(why(&found.verdict))
+        .bind(found.subject.as_ref().map(Digest::as_str))
+        .bind(found.stage.as_deref())
+        .bind(found.named_repository.as_deref())
+        .bind(key)
+        .bind(found.format.as_str())
+        .bind(found.trusted_at)
+        .bind(found.ends_at)
+        .execute(tx.conn())
+        .await?;
         facts::touch(
             tx,
             row.int("repository_id")?,
@@ -157,4 +249,19 @@ pub async fn set_verdict(
         .await?;
         Ok(true)
     })
+}
+
+/// What is known of a piece, which nobody changes until the transaction ends.
+async fn locked(tx: &mut Tx, id: i64) -> Result<AnyRow> {
+    let lock = match tx.backend() {
+        Backend::Postgres => " FOR UPDATE",
+        Backend::Sqlite => "",
+    };
+    batch::query(format!(
+        "SELECT repository_id, attached_to, manifest, verdict, why, key_id, trusted_at FROM evidence WHERE id = $1{lock}"
+    ))
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await?
+    .ok_or_else(|| Error::not_found("evidence", id))
 }

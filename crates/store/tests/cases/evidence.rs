@@ -3,10 +3,13 @@
 use oci::{Manifest, Reference};
 use policy::Verdict;
 use store::catalogue::{self, Deleter, delete_manifest};
-use store::evidence::{self, NewEvidence, Reverified};
+use store::evidence::{self, NewEvidence, Reread, Reverified, Wanted};
 
 use super::world::{ADMIN, JOB, World, repository_id, signature};
 use crate::fixture::{Image, NOW, name, permit, tag};
+
+/// The formats of signatures.
+const ANY: Wanted<'static> = Wanted::In(&["stage", "cosign-bundle"]);
 
 fn unknown(subject: &Image, seed: &str) -> NewEvidence {
     NewEvidence {
@@ -298,8 +301,8 @@ async fn evidence_of_unknown_keys_is_read_again_page_by_page() {
             .await;
     }
     world.sign(&image, "ci", &key, NOW).await;
-    let first = evidence::unknown(store, 0, 2).await.unwrap();
-    let rest = evidence::unknown(store, first[1].id, 2).await.unwrap();
+    let first = evidence::unknown(store, ANY, 0, 2).await.unwrap();
+    let rest = evidence::unknown(store, ANY, first[1].id, 2).await.unwrap();
     let raws: Vec<Vec<u8>> = first
         .iter()
         .chain(&rest)
@@ -339,7 +342,7 @@ async fn evidence_of_unknown_keys_is_read_again_page_by_page() {
     assert_eq!(read_again.key.as_ref(), Some(&key));
     assert_eq!(read_again.stage.as_deref(), Some("staging"));
     assert_eq!(read_again.stored_at, NOW, "its time is that of its arrival");
-    assert_eq!(evidence::unknown(store, 0, 10).await.unwrap().len(), 2);
+    assert_eq!(evidence::unknown(store, ANY, 0, 10).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -351,7 +354,7 @@ async fn a_slow_reading_does_not_undo_what_a_newer_one_found() {
     world
         .attach(&image, "shop/web", unknown(&image, "a"), NOW)
         .await;
-    let id = evidence::unknown(store, 0, 1).await.unwrap()[0].id;
+    let id = evidence::unknown(store, ANY, 0, 1).await.unwrap()[0].id;
     let found = |verdict, key| Reverified {
         format: "stage".to_owned(),
         verdict,
@@ -410,7 +413,7 @@ async fn a_copy_that_proves_more_takes_the_place_of_the_first() {
     let other = world
         .attach(&image, "shop/web", unknown(&image, "two"), NOW + 1)
         .await;
-    let id = evidence::unknown(store, 0, 1).await.unwrap()[0].id;
+    let id = evidence::unknown(store, ANY, 0, 1).await.unwrap()[0].id;
     let carriers = evidence::carriers_of(store, &[id]).await.unwrap();
     let manifests: Vec<_> = carriers
         .into_iter()
@@ -480,7 +483,7 @@ async fn what_could_not_be_read_is_kept_with_its_reason() {
         Verdict::Unreadable("it is not JSON".to_owned())
     );
     assert!(
-        evidence::unknown(world.store(), 0, 10)
+        evidence::unknown(world.store(), ANY, 0, 10)
             .await
             .unwrap()
             .is_empty(),
