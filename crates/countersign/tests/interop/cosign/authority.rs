@@ -65,7 +65,7 @@ pub(super) struct Certified {
     pub(super) certificate: PathBuf,
     /// The file of the certificates above it.
     pub(super) chain: PathBuf,
-    /// When the certificate ends.
+    /// When the certificate has ended.
     pub(super) end: Timestamp,
 }
 
@@ -215,7 +215,8 @@ impl Authority {
             &stop,
         ];
         self.openssl(&[&sign[..], &by, &rest].concat());
-        end
+        // RFC 5280 section 4.1.2.5: the last second belongs to it.
+        end + SignedDuration::from_secs(1)
     }
 
     fn openssl(&self, arguments: &[&str]) {

@@ -180,21 +180,28 @@ fn one_that_has_ended_needs_a_timestamp(shop: &Shop, authority: &Authority) {
     assert!(cosign_takes(shop, authority, &stamped.at));
 }
 
+/// Maria signs two images, the second with a timestamp: the first is refused for the want of one. Answers the second.
+fn one_without_a_timestamp_is_refused(
+    shop: &Shop,
+    authority: &Authority,
+    names: [&str; 2],
+) -> Pushed {
+    let certified = authority.certify("maria", MARIA, LONG);
+    let [bare, stamped] = names.map(|name| pushed(shop, name));
+    sign(shop, &certified, &bare.at, None);
+    let url = authority.stamps_url();
+    sign(shop, &certified, &stamped.at, Some(&url));
+    let no_time = "nothing trusted says when it was signed: 0 of 1 times";
+    is_refused(shop, &bare, "unreadable", no_time);
+    stamped
+}
+
 #[test]
 fn what_is_asked_for_beside_a_certificate_is_said_where_it_is_missing() {
     let authority = Authority::new();
     let mut shop = open(&authority.trusted_root(true), &[]);
-    let certified = authority.certify("maria", MARIA, LONG);
-    let (bare, stamped) = (pushed(&shop, "asked-bare"), pushed(&shop, "asked-stamped"));
-    sign(&shop, &certified, &bare.at, None);
-    sign(
-        &shop,
-        &certified,
-        &stamped.at,
-        Some(&authority.stamps_url()),
-    );
-    let no_time = "nothing trusted says when it was signed: 0 of 1 times";
-    is_refused(&shop, &bare, "unreadable", no_time);
+    let stamped =
+        one_without_a_timestamp_is_refused(&shop, &authority, ["asked-bare", "asked-stamped"]);
     let not_logged = "the certificate carries no timestamp of a certificate log";
     is_refused(&shop, &stamped, "unreadable", not_logged);
 
@@ -212,16 +219,6 @@ fn what_is_asked_for_beside_a_certificate_is_said_where_it_is_missing() {
 fn a_private_authority_with_timestamps_needs_no_log() {
     let authority = Authority::new();
     let shop = open(&authority.trusted_root(false), &["--sigstore-needs=time"]);
-    let certified = authority.certify("maria", MARIA, LONG);
-    let (bare, stamped) = (pushed(&shop, "timeless"), pushed(&shop, "timed"));
-    sign(&shop, &certified, &bare.at, None);
-    sign(
-        &shop,
-        &certified,
-        &stamped.at,
-        Some(&authority.stamps_url()),
-    );
-    let no_time = "nothing trusted says when it was signed: 0 of 1 times";
-    is_refused(&shop, &bare, "unreadable", no_time);
+    let stamped = one_without_a_timestamp_is_refused(&shop, &authority, ["timeless", "timed"]);
     counts(&shop, &stamped);
 }
