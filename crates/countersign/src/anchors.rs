@@ -102,7 +102,9 @@ impl Watch {
             tokio::time::sleep(self.files.period).await;
             // A turn leaves the files whole wherever it ends.
             if AssertUnwindSafe(self.turn()).catch_unwind().await.is_err() {
-                tracing::error!("looking at the files that certificates are judged by found a fault in the server");
+                tracing::error!(
+                    "looking at the files that certificates are judged by found a fault in the server"
+                );
             }
         }
     }
@@ -140,7 +142,9 @@ fn say(file: &AnchorFile, looked: Looked) {
     let file = file.path().display();
     match looked {
         Looked::Quiet => {}
-        Looked::Taken => tracing::info!(%file, "certificates are judged by a file that has changed"),
+        Looked::Taken => {
+            tracing::info!(%file, "certificates are judged by a file that has changed");
+        }
         Looked::Righted => {
             tracing::info!(%file, "a file that certificates are judged by is as it was before");
         }

@@ -144,9 +144,7 @@ impl AnchorFile {
             Found::New(digest, Err(error)) => self.refuse(Some(digest), format!("{error:#}"), now),
             Found::New(digest, Ok(anchor)) => match self.succeeds(&anchor, now) {
                 // These bytes are right at another time: they are judged at every look.
-                Err(why @ SuccessionFault::Early { .. }) => {
-                    self.refuse(None, why.to_string(), now)
-                }
+                Err(why @ SuccessionFault::Early { .. }) => self.refuse(None, why.to_string(), now),
                 Err(why) => self.refuse(Some(digest), why.to_string(), now),
                 Ok(()) => {
                     (self.held, self.digest, self.refused) = (anchor, digest, None);

@@ -125,7 +125,8 @@ async fn a_file_that_hangs_holds_back_no_other_and_no_stop() {
     let mut world = World::new().await;
     let path = world.path("shop.crl");
     fs::remove_file(&path).unwrap();
-    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
     world.watch.files = world.watch.files.patient(Duration::from_secs(1));
     fs::write(world.path("bazaar.crl"), world.bazaar.list(11, true)).unwrap();
     world.watch.turn().await;
@@ -133,9 +134,7 @@ async fn a_file_that_hangs_holds_back_no_other_and_no_stop() {
 
     let (files, app, stop) = (world.watch.files, world.watch.app, CancellationToken::new());
     let patience = Duration::from_secs(60);
-    let files = files
-        .patient(patience)
-        .every(Duration::from_millis(1));
+    let files = files.patient(patience).every(Duration::from_millis(1));
     let watching = watch(files, app.clone(), stop.clone());
     // Opened for writing once somebody reads: a look is under way, and does not end.
     let open = tokio::task::spawn_blocking(move || File::options().write(true).open(path));

@@ -165,10 +165,7 @@ impl AnchorKind {
 }
 
 /// By whose word certificates are judged where these are the contents of all files.
-pub(crate) fn together<'a>(
-    held: impl Iterator<Item = &'a Anchor>,
-    demands: Demands,
-) -> Anchors {
+pub(crate) fn together<'a>(held: impl Iterator<Item = &'a Anchor>, demands: Demands) -> Anchors {
     let mut anchors = Anchors::default();
     for anchor in held {
         match anchor {
