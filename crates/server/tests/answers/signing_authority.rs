@@ -114,9 +114,9 @@ async fn what_is_wrong_with_a_signing_service_is_said() {
     for (name, words) in [
         (
             "io.cncf.notary.verificationPlugin",
-            "by the plugin `com.example.plugin`",
+            "by the plugin 'com.example.plugin'",
         ),
-        ("com.example.rule", "`com.example.rule` is critical"),
+        ("com.example.rule", "'com.example.rule' is critical"),
     ] {
         let extended = vec![critical(name)];
         let bytes = signed(&service, Format::Jws, &image, SERVICE, extended);
