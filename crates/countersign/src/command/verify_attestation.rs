@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 use oci::{Descriptor, Digest, ImageReference, Manifest, Reference, Tag, media};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use trust::PublicKey;
 use trust::bundle::BUNDLE_BYTES_MAX;
@@ -66,6 +67,7 @@ impl VerifyAttestation {
         let client = client_for(&self.image, server)?;
         let subject = Subject::find(&client, &self.image).await?;
         let (mut shown, mut refused) = (Vec::new(), Vec::new());
+        let mut other_kinds = BTreeSet::new();
         for (manifest, layer) in layers(&subject).await? {
             let blob = client.blob(&subject.name.repository, &layer.digest).await?;
             let bytes = blob.bytes(u64::try_from(BUNDLE_BYTES_MAX)?).await?;
@@ -77,6 +79,7 @@ impl VerifyAttestation {
                 .as_ref()
                 .is_some_and(|wanted| *wanted != found)
             {
+                other_kinds.insert(found);
                 continue;
             }
             match verify_attestation(&bytes, &keys, subject.digest()) {
@@ -96,7 +99,12 @@ impl VerifyAttestation {
         }
         match self.output {
             Format::Json => output::json(&shown)?,
-            Format::Table => print(&subject, &shown, &refused),
+            Format::Table => {
+                print(&subject, &shown, &refused);
+                if shown.is_empty() && refused.is_empty() {
+                    output::line(format!("  {}", nothing(&other_kinds)));
+                }
+            }
         }
         Ok(match shown.is_empty() {
             true => Exit::Refused,
@@ -115,8 +123,17 @@ fn print(subject: &Subject<'_>, shown: &[Shown], refused: &[Refused]) {
         output::line(format!("  ✗ {}: {}", one.predicate_type, one.why));
         output::line(format!("    {}", one.manifest));
     }
-    if shown.is_empty() && refused.is_empty() {
-        output::line("  nothing of this kind is attested");
+}
+
+/// What to say where nothing of the kind is there: it may have been another that was meant.
+fn nothing(other_kinds: &BTreeSet<String>) -> String {
+    let others: Vec<&str> = other_kinds.iter().map(String::as_str).collect();
+    match others.is_empty() {
+        true => "nothing is attested".to_owned(),
+        false => format!(
+            "nothing of this kind is attested; there is {}",
+            others.join(", ")
+        ),
     }
 }
 
@@ -161,4 +178,22 @@ async fn layers(subject: &Subject<'_>) -> Result<Vec<(Digest, Descriptor)>> {
         found.extend(layers.map(|layer| (fetched.digest.clone(), layer)));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_another_kind_than_there_is_learns_what_there_is() {
+        assert_eq!(nothing(&BTreeSet::new()), "nothing is attested");
+        let kinds = [
+            "https://spdx.dev/Document",
+            "https://slsa.dev/provenance/v1",
+        ];
+        assert_eq!(
+            nothing(&kinds.map(str::to_owned).into()),
+            "nothing of this kind is attested; there is https://slsa.dev/provenance/v1, https://spdx.dev/Document"
+        );
+    }
 }

@@ -3,7 +3,7 @@
 
 use oci::{Digest, ImageReference, RepositoryName};
 
-use super::{Checks, Claim, Format, Reading, Ring, Unreadable, judge};
+use super::{Checks, Claim, Format, Reading, Ring, Unreadable, Untrusted, judge};
 use crate::attestation::{self, Attestation, AttestedSubject};
 use crate::bundle::{Bundle, BundleError, Content, Material};
 use crate::dsse::{self, Envelope};
@@ -49,6 +49,15 @@ pub fn verify_attestation(
             Ok(Verified::new(parsed.attestation, claim.key().clone()))
         }
         Reading::Verified(claim) => Err(format!("it is about {}", claim.value().subject)),
+        // Whoever asks here gave the keys, and registered none.
+        Reading::Unverified {
+            why: Untrusted::UnknownKey { hint },
+            ..
+        } => Err(format!(
+            "none of the keys that were given signed it{}",
+            hint.map(|hint| format!(": it names the key `{hint}`"))
+                .unwrap_or_default()
+        )),
         Reading::Unverified { why, .. } => Err(why.to_string()),
         Reading::Unreadable { why } => Err(why),
         Reading::Attestation { predicate_type } => Err(predicate_type),

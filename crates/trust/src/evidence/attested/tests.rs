@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::attestation::build;
-use crate::evidence::Untrusted;
 use crate::private::{PrivateKey, Signer};
 use crate::statement::Statement;
 use crate::{Algorithm, cosign, stage};
@@ -180,4 +179,16 @@ fn short_names_are_types_that_can_be_written() {
         Some("https://spdx.dev/Document")
     );
     assert_eq!(attestation::predicate_type_of("provenance"), None);
+}
+
+#[test]
+fn who_gave_keys_is_not_told_of_registered_ones() {
+    let (theirs, other) = (key(), key());
+    let bytes = bundled(&provenance("what I built"), &theirs);
+    let why = verify_attestation(&bytes, &[other.public_key().clone()], &image()).unwrap_err();
+    let id = theirs.public_key().id();
+    assert_eq!(
+        why,
+        format!("none of the keys that were given signed it: it names the key `{id}`")
+    );
 }
