@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pattern::Pattern;
 use crate::principal::{Actor, Directory, PrincipalId, Who};
-use crate::role::{Grantee, allows};
+use crate::role::{Grantee, Role, allows};
 use crate::verb::{Verb, VerbKind};
 
 /// How long a permit can be used, in milliseconds: long enough for one slow upload, short enough to be asked again.
@@ -141,12 +141,22 @@ impl<V: Verb> std::fmt::Debug for Permit<V> {
 
 /// The answer no.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("you may not `{verb}` here; ask an admin for a grant that allows it")]
+#[error(
+    "you may not `{verb}` here: it takes the role {}, and a token that is not limited to less; ask an admin for a grant",
+    roles(*verb)
+)]
 pub struct Refused {
     /// What was asked for.
     pub verb: VerbKind,
     /// Whether the caller can do nothing at all in this repository, and must not learn whether it exists.
     pub hidden: bool,
+}
+
+/// The roles that have a verb, for people.
+fn roles(verb: VerbKind) -> String {
+    let with_it = Role::ALL.iter().filter(|role| allows(**role, verb));
+    let names: Vec<&str> = with_it.map(|role| role.as_str()).collect();
+    names.join(" or ")
 }
 
 /// Decides whether the caller may do `V` in the repository, or on the server as a whole (`None`), which only grants on

@@ -303,7 +303,7 @@ fn a_refusal_is_a_sentence() {
     };
     assert_eq!(
         refused.to_string(),
-        "you may not `delete-evidence` here; ask an admin for a grant that allows it"
+        "you may not `delete-evidence` here: it takes the role maintainer, and a token that is not limited to less; ask an admin for a grant"
     );
 }
 
