@@ -135,9 +135,12 @@ pub(crate) enum Kind {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args([
+    "proof", "key", "sigstore_issuer", "notation_ca", "notation_signing_authority", "notation_store",
+]))]
 pub(crate) struct Register {
     /// A proof made by `countersign key prove`.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "principal"], required_unless_present_any = ["key", "sigstore_issuer", "notation_ca", "notation_signing_authority", "notation_store"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "principal"])]
     proof: Option<PathBuf>,
     /// The private key's file, or its `pkcs11:` URI, where you hold it yourself.
     #[arg(long, value_name = "FILE|URI")]
@@ -160,7 +163,7 @@ pub(crate) struct Register {
 /// Who makes keys count, by their password.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Authority {
-    /// Who you are (role `security`).
+    /// Who you are: your password is asked for.
     #[arg(short, long)]
     user: String,
     /// Read your password from standard input.
