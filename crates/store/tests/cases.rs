@@ -29,4 +29,4 @@ mod tuf;
 mod uploads;
 mod verifying;
 mod witness;
-mod world;
+pub(crate) mod world;

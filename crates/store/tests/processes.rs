@@ -5,15 +5,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use oci::{Algorithm, Reference};
+use policy::Verdict;
 use policy::verb::Push;
 use serde_json::json;
 use sqlx::Connection;
 use store::check::{self, Checking};
+use store::evidence::{self, NewEvidence, Reverified, Wanted};
 use store::keys::{self, Purpose};
 use store::{Error, Store, Writer, audit, catalogue, garbage, jobs, outbox, uploads};
 use trust::Signer;
 
 use crate::cases::garbage::put;
+use crate::cases::world::{JOB, World, signature};
 use crate::fixture::{Fixture, Image, NOW, name, permit, push};
 
 async fn with_second() -> (Fixture, Store) {
@@ -291,4 +294,46 @@ async fn a_blob_that_is_healed_while_it_is_noted_as_damaged_is_not_noted() {
     checking.await.unwrap().unwrap();
     let noted = "SELECT COUNT(*) FROM broken_blobs";
     assert_eq!(fixture.number(noted).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_reading_takes_no_time_back_that_lands_while_it_writes() {
+    let world = World::new().await;
+    let (store, key) = (world.store().clone(), world.key(world.maria).await);
+    let image = Image::new("web");
+    world.fixture.push("shop/web", &["1"], &image).await;
+    let unknown = NewEvidence {
+        key: None,
+        verdict: Verdict::UnknownKey,
+        ..signature(&image.digest, "ci", &key)
+    };
+    world.attach(&image, "shop/web", unknown, NOW).await;
+    let wanted = Wanted::In(&["stage"]);
+    let id = evidence::unknown(&store, wanted, 0, 1).await.unwrap()[0].id;
+    // Whoever pushed it again with a timestamp has not committed yet.
+    let mut raw = world.fixture.raw().await;
+    let mut pushing = raw.begin().await.unwrap();
+    sqlx::query("UPDATE evidence SET verdict = 'verified', key_id = $1, trusted_at = 5")
+        .bind(key.as_str())
+        .execute(&mut *pushing)
+        .await
+        .unwrap();
+    let slow = Reverified {
+        format: "stage".to_owned(),
+        verdict: Verdict::Verified,
+        subject: Some(image.digest.clone()),
+        stage: Some("ci".to_owned()),
+        named_repository: None,
+        key: Some(key),
+        trusted_at: None,
+        ends_at: None,
+    };
+    let reading =
+        tokio::spawn(async move { evidence::set_verdict(&store, JOB, id, &slow, NOW + 1).await });
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while world.fixture.number(waiting).await == 0 && !reading.is_finished() {}
+    pushing.commit().await.unwrap();
+    assert!(!reading.await.unwrap().unwrap());
+    let kept = "SELECT COALESCE(MAX(trusted_at), 0) FROM evidence";
+    assert_eq!(world.fixture.number(kept).await, 5);
 }

@@ -4,6 +4,8 @@ use oci::{Manifest, Reference};
 use policy::Verdict;
 use store::catalogue::{self, Deleter, delete_manifest};
 use store::evidence::{self, NewEvidence, Reread, Reverified, Wanted};
+use store::jobs;
+use trust::KeyId;
 
 use super::world::{ADMIN, JOB, World, repository_id, signature};
 use crate::fixture::{Image, NOW, name, permit, tag};
@@ -388,17 +390,124 @@ async fn a_slow_reading_does_not_undo_what_a_newer_one_found() {
         let changed = evidence::set_verdict(store, JOB, id, &slow, NOW + 2).await;
         assert!(!changed.unwrap(), "{slow:?}");
     }
-    let kept = evidence::for_image(store, repository, &image.digest)
-        .await
-        .unwrap();
-    assert_eq!(kept[0].verdict, Verdict::Verified);
-    assert_eq!(kept[0].key, Some(key));
+    let kept = async || {
+        let kept = evidence::for_image(store, repository, &image.digest).await;
+        kept.unwrap().swap_remove(0)
+    };
+    assert_eq!(kept().await.verdict, Verdict::Verified);
+    assert_eq!(kept().await.key, Some(key.clone()));
     assert_eq!(world.acts("evidence.verify").await, 1, "nothing is told");
     assert_eq!(
         world.fixture.number(&revision).await,
         before,
         "nor asked again"
     );
+
+    // Nor the time by which it was there: a later copy had a timestamp, and the slow one read the first.
+    let timed = |key: &KeyId, trusted_at| Reverified {
+        trusted_at,
+        ..found(Verdict::Verified, Some(key.clone()))
+    };
+    let other: KeyId = "0".repeat(64).parse().unwrap();
+    for (key, trusted_at, expect) in [
+        (&key, Some(NOW - 5), true),
+        (&key, None, false),
+        (&key, Some(NOW - 4), false),
+        (&other, Some(NOW - 9), false),
+        (&key, Some(NOW - 6), true),
+    ] {
+        let slow = timed(key, trusted_at);
+        let changed = evidence::set_verdict(store, JOB, id, &slow, NOW + 3).await;
+        assert_eq!(changed.unwrap(), expect, "{trusted_at:?}");
+    }
+    let kept = kept().await;
+    assert_eq!((kept.trusted_at, kept.key), (Some(NOW - 6), Some(key)));
+}
+
+#[tokio::test]
+async fn what_was_not_tried_with_every_key_is_asked_for_until_it_was() {
+    let world = World::new().await;
+    let (store, kinds) = (world.store(), [evidence::REVERIFY_EVIDENCE]);
+    let image = Image::new("web");
+    world.fixture.push("shop/web", &["1"], &image).await;
+    let asked = async || {
+        let job = jobs::claim(store, &kinds, NOW, 1_000).await.unwrap()?;
+        jobs::finish(store, &job).await.unwrap();
+        Some(serde_json::from_value::<Reread>(job.payload).unwrap())
+    };
+    world
+        .attach(&image, "shop/web", unknown(&image, "tried"), NOW)
+        .await;
+    assert_eq!(asked().await, None);
+    let left_over = NewEvidence {
+        verdict: evidence::unchecked(),
+        format: "gpg-simple-signing".to_owned(),
+        ..unknown(&image, "left over")
+    };
+    world
+        .attach(&image, "shop/web", left_over.clone(), NOW)
+        .await;
+    let unchecked = Reread {
+        unchecked: true,
+        ..Reread::default()
+    };
+    assert_eq!(asked().await.as_ref(), Some(&unchecked));
+    assert_eq!(asked().await, None);
+    let found = evidence::unknown(store, Wanted::Unchecked, 0, 10).await;
+    let [piece] = found.unwrap().try_into().unwrap();
+    assert_eq!(piece.raw, b"left over");
+
+    let tried = Reverified {
+        format: piece.format.clone(),
+        verdict: Verdict::Unreadable("there are too many keys".to_owned()),
+        subject: Some(image.digest.clone()),
+        stage: None,
+        named_repository: None,
+        key: None,
+        trusted_at: None,
+        ends_at: None,
+    };
+    assert!(
+        evidence::set_verdict(store, JOB, piece.id, &tried, NOW)
+            .await
+            .unwrap()
+    );
+    // The same comes again, with too much beside it: it was tried.
+    world.attach(&image, "shop/web", left_over, NOW + 1).await;
+    assert_eq!(asked().await, None);
+    let left = evidence::unknown(store, Wanted::Unchecked, 0, 10).await;
+    assert_eq!(left.unwrap(), []);
+    // A key of its format may still have made it.
+    for (formats, expect) in [
+        (&["gpg-simple-signing", "stage"][..], 2),
+        (&["notation"], 0),
+    ] {
+        let found = evidence::unknown(store, Wanted::In(formats), 0, 10).await;
+        assert_eq!(found.unwrap().len(), expect, "{formats:?}");
+    }
+}
+
+#[test]
+fn each_reason_to_read_again_and_each_place_to_go_on_from_is_a_job_of_its_own() {
+    let key: KeyId = "a".repeat(64).parse().unwrap();
+    let key_id = Some(key.clone());
+    let mut keys = Vec::new();
+    for (key_id, unchecked) in [(None, false), (key_id, false), (None, true)] {
+        for after in [0, 7] {
+            let reread = Reread {
+                key_id: key_id.clone(),
+                unchecked,
+                after,
+            };
+            keys.push(reread.job_key());
+        }
+    }
+    let key = key.as_str();
+    let expect = ["anchors", "anchors>7", key, &format!("{key}>7"), "unchecked", "unchecked>7"];
+    assert_eq!(keys, expect);
+    // As it was written before there was more to say.
+    let old: Reread = serde_json::from_str("{}").unwrap();
+    assert_eq!(old, Reread::default());
 }
 
 #[tokio::test]
