@@ -15,7 +15,6 @@ use client::api::Secret;
 use client::api::accounts::{Grantee, NewGrant, NewUser};
 use client::api::policies::PutPolicy;
 use client::api::tokens::NewToken;
-use client::distribution::Content;
 use client::{Client, Credentials, PageRequest};
 use oci::{Descriptor, IndexManifest, Manifest, Reference, RepositoryName, media};
 use secrecy::SecretString;
@@ -57,7 +56,7 @@ impl Shop {
             };
             let policy = admin.put_policy("shop", &policy, false).await.unwrap();
             assert!(policy.applied, "{policy:?}");
-            push(&admin, &image).await;
+            image.push(&admin, "shop/web").await;
         });
         Self {
             server,
@@ -69,9 +68,7 @@ impl Shop {
 
     /// Runs the program as one of the two.
     fn run(&self, who: &str, arguments: &[&str]) -> Output {
-        let url = self.server.url();
-        let flags = ["--server", &url, "--token", &self.tokens[who]];
-        self.server.ask(&[&flags[..], arguments].concat())
+        self.server.ask_with(&self.tokens[who], arguments)
     }
 
     /// The exit code of the gate, and what it says.
@@ -117,24 +114,6 @@ async fn hire(server: &Server, admin: &Client, name: &str) -> String {
     };
     let made = own.create_token(&token).await.unwrap();
     made.token.expose().to_owned()
-}
-
-async fn push(client: &Client, image: &Image) {
-    let repository: RepositoryName = "shop/web".parse().unwrap();
-    for (digest, bytes) in &image.blobs {
-        let content = Content::from(bytes.clone());
-        client.put_blob(&repository, digest, content).await.unwrap();
-    }
-    let reference = Reference::Tag(image.tag.parse().unwrap());
-    client
-        .put_manifest(
-            &repository,
-            &reference,
-            media::OCI_MANIFEST,
-            image.content.clone(),
-        )
-        .await
-        .unwrap();
 }
 
 fn said(output: &Output) -> String {

@@ -16,7 +16,7 @@ use client::api::policies::PutPolicy;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use tokio::runtime::Runtime;
-use trust::{PrivateKey, Signer};
+use trust::PrivateKey;
 use world::{Image, KEY_PASSWORD, Server, json};
 
 const POLICY: &str = "version: 1

@@ -12,21 +12,17 @@
 #[path = "world/program.rs"]
 mod world;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use client::Client;
 use client::api::accounts::{Grantee, NewGrant, NewRobot};
-use client::api::keys::{NewChallenge, NewKey, RevokeKey};
+use client::api::keys::RevokeKey;
 use client::api::policies::PutPolicy;
 use client::api::receipts::Receipt;
 use client::api::tokens::NewToken;
-use client::distribution::Content;
-use oci::{Descriptor, Digest, Reference, RepositoryName, media};
+use oci::{Descriptor, Digest, RepositoryName};
 use std::path::PathBuf;
 use std::process::Output;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use trust::possession::Challenge;
 use trust::{PrivateKey, Signer};
 use world::{Image, KEY_PASSWORD, Server};
 
@@ -67,7 +63,7 @@ impl World {
         let token = server.token(&runtime);
         let client = server.client_with(&token);
         let image = Image::new("1", &[1]);
-        runtime.block_on(push(&client, &image));
+        runtime.block_on(image.push(&client, "shop/web"));
         let world = Self {
             server,
             client,
@@ -95,9 +91,7 @@ impl World {
     }
 
     fn ask(&self, arguments: &[&str]) -> Output {
-        let url = self.server.url();
-        let to = ["--server", &url, "--token", &self.token];
-        self.server.ask(&[arguments, &to].concat())
+        self.server.ask_with(&self.token, arguments)
     }
 
     /// The code that `verify` ends with for whoever holds the public key, and what it says.
@@ -125,29 +119,7 @@ impl World {
         let password = secrecy::SecretString::from(KEY_PASSWORD);
         let sealed = trust::keyfile::seal(key, &password).unwrap();
         std::fs::write(self.path("ci.key"), sealed).unwrap();
-        let pem = key.public_key().to_pem();
-        let asked = NewChallenge {
-            public_key_pem: pem.clone(),
-            principal: Some("admin".to_owned()),
-        };
-        let by_password = self.server.client();
-        let asked = self
-            .runtime
-            .block_on(by_password.key_challenge(&asked))
-            .unwrap();
-        let bytes = STANDARD.decode(&asked.statement).unwrap();
-        let proof = Challenge::parse(&bytes).unwrap().prove(key).unwrap();
-        let registered = NewKey {
-            nonce: asked.nonce,
-            public_key_pem: pem,
-            signature: STANDARD.encode(proof),
-            name: "ci".to_owned(),
-            scope: vec!["shop/**".to_owned()],
-            principal: Some("admin".to_owned()),
-        };
-        self.runtime
-            .block_on(by_password.register_key(&registered))
-            .unwrap();
+        self.server.register(&self.runtime, key, "ci");
     }
 
     /// The live receipts of an image.
@@ -258,20 +230,6 @@ fn instant(milliseconds: i64) -> String {
     jiff::Timestamp::from_millisecond(milliseconds)
         .unwrap()
         .to_string()
-}
-
-async fn push(client: &Client, image: &Image) {
-    let repository: RepositoryName = "shop/web".parse().unwrap();
-    for (digest, bytes) in &image.blobs {
-        let content = Content::from(bytes.clone());
-        client.put_blob(&repository, digest, content).await.unwrap();
-    }
-    let reference = Reference::Tag(image.tag.parse().unwrap());
-    let content = image.content.clone();
-    client
-        .put_manifest(&repository, &reference, media::OCI_MANIFEST, content)
-        .await
-        .unwrap();
 }
 
 #[test]
@@ -537,7 +495,9 @@ fn a_server_that_is_killed_signs_what_it_owes_once() {
         .map(|number| Image::new(&number.to_string(), &[number]))
         .collect();
     for (image, number) in images.iter().zip(0..) {
-        world.runtime.block_on(push(&world.client, image));
+        world
+            .runtime
+            .block_on(image.push(&world.client, "shop/web"));
         world.sign(&format!("shop/web:{}", image.tag));
         // Anywhere between the signature that was acknowledged and the receipt that follows from it.
         std::thread::sleep(Duration::from_millis(number * 12));

@@ -5,9 +5,7 @@ use client::api::Secret;
 use client::api::accounts::{Grantee, NewGrant, NewRobot, NewUser};
 use client::api::policies::PutPolicy;
 use client::api::tokens::NewToken;
-use client::distribution::Content;
 use client::{Client, PageRequest};
-use oci::{Reference, RepositoryName, media};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -81,19 +79,7 @@ impl Shop {
     /// Pushes an image of one layer, and answers how it is named.
     pub(crate) fn push(&self, repository: &str, number: u64) -> String {
         let image = Image::new(&number.to_string(), &[number]);
-        let name: RepositoryName = repository.parse().unwrap();
-        self.runtime.block_on(async {
-            for (digest, bytes) in &image.blobs {
-                let content = Content::from(bytes.clone());
-                self.client.put_blob(&name, digest, content).await.unwrap();
-            }
-            let reference = Reference::Tag(image.tag.parse().unwrap());
-            let content = image.content.clone();
-            self.client
-                .put_manifest(&name, &reference, media::OCI_MANIFEST, content)
-                .await
-                .unwrap();
-        });
+        self.runtime.block_on(image.push(&self.client, repository));
         format!("{repository}:{}", image.tag)
     }
 
@@ -103,9 +89,7 @@ impl Shop {
 
     /// The program with a token.
     pub(crate) fn ask_with(&self, token: &str, arguments: &[&str]) -> Output {
-        let url = self.server.url();
-        let to = ["--server", &url, "--token", token];
-        self.server.ask(&[arguments, &to].concat())
+        self.server.ask_with(token, arguments)
     }
 
     /// The program as `admin`; it has to succeed. Answers what it printed.

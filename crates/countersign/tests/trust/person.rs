@@ -1,10 +1,7 @@
 //! Somebody at the program: a home of their own, with keys and memories in it.
 
 use crate::docker::PASSPHRASE;
-use crate::world::{Image, PASSWORD, Server, json};
-use client::Client;
-use client::distribution::Content;
-use oci::{Reference, RepositoryName, media};
+use crate::world::{PASSWORD, Server, json};
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -197,18 +194,4 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
-}
-
-pub(crate) async fn push(client: &Client, image: &Image) {
-    let repository: RepositoryName = REPOSITORY.parse().unwrap();
-    for (digest, bytes) in &image.blobs {
-        let content = Content::from(bytes.clone());
-        client.put_blob(&repository, digest, content).await.unwrap();
-    }
-    let reference = Reference::Tag(image.tag.parse().unwrap());
-    let content = image.content.clone();
-    client
-        .put_manifest(&repository, &reference, media::OCI_MANIFEST, content)
-        .await
-        .unwrap();
 }
