@@ -77,10 +77,21 @@ impl Shop {
     /// A signer with a delegation of their own.
     async fn signer(&mut self, role: &str, owner: PrincipalId) -> KeyId {
         let key = self.key(owner).await;
-        let keys = std::slice::from_ref(&key);
+        self.delegate(role, std::slice::from_ref(&key)).await;
+        key.to_public_key().unwrap().id().clone()
+    }
+
+    /// Maria, with a delegation that either of two registered keys of hers signs.
+    async fn signer_with_two_keys(&mut self) -> [Key; 2] {
+        let maria = self.world.maria;
+        let keys = [self.key(maria).await, self.key(maria).await];
+        self.delegate("targets/maria", &keys).await;
+        keys
+    }
+
+    async fn delegate(&mut self, role: &str, keys: &[Key]) {
         let update = self.publisher.repository.delegating_to(role, keys);
         self.must(vec![update]).await;
-        key.to_public_key().unwrap().id().clone()
     }
 
     async fn sign(&mut self, role: &str, tag: &str, image: &Image) {
@@ -255,24 +266,12 @@ async fn an_entry_that_goes_or_changes_takes_its_evidence_along() {
 async fn a_delegation_or_key_that_goes_takes_its_evidence_along() {
     let mut shop = Shop::open().await;
     let image = shop.push(&["1"], "web").await;
-    let keys = [
-        shop.key(shop.world.maria).await,
-        shop.key(shop.world.maria).await,
-    ];
-    let update = shop
-        .publisher
-        .repository
-        .delegating_to("targets/maria", &keys);
-    shop.must(vec![update]).await;
+    let keys = shop.signer_with_two_keys().await;
     shop.signer("targets/jonas", shop.world.jonas).await;
     shop.sign("targets/maria", "1", &image).await;
     shop.sign("targets/jonas", "1", &image).await;
     assert_eq!(shop.standing(&image).await, (3, 0), "each key a piece");
-    let update = shop
-        .publisher
-        .repository
-        .delegating_to("targets/maria", &keys[..1]);
-    shop.must(vec![update]).await;
+    shop.delegate("targets/maria", &keys[..1]).await;
     assert_eq!(shop.standing(&image).await, (2, 1));
     assert_eq!(shop.decide(&image).await.outcome, Answer::Allow);
     let update = shop

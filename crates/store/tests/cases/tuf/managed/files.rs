@@ -52,8 +52,7 @@ async fn a_file_that_was_signed_for_another_repository_or_role_signs_nothing_her
         .signing("targets/maria", "1", &image.content);
     elsewhere.must(vec![theirs.clone()]).await;
     for role in ["targets/maria", "targets/twice"] {
-        let update = shop.publisher.repository.delegating_to(role, keys);
-        shop.must(vec![update]).await;
+        shop.delegate(role, keys).await;
     }
     let outcome = post(&shop.publisher, vec![theirs.clone()], shop.now).await;
     let role: RoleName = "targets/maria".parse().unwrap();
@@ -159,15 +158,7 @@ async fn a_signature_ends_with_the_file_that_it_stands_in() {
 async fn nobody_makes_the_word_of_another_key_last_longer() {
     let mut shop = Shop::open().await;
     let image = shop.push(&["1"], "web").await;
-    let keys = [
-        shop.key(shop.world.maria).await,
-        shop.key(shop.world.maria).await,
-    ];
-    let update = shop
-        .publisher
-        .repository
-        .delegating_to("targets/maria", &keys);
-    shop.must(vec![update]).await;
+    let keys = shop.signer_with_two_keys().await;
     let mut first = author::first_targets(shop.now);
     let entry = author::image(FileMeta::of(&image.content).hashes.sha256.unwrap(), 7);
     first.targets.insert("1".to_owned(), entry);
@@ -194,11 +185,7 @@ async fn a_file_counts_under_one_name_of_the_server_and_once() {
     let image = shop.push(&["1"], "web").await;
     let key = shop.key(shop.world.maria).await;
     let keys = std::slice::from_ref(&key);
-    let update = shop
-        .publisher
-        .repository
-        .delegating_to("targets/maria", keys);
-    shop.must(vec![update]).await;
+    shop.delegate("targets/maria", keys).await;
     let own = shop
         .publisher
         .repository
