@@ -8,6 +8,8 @@
 
 #[path = "answers/identities.rs"]
 mod identities;
+#[path = "answers/rereading.rs"]
+mod rereading;
 #[path = "answers/revoking.rs"]
 mod revoking;
 #[path = "../../trust/tests/sigstore/world.rs"]

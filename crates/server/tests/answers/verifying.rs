@@ -26,7 +26,8 @@ gates:
 pub(crate) async fn shop() -> (World, PrivateKey, Digest) {
     let world = World::new().await;
     let digest = fill(&world).await;
-    let key = register(&world, "maria").await;
+    let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+    register(&world, "maria", &key).await;
     (world, key, digest)
 }
 
@@ -46,8 +47,7 @@ pub(crate) async fn fill(world: &World) -> Digest {
     image["digest"].as_str().unwrap().parse().unwrap()
 }
 
-async fn register(world: &World, whose: &str) -> PrivateKey {
-    let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+pub(crate) async fn register(world: &World, whose: &str, key: &PrivateKey) {
     let pem = key.public_key().to_pem();
     let asked = json!({"publicKeyPem": pem, "principal": whose});
     let asked = world
@@ -56,7 +56,7 @@ async fn register(world: &World, whose: &str) -> PrivateKey {
     let bytes = STANDARD
         .decode(asked["statement"].as_str().unwrap())
         .unwrap();
-    let proof = Challenge::parse(&bytes).unwrap().prove(&key).unwrap();
+    let proof = Challenge::parse(&bytes).unwrap().prove(key).unwrap();
     let registered = json!({
         "nonce": asked["nonce"], "publicKeyPem": pem, "signature": STANDARD.encode(proof), "name": "laptop",
         "scope": ["shop/**"], "principal": whose,
@@ -64,11 +64,16 @@ async fn register(world: &World, whose: &str) -> PrivateKey {
     world
         .must("admin", "POST", "/api/v1/keys", registered)
         .await;
-    key
 }
 
 /// Attaches a layer of JSON to the image under test, as signing tools do.
-async fn attach(world: &World, subject: &Digest, artifact: &str, layer_type: &str, layer: &Value) {
+pub(crate) async fn attach(
+    world: &World,
+    subject: &Digest,
+    artifact: &str,
+    layer_type: &str,
+    layer: &Value,
+) {
     let mut descriptors = Vec::new();
     for (media_type, content) in [(media::OCI_EMPTY, &json!({})), (layer_type, layer)] {
         let text = content.to_string();
