@@ -227,7 +227,8 @@ mod tests {
         let both = step(&mut repository, &add(&first, &alice, 0)).unwrap();
         assert_eq!(both, ["targets", "targets/staging"]);
         assert_eq!(repository.keys_of("targets/staging"), owner);
-        assert_eq!(repository.keys_of("targets/staging/alice"), [alice.clone()]);
+        let keys = repository.keys_of("targets/staging/alice");
+        assert_eq!(keys, std::slice::from_ref(&alice));
         let one = step(&mut repository, &add(&second, &bob, 0)).unwrap();
         assert_eq!(one, ["targets/staging"], "the owner's targets stay");
         let remove = |role: &RoleName| {
