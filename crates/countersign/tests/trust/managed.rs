@@ -2,7 +2,7 @@
 //! what `docker trust sign` publishes, mixed.
 
 use crate::docker::{self, DockerOwner};
-use crate::person::{Person, key_of, push, role, said, signers};
+use crate::person::{Person, REPOSITORY, key_of, role, said, signers};
 use crate::world::{Image, Server, json};
 use client::Client;
 use client::api::policies::PutPolicy;
@@ -74,7 +74,7 @@ fn a_managed_repository_is_begun_signed_in_rotated_and_loses_a_signer() {
     shop.applies_policy();
     let (client, owner) = (shop.client(), shop.owner());
     let image = Image::new("1", &[1]);
-    shop.runtime.block_on(push(&client, &image));
+    shop.runtime.block_on(image.push(&client, REPOSITORY));
     let docker = DockerOwner::begin(owner.home(), &shop.gun);
     let first = shop.runtime.block_on(docker.publishes(&client, None));
     let first = first.unwrap_err().to_string();
@@ -166,7 +166,7 @@ fn a_signer_is_registered_on_the_way_and_added_below_a_stage() {
     shop.applies_policy();
     let (client, owner) = (shop.client(), shop.owner());
     let image = Image::new("1", &[1]);
-    shop.runtime.block_on(push(&client, &image));
+    shop.runtime.block_on(image.push(&client, REPOSITORY));
     let docker = DockerOwner::begin(owner.home(), &shop.gun);
     owner.does(&["trust", "init", &shop.gun]);
     let proof = owner.proves(&docker.public, &docker.private, "alice");

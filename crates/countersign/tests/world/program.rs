@@ -2,16 +2,22 @@
 
 #![allow(dead_code, reason = "each suite that has this file uses a part of it")]
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use client::api::keys::{NewChallenge, NewKey};
 use client::api::tokens::NewToken;
+use client::distribution::Content;
 use client::{Client, ClientOptions, Credentials};
-use oci::{Descriptor, Digest, ImageManifest, Manifest, media};
+use oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, RepositoryName, media};
 use secrecy::SecretString;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use trust::possession::Challenge;
+use trust::{PrivateKey, Signer};
 
 /// The password of `admin`.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -50,6 +56,21 @@ impl Image {
             blobs,
             content,
         }
+    }
+
+    /// Pushes it under its tag.
+    pub(crate) async fn push(&self, client: &Client, repository: &str) {
+        let repository: RepositoryName = repository.parse().unwrap();
+        for (digest, bytes) in &self.blobs {
+            let content = Content::from(bytes.clone());
+            client.put_blob(&repository, digest, content).await.unwrap();
+        }
+        let reference = Reference::Tag(self.tag.parse().unwrap());
+        let content = self.content.clone();
+        client
+            .put_manifest(&repository, &reference, media::OCI_MANIFEST, content)
+            .await
+            .unwrap();
     }
 }
 
@@ -165,6 +186,13 @@ impl Server {
         command.output().unwrap()
     }
 
+    /// The program with a token.
+    pub(crate) fn ask_with(&self, token: &str, arguments: &[&str]) -> Output {
+        let url = self.url();
+        let to = ["--server", &url, "--token", token];
+        self.ask(&[arguments, &to].concat())
+    }
+
     /// The program as somebody runs it who has a home of their own, and one password for all their keys.
     pub(crate) fn as_person(&self, home: &Path) -> Command {
         let mut command = command();
@@ -209,6 +237,30 @@ impl Server {
         };
         let made = runtime.block_on(self.client().create_token(&new)).unwrap();
         made.token.expose().to_owned()
+    }
+
+    /// Makes a key `admin`'s, for the repositories of the shop.
+    pub(crate) fn register(&self, runtime: &Runtime, key: &PrivateKey, name: &str) {
+        let pem = key.public_key().to_pem();
+        let asked = NewChallenge {
+            public_key_pem: pem.clone(),
+            principal: Some("admin".to_owned()),
+        };
+        let by_password = self.client();
+        let asked = runtime.block_on(by_password.key_challenge(&asked)).unwrap();
+        let bytes = STANDARD.decode(&asked.statement).unwrap();
+        let proof = Challenge::parse(&bytes).unwrap().prove(key).unwrap();
+        let registered = NewKey {
+            nonce: asked.nonce,
+            public_key_pem: pem,
+            signature: STANDARD.encode(proof),
+            name: name.to_owned(),
+            scope: vec!["shop/**".to_owned()],
+            principal: Some("admin".to_owned()),
+        };
+        runtime
+            .block_on(by_password.register_key(&registered))
+            .unwrap();
     }
 
     /// SIGKILL.
