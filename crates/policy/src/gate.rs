@@ -35,7 +35,9 @@ pub use self::hold::{Hold, hold, is_held};
 pub use self::refusals::no_policy;
 #[cfg(test)]
 pub(crate) use self::tests::world as testing;
-pub use self::verification::{Verification, asks_for_signatures, verify, verify_alone, verify_attested};
+pub use self::verification::{
+    Verification, asks_for_signatures, verify, verify_alone, verify_attested,
+};
 pub(crate) use self::words::{instant, is_invisible};
 
 /// How many reasons of one rule are given; the counts in the summary are of all.

@@ -1,8 +1,8 @@
 //! Writing manifests, and taking them away. A manifest, its tags and the evidence in it land in one transaction of the store.
 
+use crate::Registry;
 use crate::error::{Error, Result};
 use crate::pull::repository;
-use crate::Registry;
 use bytes::Bytes;
 use oci::{Digest, ErrorCode, Manifest, Reference, Shape, Tag};
 use policy::Permit;

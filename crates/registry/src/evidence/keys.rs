@@ -27,7 +27,8 @@ impl Keys {
     fn of(records: Vec<KeyRecord>, here: &RepositoryName) -> Self {
         // Of identities all are looked at, and of two that are meant as closely the one counts that was registered first.
         let is_first = |record: &KeyRecord| {
-            record.scope.iter().any(|pattern| pattern.matches(here)) || record.public_key.is_identity()
+            record.scope.iter().any(|pattern| pattern.matches(here))
+                || record.public_key.is_identity()
         };
         let (first, elsewhere): (Vec<_>, Vec<_>) = records.into_iter().partition(is_first);
         first.into_iter().chain(elsewhere).collect()

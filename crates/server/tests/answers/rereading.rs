@@ -137,9 +137,19 @@ async fn signed_in_each_format() -> (World, Digest, PrivateKey) {
     attach(&world, &digest, kind, kind, &document).await;
     let found = verdicts(&world, &digest).await;
     let formats: BTreeSet<&str> = found.keys().map(String::as_str).collect();
-    let all = ["attestation", "cosign-simple-signing", "gpg-simple-signing", "stage"];
+    let all = [
+        "attestation",
+        "cosign-simple-signing",
+        "gpg-simple-signing",
+        "stage",
+    ];
     assert_eq!(formats, BTreeSet::from(all));
-    assert!(found.values().all(|verdict| *verdict == Verdict::UnknownKey), "{found:?}");
+    assert!(
+        found
+            .values()
+            .all(|verdict| *verdict == Verdict::UnknownKey),
+        "{found:?}"
+    );
     (world, digest, key)
 }
 

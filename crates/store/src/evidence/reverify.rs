@@ -11,7 +11,8 @@ use trust::KeyId;
 use trust::evidence::Untrusted;
 
 use super::{
-    BAD_SIGNATURE, NOT_READ, REVERIFY_EVIDENCE, UNKNOWN_KEY, UNREADABLE, VERIFIED, verdict_name, why,
+    BAD_SIGNATURE, NOT_READ, REVERIFY_EVIDENCE, UNKNOWN_KEY, UNREADABLE, VERIFIED, verdict_name,
+    why,
 };
 use crate::batch::{self, markers};
 use crate::db::{Backend, RowExt, Tx, write_tx};

@@ -503,7 +503,14 @@ fn each_reason_to_read_again_and_each_place_to_go_on_from_is_a_job_of_its_own() 
         }
     }
     let key = key.as_str();
-    let expect = ["anchors", "anchors>7", key, &format!("{key}>7"), "unchecked", "unchecked>7"];
+    let expect = [
+        "anchors",
+        "anchors>7",
+        key,
+        &format!("{key}>7"),
+        "unchecked",
+        "unchecked>7",
+    ];
     assert_eq!(keys, expect);
     // As it was written before there was more to say.
     let old: Reread = serde_json::from_str("{}").unwrap();
