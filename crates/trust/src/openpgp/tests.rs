@@ -75,6 +75,36 @@ fn a_message_that_names_its_key_is_tried_with_that_one_in_any_case() {
 }
 
 #[test]
+fn beyond_the_first_part_that_it_names_a_message_takes_from_the_budget() {
+    // The one that is named, twice, and a payload that neither signed.
+    let keys = ["alice", "alice"].map(key);
+    let mut message = file("uncompressed.sig");
+    // In what its writer calls itself.
+    let changed = message
+        .windows(6)
+        .rposition(|part| part == b"atomic")
+        .unwrap();
+    message[changed] = b'A';
+    let document = Document {
+        name: String::new(),
+        message,
+    };
+    for (budget, is_tried) in [(0, false), (1, true)] {
+        let checks = Checks::new(budget);
+        let read = read_openpgp_document_within(&document.to_bytes(), &keys, NOW, &checks);
+        let Reading::Unverified { why, .. } = read.reading else {
+            panic!("{:?}", read.reading);
+        };
+        let forged = Untrusted::OpenPgp {
+            key: keys[0].id().clone(),
+            why: KeyFault::Forged,
+        };
+        let expect = if is_tried { forged } else { Untrusted::Unchecked };
+        assert_eq!(why, expect, "{budget}");
+    }
+}
+
+#[test]
 fn a_message_that_is_not_compressed_is_read_as_well() {
     let reading = read("uncompressed.sig", &["alice"], NOW);
     assert!(matches!(reading, Reading::Verified(_)), "{reading:?}");
