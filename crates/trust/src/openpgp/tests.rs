@@ -99,7 +99,11 @@ fn beyond_the_first_part_that_it_names_a_message_takes_from_the_budget() {
             key: keys[0].id().clone(),
             why: KeyFault::Forged,
         };
-        let expect = if is_tried { forged } else { Untrusted::Unchecked };
+        let expect = if is_tried {
+            forged
+        } else {
+            Untrusted::Unchecked
+        };
         assert_eq!(why, expect, "{budget}");
     }
 }
