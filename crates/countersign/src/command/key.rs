@@ -99,7 +99,8 @@ pub(crate) enum Key {
         after_help = "Examples:\n  countersign key register --proof proof.json --name laptop --scope 'shop/**' --user anna\n  \
         countersign key register --key ci.key --for ci-shop --name ci --scope 'shop/**' --user anna     (all steps in one, where you hold the key)\n  \
         countersign key register --sigstore-issuer https://token.example --sigstore-identity maria@shop.example --for maria --name keyless --scope 'shop/**' --user anna\n  \
-        countersign key register --notation-ca ca.pem --notation-subject 'C=US, ST=WA, O=shop, CN=maria' --for maria --name notation --scope 'shop/**' --user anna"
+        countersign key register --notation-ca ca.pem --notation-subject 'C=US, ST=WA, O=shop, CN=maria' --for maria --name notation --scope 'shop/**' --user anna\n  \
+        countersign key register --notation-policy ~/.config/notation/trustpolicy.json --notation-statement web --for maria --name notation --user anna"
     )]
     Register(Register),
     /// Have the server make a key and hold it, for one stage and one robot or person. It needs the role `security` and your password.
@@ -136,7 +137,7 @@ pub(crate) enum Kind {
 
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args([
-    "proof", "key", "sigstore_issuer", "notation_ca", "notation_signing_authority", "notation_store",
+    "proof", "key", "sigstore_issuer", "notation_ca", "notation_signing_authority", "notation_store", "notation_policy",
 ]))]
 pub(crate) struct Register {
     /// A proof made by `countersign key prove`.
@@ -154,7 +155,11 @@ pub(crate) struct Register {
     #[arg(long)]
     name: String,
     /// Repositories that it may sign for, as patterns.
-    #[arg(long, required = true, value_name = "PATTERN")]
+    #[arg(
+        long,
+        required_unless_present = "notation_policy",
+        value_name = "PATTERN"
+    )]
     scope: Vec<String>,
     #[command(flatten)]
     authority: Authority,
@@ -271,8 +276,8 @@ impl Key {
 impl Register {
     async fn run(self, server: &ServerFlags) -> Result<()> {
         // What is on this machine is read before anybody is asked for a password.
-        if let Some(identity) = self.identity.identity()? {
-            return self.run_identity(server, &identity).await;
+        if let Some(named) = self.identity.named()? {
+            return self.run_identity(server, named).await;
         }
         let sealed = self.key.as_deref().map(signer::open).transpose()?;
         let given: Option<Proof> = self

@@ -20,30 +20,40 @@ pub(crate) struct IdentityFlags {
     notation: notation::NotationFlags,
 }
 
+/// Somebody by a name in certificates.
+pub(super) enum Named {
+    Sigstore(SigstoreIdentity),
+    Notation(notation::Signer),
+}
+
 impl IdentityFlags {
-    /// The identity, if one is asked for.
-    pub(super) fn identity(&self) -> Result<Option<RegisteredKey>> {
+    /// Who it is, if one is asked for.
+    pub(super) fn named(&self) -> Result<Option<Named>> {
         if let (Some(issuer), Some(subject)) = (&self.sigstore_issuer, &self.sigstore_identity) {
             let identity = SigstoreIdentity::new(issuer, subject)?;
-            return Ok(Some(RegisteredKey::Sigstore(Box::new(identity))));
+            return Ok(Some(Named::Sigstore(identity)));
         }
-        let identity = self.notation.identity()?;
-        Ok(identity.map(|identity| RegisteredKey::Notation(Box::new(identity))))
+        Ok(self.notation.signer()?.map(Named::Notation))
     }
 }
 
 impl Register {
     /// Registers the identity for its owner.
-    pub(super) async fn run_identity(
-        self,
-        server: &ServerFlags,
-        identity: &RegisteredKey,
-    ) -> Result<()> {
+    pub(super) async fn run_identity(self, server: &ServerFlags, named: Named) -> Result<()> {
+        let scope = match &named {
+            Named::Notation(signer) if self.scope.is_empty() => {
+                signer.scope_at(&server.address()?)?
+            }
+            Named::Notation(_) | Named::Sigstore(_) => self.scope,
+        };
+        let identity = match named {
+            Named::Sigstore(identity) => RegisteredKey::Sigstore(Box::new(identity)),
+            Named::Notation(signer) => RegisteredKey::Notation(Box::new(signer.identity)),
+        };
         let client = self.authority.client(server)?;
         let principal = self.principal.unwrap_or(self.authority.user);
         let known =
-            possession::register_identity(&client, identity, principal, self.name, self.scope)
-                .await?;
+            possession::register_identity(&client, &identity, principal, self.name, scope).await?;
         output::line(format!(
             "Signatures of {} are {}'s, for {}: key {}.",
             identity.describe(),

@@ -1,5 +1,8 @@
-//! Somebody who signs with notation, as the flags say it: certificates from files, or from the named stores of notation's own trust store.
-//! Deliberately not notation's trust policy: one signer is registered at a time, by the subject. trust-store-trust-policy "Trust Store".
+//! Somebody who signs with notation, as the flags say it: certificates from files, or from the named stores of notation's own trust store,
+//! also as a statement of its trust policy names them (`statement`). Deliberately one signer at a time, by the subject: a trust policy does
+//! not say whose certificates are whose. trust-store-trust-policy "Trust Store".
+
+mod statement;
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -22,6 +25,9 @@ pub(crate) struct NotationFlags {
     /// The roots (PEM or DER) of the timestamping services that are believed; may be repeated.
     #[arg(long, value_name = "FILE", requires = CERTIFICATES)]
     notation_tsa: Vec<PathBuf>,
+    /// Which statement of the trust policy, where it has several.
+    #[arg(long, value_name = "NAME", requires = "notation_policy")]
+    notation_statement: Option<String>,
 }
 
 #[derive(Debug, Default, clap::Args)]
@@ -38,11 +44,56 @@ struct CertificateFlags {
     /// are trusted for; may be repeated.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["proof", "key"])]
     notation_store: Vec<PathBuf>,
+    /// A statement of notation's trust policy, `trustpolicy.json` with its `truststore` beside it: the stores, the subject and, without
+    /// `--scope`, the repositories at this server.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "proof", "key", "notation_ca", "notation_signing_authority", "notation_store", "notation_tsa",
+    ])]
+    notation_policy: Option<PathBuf>,
+}
+
+/// Somebody who signs with notation.
+#[derive(Debug)]
+pub(super) struct Signer {
+    pub(super) identity: NotationIdentity,
+    /// What a trust policy trusts them for: repositories with their hosts, or `*`; nothing without one.
+    pub(super) registry_scopes: Vec<String>,
+}
+
+impl Signer {
+    /// The repositories at the server of this address that a trust policy trusts them for.
+    pub(super) fn scope_at(&self, address: &str) -> Result<Vec<String>> {
+        statement::scope_at(&self.registry_scopes, address)
+    }
 }
 
 impl NotationFlags {
-    /// The identity, if one is asked for.
-    pub(super) fn identity(&self) -> Result<Option<NotationIdentity>> {
+    /// The signer, if one is asked for.
+    pub(super) fn signer(&self) -> Result<Option<Signer>> {
+        let flags = &self.certificates;
+        let subject = self.notation_subject.as_deref().map(subject);
+        let Some(policy) = &flags.notation_policy else {
+            let identity = self.identity(&flags.notation_store, subject.as_deref())?;
+            return Ok(identity.map(|identity| Signer {
+                identity,
+                registry_scopes: Vec::new(),
+            }));
+        };
+        let name = self.notation_statement.as_deref();
+        let said = statement::read(policy, name, subject.as_deref())?;
+        let identity = self.identity(&said.stores, said.subject.as_deref())?;
+        Ok(identity.map(|identity| Signer {
+            identity,
+            registry_scopes: said.scopes,
+        }))
+    }
+
+    /// By the certificates in files and stores, and this subject; nothing without certificates.
+    fn identity(
+        &self,
+        stores: &[PathBuf],
+        subject: Option<&str>,
+    ) -> Result<Option<NotationIdentity>> {
         let flags = &self.certificates;
         let files = [
             (StoreKind::Ca, &flags.notation_ca),
@@ -65,7 +116,7 @@ impl NotationFlags {
                 add(kind, certificates(path)?);
             }
         }
-        for folder in &flags.notation_store {
+        for folder in stores {
             let (kind, certificates) = of_store(folder)?;
             add(kind, certificates);
         }
@@ -83,9 +134,7 @@ impl NotationFlags {
                 "these are for timestamps alone: name a store of the kind `ca` or `signingAuthority` as well"
             );
         }
-        let subject = self.notation_subject.as_deref().map(subject);
-        let identity = NotationIdentity::of(certificates, subject.as_deref())?;
-        Ok(Some(identity))
+        Ok(Some(NotationIdentity::of(certificates, subject)?))
     }
 }
 
@@ -170,9 +219,10 @@ IY95Hdc=
                 ..CertificateFlags::default()
             },
             notation_subject: Some("C=US, ST=WA, O=shop, CN=maria".to_owned()),
-            notation_tsa: Vec::new(),
+            ..NotationFlags::default()
         };
-        flags.identity()
+        let signer = flags.signer()?;
+        Ok(signer.map(|signer| signer.identity))
     }
 
     /// notation's folder, with the root as `NAME/root.crt` in the stores of these kinds.
@@ -209,6 +259,42 @@ IY95Hdc=
         let alone = refusal(vec![store("tsa")]);
         assert!(alone.contains("for timestamps alone"), "{alone}");
         assert_eq!(with_stores(Vec::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_statement_of_a_trust_policy_names_stores_beside_it_subject_and_repositories() {
+        let folder = tempfile::tempdir().unwrap();
+        let stores = trust_store(&["ca", "tsa"]);
+        fs::rename(stores.path(), folder.path().join("truststore")).unwrap();
+        let policy = folder.path().join("trustpolicy.json");
+        let identity = "x509.subject: C=US, ST=WA, O=shop, CN=maria";
+        let statement = serde_json::json!({
+            "name": "web",
+            "registryScopes": ["r.example/shop/web"],
+            "signatureVerification": {"level": "strict"},
+            "trustStores": ["ca:acme", "tsa:acme"],
+            "trustedIdentities": [identity],
+        });
+        let document = serde_json::json!({"version": "1.0", "trustPolicies": [statement]});
+        fs::write(&policy, document.to_string()).unwrap();
+        let flags = NotationFlags {
+            certificates: CertificateFlags {
+                notation_policy: Some(policy.clone()),
+                ..CertificateFlags::default()
+            },
+            ..NotationFlags::default()
+        };
+        let signer = flags.signer().unwrap().unwrap();
+        let here = signer.scope_at("https://r.example").unwrap();
+        assert_eq!(here, ["shop/web"]);
+        let same = NotationIdentity::new(ROOT.as_bytes(), Some(identity), Some(ROOT.as_bytes()));
+        assert_eq!(signer.identity.to_text(), same.unwrap().to_text());
+        fs::remove_dir_all(folder.path().join("truststore/x509/tsa")).unwrap();
+        let why = format!("{:#}", flags.signer().unwrap_err());
+        assert!(
+            why.contains("cannot read") && why.contains("tsa/acme"),
+            "{why}"
+        );
     }
 
     #[test]
