@@ -102,7 +102,7 @@ pub(crate) enum Key {
         countersign key register --notation-ca ca.pem --notation-subject 'C=US, ST=WA, O=shop, CN=maria' --for maria --name notation --scope 'shop/**' --user anna\n  \
         countersign key register --notation-policy ~/.config/notation/trustpolicy.json --notation-statement web --for maria --name notation --user anna"
     )]
-    Register(Register),
+    Register(Box<Register>),
     /// Have the server make a key and hold it, for one stage and one robot or person. It needs the role `security` and your password.
     Hold(hold::Hold),
     /// Put a new key in the place of an old one of yours, which you hold both, or of one that the server holds; what the old one signed
