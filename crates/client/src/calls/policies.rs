@@ -1,6 +1,7 @@
 //! `/policies`, and the gate that they make.
 
 use reqwest::Method;
+use serde_json::Value;
 
 use super::{accepted, with_query};
 use crate::api::gate::{GateAnswer, VerifyAnswer};
@@ -8,6 +9,7 @@ use crate::api::policies::{
     LintReport, LintRequest, Policy, PolicyReport, PolicySummary, PutPolicy,
 };
 use crate::limits::{ANSWER_BYTES_MAX, WORK_TIMEOUT};
+use crate::transport::malformed;
 use crate::{Client, Error};
 
 impl Client {
@@ -82,13 +84,26 @@ impl Client {
     }
 
     /// Whether anybody whose key is registered has attested a predicate type, a URI, of an image.
+    ///
+    /// # Errors
+    /// Besides those of every call: the answer is about something else. A server that does not know the question passes over the type
+    /// and answers about signatures.
     pub async fn verify_attested(
         &self,
         image: &str,
         predicate_type: &str,
     ) -> Result<VerifyAnswer, Error> {
         let parameters = [("ref", Some(image)), ("type", Some(predicate_type))];
-        self.read(with_query(self.api(&["verify"])?, &parameters))
-            .await
+        let url = with_query(self.api(&["verify"])?, &parameters);
+        let answer: VerifyAnswer = self.read(url.clone()).await?;
+        let is_meant =
+            |each: &Value| each.get("attested").and_then(Value::as_str) == Some(predicate_type);
+        if answer.verifications.is_empty() || !answer.verifications.iter().all(is_meant) {
+            return Err(malformed(
+                &url,
+                "it is not about attestations of the type that was asked for: the server is too old for `--type`",
+            ));
+        }
+        Ok(answer)
     }
 }

@@ -133,6 +133,40 @@ async fn bodies_are_json_and_dry_runs_say_so() {
 }
 
 #[tokio::test]
+async fn attack_a_server_that_answers_about_signatures_where_attestations_were_asked_about() {
+    const WANTED: &str = "https://slsa.dev/provenance/v1";
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    for (verifications, is_taken) in [
+        (json!([{"attested": WANTED}]), true),
+        (json!([{"policy": "shop"}]), false),
+        (json!([{"attested": WANTED}, {"policy": "shop"}]), false),
+        (json!([{"attested": "https://spdx.dev/Document"}]), false),
+        (json!([]), false),
+    ] {
+        let answer = json!({
+            "verified": true, "repository": "shop/web", "digest": digest, "sentence": "", "tree": "", "explanation": [],
+            "verifications": verifications,
+        });
+        let server = Server::start(move |_, _| json(200, answer.clone())).await;
+        let client = server.anonymous();
+        match client.verify_attested("shop/web:1", WANTED).await {
+            Ok(answer) => assert!(is_taken && answer.verified, "{verifications}"),
+            Err(error) => {
+                assert!(!is_taken, "{verifications}: {error}");
+                assert!(
+                    error.to_string().contains("too old for `--type`"),
+                    "{error}"
+                );
+            }
+        }
+        assert_eq!(
+            server.targets(),
+            ["GET /api/v1/verify?ref=shop%2Fweb%3A1&type=https%3A%2F%2Fslsa.dev%2Fprovenance%2Fv1"]
+        );
+    }
+}
+
+#[tokio::test]
 async fn refusals_carry_everything() {
     let server = Server::start(|_, _| {
         let error = json!({"code": "tokens-cannot", "message": "tokens cannot register keys",

@@ -85,6 +85,11 @@ impl Call {
             .filter(|text| !text.is_empty())
     }
 
+    /// The same where one that is empty is not absent: it would turn the question into another one.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+
     /// A parameter that must be there.
     pub(crate) fn required(&self, name: &str) -> ApiResult<&str> {
         self.parameter(name)

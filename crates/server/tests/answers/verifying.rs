@@ -217,3 +217,20 @@ async fn one_stage_can_be_verified_alone_and_one_that_nobody_signs_is_named() {
     );
     world.store.close().await;
 }
+
+#[tokio::test]
+async fn attack_an_empty_type_does_not_make_signatures_of_attestations() {
+    let (world, key, digest) = shop().await;
+    sign(&world, &digest, &key, "ci").await;
+    let path = format!("/api/v1/verify?ref=shop/web@{digest}");
+    let signed = get(&world, "admin", &format!("{path}&stage=ci")).await;
+    assert_eq!(signed["verified"], true, "{}", signed["tree"]);
+    for more in ["&type=", "&type", "&type=%20"] {
+        let path = format!("{path}{more}");
+        let (status, answer) = world.ask(Some("admin"), "GET", &path, None).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{more}: {answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains("is no predicate type"), "{message}");
+    }
+    world.store.close().await;
+}

@@ -23,7 +23,7 @@ pub(crate) async fn verify(call: Call) -> Answer<VerifyAnswer> {
     let asker = &call.asker;
     let manifest = view::find(asker, call.required("ref")?).await?;
     let stages = stages(call.parameter("stage"))?;
-    if let Some(predicate_type) = call.parameter("type") {
+    if let Some(predicate_type) = call.given("type") {
         if !stages.is_empty() {
             return Err(ApiError::invalid("name a `stage` or a `type`, not both"));
         }
