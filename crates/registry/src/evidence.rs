@@ -64,7 +64,7 @@ impl Registry {
         if claimed != Shape::Evidence && attached_to.is_none() {
             return Ok((claimed, Vec::new()));
         }
-        let turn = self.places.turn().await?;
+        let turn = self.places.turn(writer.principal()).await?;
         let shape = shape(&self.store, repository, manifest, &turn).await?;
         catalogue::check_put(writer, manifest, shape, tags, now)?;
         let Some(attached_to) = attached_to else {

@@ -46,7 +46,8 @@ impl<'a> Writer<'a> {
     }
 
     /// The principal, if it is one.
-    pub(crate) fn principal(&self) -> Option<PrincipalId> {
+    #[must_use]
+    pub fn principal(&self) -> Option<PrincipalId> {
         match self {
             Writer::Push(permit) => permit.who().principal(),
             Writer::Attach(permit) => permit.who().principal(),
