@@ -97,20 +97,25 @@ pub fn read_any_layer(payload: &[u8], signature: &str, signers: Signers<'_>, at:
     let Ok(annotations) = parsed else {
         return Reading::unreadable(Unreadable::SignatureBase64).into();
     };
-    // A key that is known needs no certificate beside it.
+    // A key that is known needs no certificate beside it, and what is wrong with one says nothing of keys that were not tried.
     let base64 = annotations.get(sigstore::SIGNATURE_ANNOTATION);
     let by_key = read_payload(payload, base64.map_or("", String::as_str), signers.ring());
-    let claim = match by_key {
-        Reading::Unverified { claim, .. } => claim,
+    let (claim, why) = match by_key {
+        Reading::Unverified { claim, why } => (claim, why),
         other => return other.into(),
     };
     let layer = Layer {
         bytes: payload,
         annotations: &annotations,
     };
-    judge(claim, signers, at, |claim, root, demands, at| {
+    let by_certificate = judge(claim.clone(), signers, at, |claim, root, demands, at| {
         verify_layer(layer, claim, root, demands, at)
-    })
+    });
+    match by_certificate.reading {
+        Reading::Verified(_) => by_certificate,
+        _ if why == Untrusted::Unchecked => Reading::Unverified { claim, why }.into(),
+        _ => by_certificate,
+    }
 }
 
 /// What must be kept of a layer's annotations to read it again, as one text: the signature's base64 alone, or all that belongs to a

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::private::{PrivateKey, Signer};
+use crate::sigstore;
 use crate::testing::{ALGORITHMS, bundle, ci, cosign as file, image, key, key_of, statement};
 
 const DIGEST: &str = "sha256:06264063f7b0a4987c389f6d2fdcd749a35ae57232e5dc4975dae316c0dccd65";
@@ -246,6 +247,35 @@ fn every_format_has_the_budget() {
     let attestation = |most| read_attestation_within(&bundle, &ring, &image(), &Checks::new(most));
     assert_eq!(untrusted(attestation(1)), Untrusted::Unchecked);
     verified(attestation(2));
+}
+
+#[test]
+fn a_certificate_beside_a_signature_does_not_hide_that_keys_were_not_tried() {
+    let (payload, signature) = (file("simple-signing.json"), file("simple-signing.sig"));
+    // `cosign sign --key leaf.key --certificate leaf.pem`, and no root to judge the certificate by.
+    let annotations = [
+        (sigstore::SIGNATURE_ANNOTATION, signature.as_str()),
+        (sigstore::CERTIFICATE_ANNOTATION, "a certificate"),
+    ];
+    let annotations = annotations.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let certified = certified_signature(&BTreeMap::from(annotations)).unwrap();
+    let anchors = Anchors::default();
+    let layer = |keys: &[PublicKey], most| {
+        let signers = Signers {
+            keys,
+            identities: &[],
+            anchors: &anchors,
+            checks: &Checks::new(most),
+        };
+        read_any_layer(payload.as_bytes(), &certified, signers, 0).reading
+    };
+    let [other, signer] = [public("ed25519.pub"), public("p256.pub")];
+    let ring = [other.clone(), signer.clone()];
+    assert_eq!(untrusted(layer(&ring, 1)), Untrusted::Unchecked);
+    let (_, id) = verified(layer(&ring, 2));
+    assert_eq!(&id, signer.id());
+    // Where every key was tried, the certificate is what is left to say something about.
+    assert_eq!(untrusted(layer(&[other], 1)), Untrusted::NoRoot);
 }
 
 #[test]
