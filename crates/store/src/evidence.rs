@@ -19,10 +19,10 @@ use trust::KeyId;
 
 pub(crate) use self::carriers::{inherit, withdraw, withdraw_these};
 pub use self::copies::{Carrier, carriers_of, take_copy};
-pub(crate) use self::reverify::enqueue;
+pub(crate) use self::reverify::changed;
 pub use self::reverify::{
-    Reread, Reverified, UNKNOWN_MAX, UnknownEvidence, Wanted, ask, reread, set_verdict, unchecked,
-    unknown,
+    Copies, Reread, Reverified, UNKNOWN_MAX, UnknownEvidence, Wanted, ask, reread, set_verdict,
+    unchecked, unknown,
 };
 use crate::Store;
 use crate::db::{RowExt, Tx};

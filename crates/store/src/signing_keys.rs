@@ -325,7 +325,7 @@ impl Entry<'_> {
             key_id: Some(key_id.clone()),
             ..Reread::default()
         };
-        evidence::enqueue(tx, &reread, now).await?;
+        evidence::changed(tx, &reread, now).await?;
         let detail = json!({"key_id": key_id, "principal": principal, "scope": self.scope, "name": self.name});
         audit::record(tx, actor, "key.register", key_id.as_str(), detail, now).await
     }

@@ -172,7 +172,7 @@ impl Old {
             key_id: Some(key.id().clone()),
             ..Reread::default()
         };
-        evidence::enqueue(tx, &reread, now).await
+        evidence::changed(tx, &reread, now).await
     }
 
     /// Nobody with the role `security` took part: it is told to them.

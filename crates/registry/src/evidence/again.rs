@@ -12,7 +12,7 @@ use crate::error::Result;
 use oci::{Digest, RepositoryName};
 use policy::Verdict;
 use std::sync::Arc;
-use store::evidence::{Reread, UNKNOWN_MAX, UnknownEvidence, Wanted};
+use store::evidence::{Copies, Reread, UNKNOWN_MAX, UnknownEvidence, Wanted};
 use store::{Store, System};
 use trust::evidence::{Anchors, Checks, Format as Name};
 use trust::notation;
@@ -108,12 +108,19 @@ pub async fn reverify(store: &Store, asked: &Reread, now: i64) -> Result<Option<
         _ => UNKNOWN_MAX,
     };
     let wanted = reader.reason.wanted();
-    let page = store::evidence::unknown(store, wanted, asked.after, most).await?;
-    let Some(last) = page.last() else {
+    let mut page = store::evidence::unknown(store, wanted, asked.after, most).await?;
+    let going_on = asked.copies.as_ref();
+    if let Some(copies) = going_on {
+        page.retain(|evidence| evidence.id <= copies.until);
+    }
+    let until = going_on.map(|copies| copies.until);
+    let Some(last) = until.or_else(|| page.last().map(|last| last.id)) else {
         return Ok(None);
     };
-    let (last, mut changed) = (last.id, true);
+    let mut changed = true;
     let pieces = Pieces::of(&page);
+    // Where only copies are left, the page itself is read.
+    page.retain(|_| going_on.is_none());
     for evidence in page {
         let id = evidence.id;
         let Some(found) = reader.read(evidence.into()).await? else {
@@ -128,13 +135,22 @@ pub async fn reverify(store: &Store, asked: &Reread, now: i64) -> Result<Option<
         changed &= store::evidence::set_verdict(store, JOB, id, &found, now).await?;
     }
     let is_gone = reader.reason == Reason::Unchecked && changed;
-    if reader.reason != Reason::Unchecked {
-        look(&reader, &pieces).await?;
+    if reader.may_have_made_copies() {
+        let after = going_on.map(|copies| &copies.after);
+        if let Some(after) = look(&reader, &pieces, after).await? {
+            let copies = Some(Copies { until: last, after });
+            let asked = asked.clone();
+            return Ok(Some(Reread { copies, ..asked }));
+        }
     }
     // What was tried with every key is no longer among what was not: the first is the next, in one job however much comes meanwhile.
     let after = if is_gone { 0 } else { last };
-    let asked = asked.clone();
-    Ok(Some(Reread { after, ..asked }))
+    let (copies, asked) = (None, asked.clone());
+    Ok(Some(Reread {
+        after,
+        copies,
+        ..asked
+    }))
 }
 
 /// Who writes what was found.
@@ -155,6 +171,16 @@ impl<'a> Reader<'a> {
             keys: Arc::new(keys),
             anchors: store.anchors(),
         })
+    }
+
+    /// Whether there is somebody whom a copy could show to have made it.
+    fn may_have_made_copies(&self) -> bool {
+        let keys = &self.keys;
+        match self.reason {
+            Reason::Unchecked => false,
+            Reason::Anchors => !keys.sigstore.is_empty() || !keys.notation.is_empty(),
+            Reason::Key | Reason::OpenPgp | Reason::Sigstore | Reason::Notation => true,
+        }
     }
 
     /// What a document is found to be now, if that is by what may have changed.

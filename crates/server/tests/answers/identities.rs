@@ -3,6 +3,8 @@
 
 #[path = "dropped_root.rs"]
 mod dropped_root;
+#[path = "many_copies.rs"]
+mod many_copies;
 #[path = "revocation_lists.rs"]
 mod revocation_lists;
 #[path = "signing_authority.rs"]

@@ -3,6 +3,7 @@
 //! or timestamp off. So the copies are looked for again in the manifests that carry it. Deliberately none is kept twice.
 
 use oci::{Digest, RepositoryName};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use trust::KeyId;
 
@@ -14,7 +15,7 @@ use crate::permit::System;
 use crate::{Store, audit, facts};
 
 /// A manifest that carries evidence.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carrier {
     /// The repository that holds it.
     pub repository: RepositoryName,
@@ -22,27 +23,42 @@ pub struct Carrier {
     pub manifest: Digest,
 }
 
-/// The manifests that carry any of these pieces of evidence, each once, by repository and digest.
-pub async fn carriers_of(store: &Store, evidence: &[i64]) -> Result<Vec<Carrier>> {
-    let mut carriers = Vec::new();
-    for ids in evidence.chunks(batch::LIST_MAX) {
-        let mut query = batch::query(format!(
-            "SELECT DISTINCT r.name AS repository, c.manifest FROM evidence_carriers c \
-             JOIN evidence e ON e.id = c.evidence_id JOIN repositories r ON r.id = e.repository_id \
-             WHERE e.id IN ({}) ORDER BY r.name, c.manifest",
-            markers(1, ids.len())
-        ));
-        for id in ids {
-            query = query.bind(*id);
-        }
-        for row in &query.fetch_all(store.db().read()).await? {
-            carriers.push(Carrier {
+/// The manifests that carry any of these pieces of evidence, at most a page of them, each once, in the order of repository and digest:
+/// the first `limit` after `after`.
+pub async fn carriers_of(
+    store: &Store,
+    evidence: &[i64],
+    after: Option<&Carrier>,
+    limit: u32,
+) -> Result<Vec<Carrier>> {
+    let ids = evidence.get(..batch::LIST_MAX).unwrap_or(evidence);
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (repository, manifest) = after.map_or(("", ""), |after| {
+        (after.repository.as_str(), after.manifest.as_str())
+    });
+    let mut query = batch::query(format!(
+        "SELECT DISTINCT r.name AS repository, c.manifest FROM evidence_carriers c \
+         JOIN evidence e ON e.id = c.evidence_id JOIN repositories r ON r.id = e.repository_id \
+         WHERE (r.name > $1 OR (r.name = $1 AND c.manifest > $2)) AND e.id IN ({}) ORDER BY r.name, c.manifest LIMIT $3",
+        markers(4, ids.len())
+    ))
+    .bind(repository)
+    .bind(manifest)
+    .bind(i64::from(limit));
+    for id in ids {
+        query = query.bind(*id);
+    }
+    let rows = query.fetch_all(store.db().read()).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Carrier {
                 repository: row.parsed("repository")?,
                 manifest: row.digest("manifest")?,
-            });
-        }
-    }
-    Ok(carriers)
+            })
+        })
+        .collect()
 }
 
 /// Puts another copy of a piece of evidence in the place of the one that is kept, if it proves more: that a key made it, that it was there

@@ -10,6 +10,7 @@ use sqlx::any::AnyRow;
 use trust::KeyId;
 use trust::evidence::Untrusted;
 
+use super::copies::Carrier;
 use super::{
     BAD_SIGNATURE, NOT_READ, REVERIFY_EVIDENCE, UNKNOWN_KEY, UNREADABLE, VERIFIED, verdict_name,
     why,
@@ -22,6 +23,8 @@ use crate::{Store, audit, facts, jobs};
 
 /// The most pieces one call reads.
 pub const UNKNOWN_MAX: u32 = 200;
+/// Longer than it takes from listing the keys that a push is judged by to storing it.
+const PUSH_MILLISECONDS: i64 = 60_000;
 
 /// Why evidence is read again, and how far that is: the payload of the job [`REVERIFY_EVIDENCE`]. With neither a key nor `unchecked`, by whose
 /// word certificates are judged has changed.
@@ -36,6 +39,21 @@ pub struct Reread {
     /// The row up to which all is read.
     #[serde(default)]
     pub after: i64,
+    /// Where to go on with looking for other copies of what comes after that row, which itself is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<Copies>,
+    /// For what was judged before the change and stored after it was looked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+}
+
+/// A place among the copies of a page of evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copies {
+    /// The last row of the page.
+    pub until: i64,
+    /// The carrier up to which all copies are looked at.
+    pub after: Carrier,
 }
 
 impl Reread {
@@ -47,10 +65,17 @@ impl Reread {
             None if self.unchecked => "unchecked",
             None => "anchors",
         };
-        match self.after {
-            0 => why.to_owned(),
-            after => format!("{why}>{after}"),
+        let mut key = why.to_owned();
+        if self.late {
+            key.push_str("+later");
         }
+        if self.after > 0 {
+            key.push_str(&format!(">{}", self.after));
+        }
+        if let Some(Copies { after, .. }) = &self.copies {
+            key.push_str(&format!(">{}@{}", after.repository, after.manifest));
+        }
+        key
     }
 }
 
@@ -105,7 +130,7 @@ pub struct Reverified {
 
 /// Has the evidence read again that certificates may stand behind: what these are judged by may be another than before.
 pub async fn reread(store: &Store, now: i64) -> Result<()> {
-    ask(store, &Reread::default(), now).await
+    write_tx!(store.db(), |tx| changed(tx, &Reread::default(), now).await)
 }
 
 /// Has evidence read again.
@@ -113,9 +138,20 @@ pub async fn ask(store: &Store, reread: &Reread, now: i64) -> Result<()> {
     write_tx!(store.db(), |tx| enqueue(tx, reread, now).await)
 }
 
-pub(crate) async fn enqueue(tx: &mut Tx, reread: &Reread, now: i64) -> Result<()> {
+/// Has evidence read again because of a change, and once more a while later: what is pushed meanwhile may have been judged before the change,
+/// and be stored after it was looked for.
+pub(crate) async fn changed(tx: &mut Tx, reread: &Reread, now: i64) -> Result<()> {
+    enqueue(tx, reread, now).await?;
+    let late = Reread {
+        late: true,
+        ..reread.clone()
+    };
+    enqueue(tx, &late, now.saturating_add(PUSH_MILLISECONDS)).await
+}
+
+async fn enqueue(tx: &mut Tx, reread: &Reread, run_at: i64) -> Result<()> {
     let payload = serde_json::to_value(reread).map_err(Error::corrupt("payload"))?;
-    jobs::enqueue(tx, REVERIFY_EVIDENCE, &reread.job_key(), payload, now).await
+    jobs::enqueue(tx, REVERIFY_EVIDENCE, &reread.job_key(), payload, run_at).await
 }
 
 /// Has what was not tried with every key read again.

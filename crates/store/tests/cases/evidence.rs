@@ -1,9 +1,9 @@
 //! Evidence: kept with its first time, seen by the digest and by what its index lists, in its repository only.
 
-use oci::{Manifest, Reference};
+use oci::{Digest, Manifest, Reference};
 use policy::Verdict;
 use store::catalogue::{self, Deleter, delete_manifest};
-use store::evidence::{self, NewEvidence, Reread, Reverified, Wanted};
+use store::evidence::{self, Carrier, Copies, NewEvidence, Reread, Reverified, Wanted};
 use store::jobs;
 use trust::KeyId;
 
@@ -498,6 +498,7 @@ fn each_reason_to_read_again_and_each_place_to_go_on_from_is_a_job_of_its_own() 
                 key_id: key_id.clone(),
                 unchecked,
                 after,
+                ..Reread::default()
             };
             keys.push(reread.job_key());
         }
@@ -512,6 +513,21 @@ fn each_reason_to_read_again_and_each_place_to_go_on_from_is_a_job_of_its_own() 
         "unchecked>7",
     ];
     assert_eq!(keys, expect);
+    let after = Carrier {
+        repository: name("shop/web"),
+        manifest: Digest::sha256(b"carrier"),
+    };
+    let at_copies = Reread {
+        after: 7,
+        late: true,
+        copies: Some(Copies {
+            until: 9,
+            after: after.clone(),
+        }),
+        ..Reread::default()
+    };
+    let expect = format!("anchors+later>7>shop/web@{}", after.manifest);
+    assert_eq!(at_copies.job_key(), expect);
     // As it was written before there was more to say.
     let old: Reread = serde_json::from_str("{}").unwrap();
     assert_eq!(old, Reread::default());
