@@ -1,5 +1,7 @@
 //! Evidence by certificates that the trusted root cannot judge any more: whether the log says that it was verified when it could. So a
-//! signature that was made up by hand in the database, with an authority that nobody ever trusted, is not taken for an old one.
+//! signature that was made up by hand in the database, with an authority that nobody ever trusted, is not taken for an old one, and neither
+//! are its bytes put in the place of those that were verified. Rows of former versions do not name the signature by its fingerprint:
+//! what it says is all that is compared with them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,18 +20,14 @@ const VERIFIED: &str = "verified";
 pub(super) struct Unjudged {
     pub(super) id: i64,
     pub(super) attached_to: String,
-    claim: Claim,
-    /// What the root lacks.
-    why: String,
-}
-
-/// What the log has of a piece when it is attached.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Claim {
     place: Place,
     subject: Option<String>,
     stage: Option<String>,
     key: Option<String>,
+    /// Of the bytes that are kept, whatever the columns say.
+    fingerprint: String,
+    /// What the root lacks.
+    why: String,
 }
 
 /// The repository, and what the piece is attached to there.
@@ -39,21 +37,22 @@ impl Unjudged {
     /// Of a row of the evidence, with the repository's name.
     pub(super) fn of(row: &AnyRow, why: String) -> Result<Self> {
         let attached_to = row.text("attached_to")?;
+        let signature = row.opt_text("signature")?;
+        let fingerprint = trust::fingerprint(&row.bytes("raw")?, signature.as_deref());
         Ok(Self {
             id: row.int("id")?,
-            claim: Claim {
-                place: (row.text("repository")?, attached_to.clone()),
-                subject: row.opt_text("subject")?,
-                stage: row.opt_text("stage")?,
-                key: row.opt_text("key_id")?,
-            },
+            place: (row.text("repository")?, attached_to.clone()),
+            subject: row.opt_text("subject")?,
+            stage: row.opt_text("stage")?,
+            key: row.opt_text("key_id")?,
+            fingerprint: fingerprint.to_string(),
             attached_to,
             why,
         })
     }
 
     pub(super) fn line(&self) -> String {
-        let (repository, _) = &self.claim.place;
+        let (repository, _) = &self.place;
         format!(
             "evidence {} of `{repository}@{}` cannot be judged by this root any more: {}",
             self.id, self.attached_to, self.why
@@ -95,12 +94,12 @@ pub(super) async fn accounted(
 
 /// What was found in the log so far.
 struct Account<'a> {
-    by_claim: BTreeMap<&'a Claim, Vec<i64>>,
-    by_place: BTreeMap<&'a Place, Vec<i64>>,
+    by_place: BTreeMap<&'a Place, Vec<&'a Unjudged>>,
+    by_fingerprint: BTreeMap<(Place, String), Vec<&'a Unjudged>>,
     keys: BTreeMap<i64, Option<&'a str>>,
     /// Verified when they were attached.
     at_once: BTreeSet<i64>,
-    /// Where something was attached, whatever was known of it then.
+    /// Attached, whatever was known of them then.
     attached: BTreeSet<i64>,
     /// Verified when they were read again.
     later: BTreeSet<i64>,
@@ -109,17 +108,21 @@ struct Account<'a> {
 impl<'a> Account<'a> {
     fn of(pieces: &'a [Unjudged]) -> Self {
         let mut account = Self {
-            by_claim: BTreeMap::new(),
             by_place: BTreeMap::new(),
+            by_fingerprint: BTreeMap::new(),
             keys: BTreeMap::new(),
             at_once: BTreeSet::new(),
             attached: BTreeSet::new(),
             later: BTreeSet::new(),
         };
-        for Unjudged { id, claim, .. } in pieces {
-            account.by_claim.entry(claim).or_default().push(*id);
-            account.by_place.entry(&claim.place).or_default().push(*id);
-            account.keys.insert(*id, claim.key.as_deref());
+        for piece in pieces {
+            let Unjudged {
+                place, fingerprint, ..
+            } = piece;
+            account.by_place.entry(place).or_default().push(piece);
+            let name = (place.clone(), fingerprint.clone());
+            account.by_fingerprint.entry(name).or_default().push(piece);
+            account.keys.insert(piece.id, piece.key.as_deref());
         }
         account
     }
@@ -127,20 +130,25 @@ impl<'a> Account<'a> {
     fn attach(&mut self, object: &str, detail: &Value) {
         let repository = object.split_once('@').map_or(object, |(name, _)| name);
         let pieces = detail.get("evidence").and_then(Value::as_array);
-        for piece in pieces.into_iter().flatten() {
-            let text = |field: &str| piece.get(field).and_then(Value::as_str).map(str::to_owned);
-            let claim = Claim {
-                place: (
-                    repository.to_owned(),
-                    text("attached_to").unwrap_or_default(),
-                ),
-                subject: text("subject"),
-                stage: text("stage"),
-                key: text("key_id"),
+        for told in pieces.into_iter().flatten() {
+            let text = |field: &str| told.get(field).and_then(Value::as_str);
+            let attached_to = text("attached_to").unwrap_or_default();
+            let place = (repository.to_owned(), attached_to.to_owned());
+            let found = match text("fingerprint") {
+                Some(fingerprint) => self.by_fingerprint.get(&(place, fingerprint.to_owned())),
+                None => self.by_place.get(&place),
             };
-            let ids = |found: Option<&Vec<i64>>| found.cloned().unwrap_or_default();
-            self.attached.extend(ids(self.by_place.get(&claim.place)));
-            self.at_once.extend(ids(self.by_claim.get(&claim)));
+            let (subject, stage) = (text("subject"), text("stage"));
+            for piece in found.into_iter().flatten() {
+                let is_so = piece.subject.as_deref() == subject && piece.stage.as_deref() == stage;
+                // Of what could not be read then, the log does not say what it is about.
+                if is_so || subject.is_none() {
+                    self.attached.insert(piece.id);
+                }
+                if is_so && piece.key.as_deref() == text("key_id") {
+                    self.at_once.insert(piece.id);
+                }
+            }
         }
     }
 

@@ -230,7 +230,7 @@ async fn tell(
 fn evidence_detail(evidence: &NewEvidence) -> Value {
     json!({
         "attached_to": evidence.attached_to, "format": evidence.format, "subject": evidence.subject,
-        "stage": evidence.stage, "key_id": evidence.key,
+        "stage": evidence.stage, "key_id": evidence.key, "fingerprint": evidence.fingerprint(),
     })
 }
 

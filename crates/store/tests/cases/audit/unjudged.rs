@@ -8,13 +8,13 @@ use policy::{Pattern, Verdict};
 use serde_json::json;
 use store::Options;
 use store::audit::{self, ProblemKind, Report};
-use store::evidence::NewEvidence;
+use store::evidence::{self, NewEvidence, Reverified};
 use store::signing_keys::{self, NewIdentity};
 use trust::evidence::Anchors;
 use trust::sigstore::{Demands, TrustedRoot};
 use trust::{KeyId, RegisteredKey, SigstoreIdentity, StageStatement, dsse};
 
-use super::super::world::{ADMIN, World};
+use super::super::world::{ADMIN, JOB, World};
 use super::only;
 use crate::fixture::{Image, NOW, name, server_permit};
 
@@ -47,8 +47,12 @@ async fn register(world: &World, subject: &str) -> KeyId {
 
 /// A stage statement about an image, with a certificate that nobody can judge, as it was stored once.
 fn keyless(image: &Image, key: Option<&KeyId>) -> NewEvidence {
+    saying(image, "ci", "a signature", key)
+}
+
+fn saying(image: &Image, stage: &str, signature: &str, key: Option<&KeyId>) -> NewEvidence {
     let said = StageStatement {
-        stage: "ci".to_owned(),
+        stage: stage.to_owned(),
         repository: name("shop/web"),
         tag: None,
         nonce: None,
@@ -60,14 +64,14 @@ fn keyless(image: &Image, key: Option<&KeyId>) -> NewEvidence {
         "verificationMaterial": {"certificate": {"rawBytes": encoded(b"a certificate")}, "tlogEntries": []},
         "dsseEnvelope": {
             "payload": encoded(&payload.to_bytes()), "payloadType": dsse::IN_TOTO,
-            "signatures": [{"sig": encoded(b"a signature")}],
+            "signatures": [{"sig": encoded(signature.as_bytes())}],
         },
     });
     NewEvidence {
         attached_to: image.digest.clone(),
         format: "stage".to_owned(),
         subject: Some(image.digest.clone()),
-        stage: Some("ci".to_owned()),
+        stage: Some(stage.to_owned()),
         predicate_type: None,
         named_repository: Some("shop/web".to_owned()),
         key: key.cloned(),
@@ -149,4 +153,64 @@ async fn attack_a_certificate_of_nobodys_authority_made_up_in_the_database() {
         "{problem:?}"
     );
     assert!(report.unjudged.is_empty(), "{report:#?}");
+}
+
+/// What was attached before its identity was registered, and verified then.
+async fn world_with_a_late_identity() -> (World, Image) {
+    let (world, image, [key, _]) = world_with(false).await;
+    let id = world.fixture.number("SELECT id FROM evidence").await;
+    let found = Reverified {
+        format: "stage".to_owned(),
+        verdict: Verdict::Verified,
+        subject: Some(image.digest.clone()),
+        stage: Some("ci".to_owned()),
+        named_repository: Some("shop/web".to_owned()),
+        key: Some(key),
+        trusted_at: None,
+        ends_at: None,
+    };
+    let changed = evidence::set_verdict(world.store(), JOB, id, &found, NOW + 1).await;
+    assert!(changed.unwrap());
+    (world, image)
+}
+
+#[tokio::test]
+async fn attack_other_bytes_in_the_place_of_what_was_verified_later() {
+    for (stage, signature, is_of_before) in [
+        ("staging", "a signature", false),
+        ("staging", "a signature", true),
+        ("ci", "another signature", false),
+    ] {
+        let (world, image) = world_with_a_late_identity().await;
+        // The forged bytes lie in the database somewhere else, where nobody believes them.
+        let other = Image::new("b");
+        world.fixture.push("shop/web", &["2"], &other).await;
+        let forged = NewEvidence {
+            attached_to: other.digest.clone(),
+            ..saying(&image, stage, signature, None)
+        };
+        world.attach(&other, "shop/web", forged, NOW).await;
+        if is_of_before {
+            let edit = "UPDATE audit SET detail = REPLACE(detail, 'fingerprint', 'nothing') WHERE act = 'evidence.attach'";
+            assert_eq!(world.fixture.edit(edit).await, 2);
+        }
+        let report = verify(&world).await;
+        assert!(report.is_intact(), "{report:#?}");
+        assert_eq!(report.unjudged.len(), 1, "{report:#?}");
+        let edit = format!(
+            "UPDATE evidence SET stage = '{stage}', raw = (SELECT o.raw FROM evidence o WHERE o.attached_to = '{}') \
+             WHERE attached_to = '{}'",
+            other.digest, image.digest
+        );
+        assert_eq!(world.fixture.edit(&edit).await, 1);
+        let report = verify(&world).await;
+        let problem = only(&report, ProblemKind::StateChanged);
+        assert!(
+            problem
+                .what
+                .contains("the log does not say that it was verified"),
+            "{stage} {signature}: {problem:?}"
+        );
+        assert!(report.unjudged.is_empty(), "{report:#?}");
+    }
 }
