@@ -344,16 +344,11 @@ pub(crate) fn document<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T
     serde_json::from_slice(&bytes).with_context(|| format!("`{}` is not {what}", path.display()))
 }
 
-async fn whole_id(client: &Client, beginning: &str) -> Result<String> {
-    let found: Vec<String> = client
-        .keys()
-        .await?
-        .into_iter()
-        .map(|key| key.id)
-        .filter(|id| id.starts_with(beginning))
-        .collect();
+fn whole_id(keys: &[Known], beginning: &str) -> Result<String> {
+    let ids = keys.iter().map(|key| key.id.as_str());
+    let found: Vec<&str> = ids.filter(|id| id.starts_with(beginning)).collect();
     match found.as_slice() {
-        [id] => Ok(id.clone()),
+        [id] => Ok((*id).to_owned()),
         [] => bail!("no registered key begins with `{beginning}`; see `countersign key list`"),
         _ => bail!("several keys begin with `{beginning}`; give more of the id"),
     }
