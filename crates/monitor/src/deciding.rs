@@ -1,6 +1,8 @@
 //! Deciding again: what a change or the time may have changed, so that people are told and automatic stages are signed. Pulls do not
 //! wait for it: they ask `store::decisions` themselves.
 
+mod unjudged;
+
 use crate::runner::chain;
 use crate::{Context, Error, Result, receipts, stages};
 use oci::Digest;
@@ -8,9 +10,11 @@ use policy::Decision;
 use serde::Deserialize;
 use store::{System, break_glass, decisions};
 
+pub(crate) use unjudged::Unjudged;
+
 /// Manifests that are looked at in one piece.
 const PIECE: u32 = 500;
-/// The most that one run names in the log: where the database itself fails, it may be all of them.
+/// The most that one run names in the log, each of them once an hour: where the database itself fails, it may be all of them.
 const NAMED_MAX: usize = 20;
 
 /// Payload of the jobs: which manifest of which repository.
@@ -47,28 +51,56 @@ pub(crate) async fn decide_all(context: &Context) -> Result<()> {
 
 /// Decides what time alone may have changed.
 pub(crate) async fn decide_due(context: &Context) -> Result<()> {
-    let mut failures = Failures::default();
-    let due = decisions::due(&context.store, context.now(), PIECE).await?;
+    decide_due_of(context, PIECE).await
+}
+
+/// Decides about `piece` of them, the earliest first. What could not be judged of late stays due, and is passed over for a while, so that
+/// it takes nobody's place. It is an error only where there is something new to say of it.
+async fn decide_due_of(context: &Context, piece: u32) -> Result<()> {
+    let (now, mut failures) = (context.now(), Failures::default());
+    context.unjudged.forget_old(now);
+    let (mut due, mut listed) = (Vec::new(), 0_u32);
+    loop {
+        let page = decisions::due(&context.store, now, listed, piece).await?;
+        let length = u32::try_from(page.len()).unwrap_or(u32::MAX);
+        listed = listed.saturating_add(length);
+        due.extend(
+            page.into_iter()
+                .filter(|subject| !context.unjudged.is_put_off(subject, now)),
+        );
+        if length < piece || u32::try_from(due.len()).is_ok_and(|found| found >= piece) {
+            break;
+        }
+    }
     failures.refresh(context, &due).await;
-    failures.outcome()
+    match failures.named {
+        0 => Ok(()),
+        _ => failures.outcome(),
+    }
 }
 
 /// What could not be judged on the way.
 #[derive(Default)]
 struct Failures {
     count: usize,
+    named: usize,
     first: Option<(String, Error)>,
 }
 
 impl Failures {
-    /// Decides one after the other, and names those in the log that cannot be.
+    /// Decides one after the other, and names those in the log that cannot be and were not named of late.
     async fn refresh(&mut self, context: &Context, subjects: &[decisions::Subject]) {
         for subject in subjects {
             let refreshed = refresh(context, subject.repository_id, &subject.digest).await;
-            let Err(error) = refreshed else { continue };
+            let Err(error) = refreshed else {
+                context.unjudged.judged(subject);
+                continue;
+            };
             let image = format!("{}@{}", subject.repository, subject.digest);
             self.count = self.count.saturating_add(1);
-            if self.count <= NAMED_MAX {
+            let has_room = self.named < NAMED_MAX;
+            if context.unjudged.failed(subject, context.now(), has_room) {
+                self.named = self.named.saturating_add(1);
                 tracing::error!(image, error = chain(&error), "an image cannot be judged");
             }
             self.first.get_or_insert((image, error));

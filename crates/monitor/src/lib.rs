@@ -43,6 +43,7 @@ pub struct Context {
     now: Now,
     limits: Limits,
     turns: turns::Turns,
+    unjudged: deciding::Unjudged,
     deliverer: Arc<client::webhook::Deliverer>,
     witnesses: Arc<[Witness]>,
 }
@@ -63,6 +64,7 @@ impl Context {
             now,
             limits,
             turns: turns::Turns::default(),
+            unjudged: deciding::Unjudged::default(),
             deliverer: Arc::new(deliverer),
             witnesses: Arc::from([]),
         }

@@ -155,7 +155,8 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn backoff(attempts: u32) -> i64 {
+/// How long to wait after so many attempts that failed, in milliseconds.
+pub(crate) fn backoff(attempts: u32) -> i64 {
     let doubled = BACKOFF_MILLISECONDS
         .saturating_mul(1_i64.checked_shl(attempts.min(20)).unwrap_or(i64::MAX));
     doubled.min(BACKOFF_MILLISECONDS_MAX)

@@ -5,6 +5,7 @@ use policy::{Outcome, Role};
 use store::break_glass::Asked;
 use store::decisions::GateName;
 use store::{outbox, policies};
+use tempfile::TempDir;
 
 use super::*;
 use crate::jobs::Round;
@@ -121,4 +122,77 @@ async fn an_image_that_cannot_be_judged_keeps_no_other_waiting() {
     };
     assert_eq!((*count, told_first), (1, &format!("{REPOSITORY}@{first}")));
     assert_eq!(told(&context).await, ["decision.changed not-ready"]);
+}
+
+/// Two images whose answers have ended: one that cannot be judged, which comes first, and one that can.
+async fn ended(context: &Context, folder: &TempDir) -> [Digest; 2] {
+    apply_policy(context).await;
+    let mut images = [
+        put_image(context, b"a layer").await,
+        put_image(context, b"another").await,
+    ];
+    images.sort();
+    decide_all(context).await.unwrap();
+    let database = database(folder);
+    let edit = "UPDATE decisions SET holds_until = ?1";
+    assert_eq!(database.execute(edit, [NOW]).unwrap(), 2);
+    set_shape(folder, &images[0], "nonsense");
+    images
+}
+
+fn set_shape(folder: &TempDir, digest: &Digest, shape: &str) {
+    let edit = "UPDATE manifests SET shape = ?2 WHERE digest = ?1";
+    let edited = database(folder).execute(edit, [digest.as_str(), shape]);
+    assert_eq!(edited.unwrap(), 1);
+}
+
+async fn due(context: &Context) -> Vec<Digest> {
+    let due = decisions::due(&context.store, context.now(), 0, 10).await;
+    due.unwrap()
+        .into_iter()
+        .map(|subject| subject.digest)
+        .collect()
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_judged_takes_no_others_place_among_what_is_due() {
+    let Server {
+        context, folder, ..
+    } = Server::at(NOW).await;
+    let [bad, good] = ended(&context, &folder).await;
+    assert_eq!(due(&context).await, [bad.clone(), good]);
+    // The first piece is full with it. In the next one it is passed over.
+    decide_due_of(&context, 1).await.unwrap_err();
+    decide_due_of(&context, 1).await.unwrap();
+    assert_eq!(due(&context).await, [bad]);
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_judged_is_told_once_an_hour_and_tried_again_before() {
+    const MINUTE: i64 = 60_000;
+    let Server {
+        context,
+        clock,
+        folder,
+    } = Server::at(NOW).await;
+    let [bad, _] = ended(&context, &folder).await;
+    let failed = decide_due(&context).await.unwrap_err();
+    assert!(
+        matches!(failed, Error::Undecided { count: 1, .. }),
+        "{failed:?}"
+    );
+    for _ in 1..12 {
+        decide_due(&context).await.unwrap();
+        clock.pass(5 * MINUTE);
+        decide_due(&context).await.unwrap();
+    }
+    clock.pass(5 * MINUTE);
+    decide_due(&context).await.unwrap_err();
+    // It is not asked all the time whether it can be judged now, but it is asked.
+    set_shape(&folder, &bad, "image");
+    decide_due(&context).await.unwrap();
+    assert_eq!(due(&context).await, [bad]);
+    clock.pass(5 * MINUTE);
+    decide_due(&context).await.unwrap();
+    assert!(due(&context).await.is_empty());
 }

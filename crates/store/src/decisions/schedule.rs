@@ -39,16 +39,17 @@ impl Subject {
     }
 }
 
-/// Manifests with a decision that ended at or before `now`, the earliest first.
-pub async fn due(store: &Store, now: i64, limit: u32) -> Result<Vec<Subject>> {
+/// Manifests with a decision that ended at or before `now`, the earliest first, without the first so many of them.
+pub async fn due(store: &Store, now: i64, without: u32, limit: u32) -> Result<Vec<Subject>> {
     let rows = sqlx::query(
         "SELECT d.repository_id, r.name, d.digest, MIN(d.holds_until) AS ended_at FROM decisions d \
          JOIN repositories r ON r.id = d.repository_id \
          JOIN manifests m ON m.repository_id = d.repository_id AND m.digest = d.digest \
-         WHERE d.holds_until <= $1 GROUP BY d.repository_id, r.name, d.digest ORDER BY ended_at, r.name, d.digest LIMIT $2",
+         WHERE d.holds_until <= $1 GROUP BY d.repository_id, r.name, d.digest ORDER BY ended_at, r.name, d.digest LIMIT $2 OFFSET $3",
     )
     .bind(now)
     .bind(i64::from(limit.min(SUBJECTS_MAX)))
+    .bind(i64::from(without))
     .fetch_all(store.db().read())
     .await?;
     rows.iter().map(Subject::of).collect()
