@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
+use store::evidence::{self, Reread};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -139,7 +140,7 @@ impl Service {
         let made_password = identity
             .bootstrap_admin(options.admin_password, clock.now())
             .await?;
-        store::evidence::reread(&store, clock.now()).await?;
+        reread(&store, clock.now()).await?;
         let registry = Registry::new(store.clone());
         let operation = options.operation;
         let listener = Door::bind(options.listen).await?;
@@ -246,6 +247,17 @@ impl Service {
     }
 }
 
+/// Has evidence read again that may count now: certificates may be judged by other files than when the server ran last, and what was not tried
+/// with every key may have lost the job that tries it, such as in a database that was restored, or was left by a version that asked for none.
+async fn reread(store: &Store, now: i64) -> Result<()> {
+    evidence::reread(store, now).await?;
+    let unchecked = Reread {
+        unchecked: true,
+        ..Reread::default()
+    };
+    Ok(evidence::ask(store, &unchecked, now).await?)
+}
+
 fn authority(source: Option<&TlsSource>) -> Result<Option<String>> {
     match source {
         Some(TlsSource::LocalAuthority { folder, .. }) => {
@@ -255,5 +267,29 @@ fn authority(source: Option<&TlsSource>) -> Result<Option<String>> {
             })?))
         }
         _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::{Options, jobs};
+
+    #[tokio::test]
+    async fn a_start_asks_for_what_files_decide_and_for_what_was_not_tried_with_every_key() {
+        const NOW: i64 = 1_800_000_000_000;
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::embedded(folder.path());
+        let store = Store::open(&options).await.unwrap();
+        reread(&store, NOW).await.unwrap();
+        let kinds = [evidence::REVERIFY_EVIDENCE];
+        let mut asked = Vec::new();
+        while let Some(job) = jobs::claim(&store, &kinds, NOW, 1_000).await.unwrap() {
+            let reread: Reread = serde_json::from_value(job.payload).unwrap();
+            asked.push((reread.key_id.is_some(), reread.unchecked, reread.after));
+        }
+        asked.sort();
+        assert_eq!(asked, [(false, false, 0), (false, true, 0)]);
     }
 }
