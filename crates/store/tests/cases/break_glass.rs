@@ -210,12 +210,14 @@ async fn what_is_decided_by_itself_turns_at_the_end() {
         "one gate alone"
     );
     assert!(
-        decisions::due(store, confirmed.until_at - 1, 10)
+        decisions::due(store, confirmed.until_at - 1, 0, 10)
             .await
             .unwrap()
             .is_empty()
     );
-    let due = decisions::due(store, confirmed.until_at, 10).await.unwrap();
+    let due = decisions::due(store, confirmed.until_at, 0, 10)
+        .await
+        .unwrap();
     assert_eq!(
         due.iter().map(|it| &it.digest).collect::<Vec<_>>(),
         [&shop.image.digest]

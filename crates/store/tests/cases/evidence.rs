@@ -546,7 +546,7 @@ async fn a_copy_that_proves_more_takes_the_place_of_the_first() {
         .attach(&image, "shop/web", unknown(&image, "two"), NOW + 1)
         .await;
     let id = evidence::unknown(store, ANY, 0, 1).await.unwrap()[0].id;
-    let carriers = evidence::carriers_of(store, &[id]).await.unwrap();
+    let carriers = evidence::carriers_of(store, &[id], None, 10).await.unwrap();
     let manifests: Vec<_> = carriers
         .into_iter()
         .map(|carrier| carrier.manifest)

@@ -141,7 +141,7 @@ async fn an_answer_ends_when_a_signature_is_too_old() {
         open,
         "the kept answer"
     );
-    let due = decisions::due(world.store(), end, 10).await.unwrap();
+    let due = decisions::due(world.store(), end, 0, 10).await.unwrap();
     assert_eq!(due.len(), 1, "it is decided again by itself");
     let shut = world.decide(&image, "production", end).await;
     assert_eq!(shut.outcome, Outcome::Deny);
@@ -172,7 +172,7 @@ async fn a_signature_ends_when_its_signer_said() {
         (Outcome::Allow, Some(end))
     );
     assert_eq!(world.decide(&image, "production", end - 1).await, open);
-    let due = decisions::due(world.store(), end, 10).await.unwrap();
+    let due = decisions::due(world.store(), end, 0, 10).await.unwrap();
     assert_eq!(due.len(), 1, "it is decided again by itself");
     let shut = world.decide(&image, "production", end).await;
     assert_eq!(shut.outcome, Outcome::Deny);

@@ -183,7 +183,7 @@ async fn one_for_an_index_is_for_what_it_lists_in_that_repository() {
     );
 
     let due = async |now| {
-        let due = decisions::due(store, now, 10).await.unwrap();
+        let due = decisions::due(store, now, 0, 10).await.unwrap();
         due.into_iter()
             .map(|subject| subject.digest)
             .collect::<BTreeSet<_>>()

@@ -97,11 +97,11 @@ async fn a_new_advisory_closes_the_gate_when_its_grace_ends() {
     );
     let end = NOW + 10 + hour;
     assert_eq!(
-        decisions::due(world.store(), end - 1, 10).await.unwrap(),
+        decisions::due(world.store(), end - 1, 0, 10).await.unwrap(),
         []
     );
     assert_eq!(world.decide(&image, "check", end - 1).await, graced);
-    let due = decisions::due(world.store(), end, 10).await.unwrap();
+    let due = decisions::due(world.store(), end, 0, 10).await.unwrap();
     assert_eq!(
         due.iter()
             .map(|subject| &subject.digest)
@@ -118,7 +118,7 @@ async fn a_new_advisory_closes_the_gate_when_its_grace_ends() {
             .all(|decision| decision.outcome == Outcome::Deny),
         "{refreshed:?}"
     );
-    assert_eq!(decisions::due(world.store(), end, 10).await.unwrap(), []);
+    assert_eq!(decisions::due(world.store(), end, 0, 10).await.unwrap(), []);
     assert_eq!(
         codes(&world.decide(&image, "check", end).await),
         ["vulnerability-limit"]
