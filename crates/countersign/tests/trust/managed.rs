@@ -215,6 +215,12 @@ fn a_signer_is_registered_on_the_way_and_added_below_a_stage() {
     // The stage is the owner's, also with another key; it goes with its last signer, and comes back.
     owner.does(&["trust", "rotate", "targets", "shop/web"]);
     assert_eq!(signers(&owner.status()), three);
+    // Its name is not taken for a signer's without saying who goes with it.
+    let whole = owner.fails(1, &["trust", "signer", "remove", "staging", "shop/web"]);
+    for part in ["all who sign below it, alice", "--stage staging", "--yes"] {
+        assert!(whole.contains(part), "{part}: {whole}");
+    }
+    assert_eq!(signers(&owner.status()), three);
     let remove = ["trust", "signer", "remove", "alice", "--yes", "shop/web"];
     let elsewhere = owner.fails(1, &remove);
     assert!(elsewhere.contains("has no signer `alice`"), "{elsewhere}");

@@ -37,7 +37,9 @@ use super::key::Key;
 use super::metadata::{Content, FileMeta, Hashes, Root, Snapshot, Targets, Timestamp};
 use super::role::RoleName;
 use super::sign::{self, SealError};
+use super::signed::Signed;
 use super::time;
+use super::verify;
 use crate::private::Signer;
 
 pub use certificate::{CertificateError, root_key};
@@ -143,6 +145,15 @@ pub fn delegate(targets: &mut Targets, role: &RoleName, key: &Key) {
 #[must_use]
 pub fn end(role: &RoleName, now: i64) -> i64 {
     time::end(role, now)
+}
+
+/// The version of a delegation's file that the keys of `targets` signed, as a root lists them; none where it is no such file, or they did
+/// not sign it.
+#[must_use]
+pub fn version_of_own(role: &RoleName, bytes: Vec<u8>, root: &Root) -> Option<i64> {
+    let signed: Signed<Targets> = Signed::parse(role, bytes).ok()?;
+    let trusted = verify::base(&RoleName::Targets, root, signed).ok()?;
+    Some(trusted.content().version)
 }
 
 /// Signs a file for each of these keys, by the signer that has it. A root that changes the root's keys is signed for the old and the

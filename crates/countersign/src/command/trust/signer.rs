@@ -91,13 +91,11 @@ impl Remove {
         let believed = repository.published().await?;
         let (root, targets) = (repository::root(&believed), repository::targets(&believed)?);
         let gun = repository.gun();
+        let published = stage::Published::of(&believed, repository.now())?;
         let next = match self.stage.is_some() {
             false => without(targets, &role, repository.now())
                 .map(|next| vec![(RoleName::Targets, next)]),
-            true => {
-                let published = stage::Published::of(&believed, repository.now())?;
-                published.without_signer(&role)?
-            }
+            true => published.without_signer(&role)?,
         };
         let next = next.with_context(|| {
             let stage = self.stage.iter();
@@ -106,10 +104,19 @@ impl Remove {
                 .collect();
             format!("`{gun}` has no signer `{}`{stage}", self.name)
         })?;
-        let question = format!(
-            "Nothing that {} signed in {gun} as {role} will count any more. Go on?",
-            self.name
-        );
+        let below = published.below(&role).join(", ");
+        if !below.is_empty() {
+            output::note(format!(
+                "{role} is not a signer alone: with it go all who sign below it, {below}. One of them is taken out with `--stage {}`.",
+                self.name
+            ));
+        }
+        let who = match below.is_empty() {
+            true => self.name.clone(),
+            false => format!("{}, nor {below} below it,", self.name),
+        };
+        let question =
+            format!("Nothing that {who} signed in {gun} as {role} will count any more. Go on?");
         if !confirm::goes_on(self.yes, &question)? {
             output::line("Nothing was changed.");
             return Ok(());

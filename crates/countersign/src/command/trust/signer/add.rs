@@ -160,7 +160,9 @@ impl Add {
             let (gun, path) = (repository.gun().as_str(), format!("targets/{stage}.json"));
             let client = repository.client();
             let before = client.trust_file(gun, &path, memory::bytes_max()).await?;
-            latest = before.map_or(0, |bytes| stage::version_of(&bytes));
+            if let Some(bytes) = before {
+                latest = published.version_of(role, &bytes)?;
+            }
         }
         published.with_signer(role, key, latest)
     }

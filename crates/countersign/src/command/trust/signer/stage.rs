@@ -6,6 +6,9 @@ use client::api::policies::PolicySummary;
 use trust::tuf::client::Believed;
 use trust::tuf::{Content, DelegatedRole, Key, RoleName, Root, Targets, author};
 
+/// The highest version that is gone on from where nobody signed for it: enough for a file each second for decades.
+const UNSIGNED_VERSION_MAX: i64 = 1 << 31;
+
 /// The next files of `targets` and of a stage.
 pub(super) type Next = Vec<(RoleName, Targets)>;
 
@@ -128,6 +131,34 @@ impl<'a> Published<'a> {
         Ok(next)
     }
 
+    /// Who signs below a delegation: they go with it.
+    pub(super) fn below(&self, role: &RoleName) -> Vec<String> {
+        let roles = self.file(role).map(|file| file.delegations.roles.iter());
+        let name = |role: &DelegatedRole| {
+            let name = role.name.as_str();
+            name.rsplit('/').next().unwrap_or(name).to_owned()
+        };
+        roles.into_iter().flatten().map(name).collect()
+    }
+
+    /// The version of a stage's file that the server still has. What the owner's keys did not sign, as after a rotation, only says which
+    /// number comes next: a server that makes one up must not bring the owner to sign the last there is.
+    pub(super) fn version_of(&self, role: &RoleName, bytes: &[u8]) -> Result<i64> {
+        let (group, _) = self.group(role)?;
+        if let Some(version) = author::version_of_own(&group, bytes.to_vec(), self.root) {
+            return Ok(version);
+        }
+        let file: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+        let version = file.and_then(|file| file.get("signed")?.get("version")?.as_i64());
+        let version = version.unwrap_or(0).max(0);
+        if version > UNSIGNED_VERSION_MAX {
+            bail!(
+                "the server has a file of `{group}` with the version {version}, which the keys of targets did not sign: limit exceeded"
+            );
+        }
+        Ok(version)
+    }
+
     /// The next files with one signer less; none if there is no such signer.
     pub(super) fn without_signer(&self, role: &RoleName) -> Result<Option<Next>> {
         if !self.has_signer(role) {
@@ -147,13 +178,6 @@ impl<'a> Published<'a> {
         targets.delegations.remove_role(&group);
         Ok(Some(vec![(RoleName::Targets, targets)]))
     }
-}
-
-/// The version of a file that the server still has, which nothing has to stand for: it only says which number comes next.
-pub(super) fn version_of(bytes: &[u8]) -> i64 {
-    let file: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
-    let version = file.and_then(|file| file.get("signed")?.get("version")?.as_i64());
-    version.unwrap_or(0).max(0)
 }
 
 #[cfg(test)]
@@ -291,10 +315,50 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_read_of_whatever_is_there() {
-        assert_eq!(version_of(br#"{"signed": {"version": 7}}"#), 7);
-        for nothing in [&b"{"[..], b"[]", br#"{"signed": {"version": -1}}"#] {
-            assert_eq!(version_of(nothing), 0);
+    fn attack_a_version_that_nobody_signed_is_not_the_last() {
+        let mut repository = TrustRepository::new("registry.example/shop/web");
+        let stranger = repository.new_key(Algorithm::EcdsaP256);
+        let owner = repository.keys_of("targets");
+        let (root, targets) = (repository.root(), repository.targets("targets"));
+        let published = published(&root, &targets, &[], repository.now);
+        let role = role("staging", "alice").unwrap();
+        let version_of = |bytes: &[u8]| published.version_of(&role, bytes).ok();
+        let file = |version: i64, keys: &[Key]| {
+            let mut file = author::first_targets(repository.now);
+            file.renew(version, author::end(&RoleName::Targets, repository.now));
+            repository.sign(&file, keys)
+        };
+        let (last, more) = (UNSIGNED_VERSION_MAX, UNSIGNED_VERSION_MAX + 1);
+        for (version, own, strangers) in [
+            (7, Some(7), Some(7)),
+            (last, Some(last), Some(last)),
+            (more, Some(more), None),
+        ] {
+            assert_eq!(version_of(&file(version, &owner)), own, "{version}");
+            let strange = file(version, std::slice::from_ref(&stranger));
+            assert_eq!(version_of(&strange), strangers, "{version}");
         }
+        let highest = format!(r#"{{"signed": {{"version": {}}}}}"#, i64::MAX);
+        assert_eq!(version_of(highest.as_bytes()), None);
+        for nothing in [&b"{"[..], b"[]", br#"{"signed": {"version": -1}}"#] {
+            assert_eq!(version_of(nothing), Some(0));
+        }
+    }
+
+    #[test]
+    fn who_signs_below_a_stage_is_named() {
+        let mut repository = TrustRepository::new("registry.example/shop/web");
+        let [alice, bob] = [(); 2].map(|()| repository.new_key(Algorithm::EcdsaP256));
+        let (root, targets) = (repository.root(), repository.targets("targets"));
+        let mut staging = author::first_targets(repository.now);
+        for (name, key) in [("alice", &alice), ("bob", &bob)] {
+            author::delegate(&mut staging, &role("staging", name).unwrap(), key);
+        }
+        let group: RoleName = "targets/staging".parse().unwrap();
+        let files = [(group, staging)];
+        let published = published(&root, &targets, &files, repository.now);
+        let below = |name: &str| published.below(&super::super::role(name).unwrap());
+        assert_eq!(below("staging"), ["alice", "bob"]);
+        assert!(below("alice").is_empty());
     }
 }
