@@ -11,7 +11,11 @@ const OTHERS: usize = 6;
 #[tokio::test]
 async fn attack_many_copies_hide_no_whole_one_and_hold_nothing_up() {
     let instance = sigstore::World::new();
-    let (world, digest) = trusting(&instance).await;
+    let demands = Demands {
+        logs: 0,
+        ..Demands::CERTIFICATE
+    };
+    let (world, digest) = demanding(&instance, demands).await;
     let signer = instance.certify(ALICE);
     let cosigned = Cosigned::new(&instance, &signer, &digest);
     let stripped = || {
