@@ -70,7 +70,10 @@ pub(crate) fn examine<R: Read + Seek>(
         ));
     }
     let repository = question.repository.unwrap_or(&contents.repository);
-    let mut looked = Looked::default();
+    let mut looked = Looked {
+        keys: question.keys,
+        ..Looked::default()
+    };
     looked.image(bundle, &contents.image, 0)?;
     for attached in &contents.attached {
         looked.attached(bundle, attached, &contents.image)?;
@@ -112,7 +115,8 @@ pub(crate) fn examine<R: Read + Seek>(
 
 /// What was seen on the way.
 #[derive(Default)]
-struct Looked {
+struct Looked<'a> {
+    keys: &'a [PublicKey],
     /// The image and those that it lists: an index may list one often, and by several ways.
     images: BTreeSet<Digest>,
     /// Blobs that the image and what is attached to it refer to.
@@ -122,11 +126,13 @@ struct Looked {
     receipts: Vec<Found>,
     /// Policies that receipts name, also those of other images than the one that is asked about, and the SHA-256 of their texts.
     policies: BTreeSet<(String, String)>,
+    /// Those of receipts that one of the keys signed.
+    believed_policies: BTreeSet<(String, String)>,
     kinds: BTreeMap<String, usize>,
     absent_platforms: usize,
 }
 
-impl Looked {
+impl Looked<'_> {
     /// The image is whole: all that it refers to is there, with the size that it says.
     fn image<R: Read + Seek>(
         &mut self,
@@ -224,7 +230,12 @@ impl Looked {
             .map_err(|error| Fault::new(blob_name(&layer.digest), error.to_string()))?;
         Ok(match found {
             Enclosed::Statement { predicate_type } => {
-                self.policies.extend(enclosed::receipt_policy(&bytes));
+                if let Some(named) = enclosed::receipt_policy(&bytes) {
+                    if receipt::read(&bytes, self.keys).is_ok() {
+                        self.believed_policies.insert(named.clone());
+                    }
+                    self.policies.insert(named);
+                }
                 if predicate_type == receipt::PREDICATE_TYPE && attached.to == *image {
                     self.receipts.push(Found {
                         name: attached.manifest.to_string(),
@@ -267,11 +278,20 @@ impl Looked {
             let why = format!("it is a proof of {manifest}, which does not lie beside the image");
             return Err(Fault::new(blob_name(proof), why));
         }
+        // Where no receipt is believed nothing is, and that is what is said then.
+        let (named_policies, which) = match self.believed_policies.is_empty() {
+            true => (&self.policies, ""),
+            false => (
+                &self.believed_policies,
+                ", of those that one of the keys signed",
+            ),
+        };
         for (policy, text) in &contents.policies {
             let named = (policy.clone(), text.hex().to_owned());
-            if !self.policies.contains(&named) {
+            if !named_policies.contains(&named) {
                 let policy = plain(policy);
-                let why = format!("it is said to be policy `{policy}`, and no receipt names that");
+                let why =
+                    format!("it is said to be policy `{policy}`, and no receipt names that{which}");
                 return Err(Fault::new(blob_name(text), why));
             }
         }

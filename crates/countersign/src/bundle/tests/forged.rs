@@ -115,6 +115,30 @@ fn attack_a_blob_that_nothing_refers_to() {
 }
 
 #[test]
+fn attack_a_forged_receipt_that_names_other_bytes_as_its_policy() {
+    for is_forged in [true, false] {
+        let mut shop = Shop::allowed();
+        let other = shop.keep("", b"somebody else's").digest;
+        let receipt = Receipt {
+            policy: "base".into(),
+            policy_digest: other.hex().to_owned(),
+            policies: vec!["base".into()],
+            ..shop.receipt()
+        };
+        let signer = if is_forged { &shop.maria } else { &shop.server };
+        let receipt = receipt.sign(signer).unwrap();
+        shop.attach(&receipt);
+        shop.policies.insert("base".to_owned(), other.clone());
+        let asked = shop.ask(&shop.file(), &["production"], NOW);
+        assert_eq!(asked.is_err(), is_forged);
+        if let Err(fault) = asked {
+            assert_eq!(fault.file, blob_name(&other));
+            assert!(fault.why.contains("one of the keys signed"), "{fault}");
+        }
+    }
+}
+
+#[test]
 fn attack_an_image_in_the_place_of_a_policy() {
     // Under a name that no receipt has, and under the name of one that answered.
     for policy in ["base", "shop"] {
