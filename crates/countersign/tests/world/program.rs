@@ -153,7 +153,10 @@ impl Server {
             .unwrap();
         self.child = Some(child);
         for _ in 0..600 {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            // Where nobody listens yet, a connection may be given this very port as its own end, and so be one to itself.
+            let is_up = TcpStream::connect(("127.0.0.1", self.port))
+                .is_ok_and(|stream| stream.local_addr().ok() != stream.peer_addr().ok());
+            if is_up {
                 return;
             }
             std::thread::sleep(Duration::from_millis(100));
