@@ -47,5 +47,5 @@ pub(crate) use server::{ADMIN_PASSWORD, Server, ServerOptions};
 pub(crate) use session::{Refusal, Session};
 pub(crate) use shop::{Shop, pypa, tracker};
 pub(crate) use trusted::Trusted;
-pub(crate) use wait::{until, within};
+pub(crate) use wait::{listens, until, within};
 pub(crate) use wire::Wire;

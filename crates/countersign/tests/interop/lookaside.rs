@@ -1,10 +1,10 @@
 //! Signatures that skopeo wrote into a lookaside store, because the registry keeps none: `countersign import-signatures` takes them from
 //! the folder and over HTTP, they count, and one of another image is left out.
 
-use crate::harness::{OtherRegistry, Place, Program, Shop, temporary, until};
+use crate::harness::{OtherRegistry, Place, Program, Shop, listens, temporary, until};
 use crate::openpgp::{self, Gpg};
 use crate::signing::{Pushed, pushed, text};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -118,9 +118,7 @@ impl Files {
             .spawn()
             .unwrap();
         let files = Self { child, port };
-        until(30, "the files are served", || {
-            TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
+        until(30, "the files are served", || listens(port));
         files
     }
 }

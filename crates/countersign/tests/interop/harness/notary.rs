@@ -1,9 +1,8 @@
 //! Notary: Debian's `notary-server`, which is what trust repositories are compared with, and its client.
 
 use super::server::free_port;
-use super::{Program, temporary, until};
+use super::{Program, listens, temporary, until};
 use std::fs::{self, File};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -56,7 +55,7 @@ impl NotaryServer {
                 "notary-server ended with {ended:?}\n{}",
                 server.log()
             );
-            TcpStream::connect((HOST, port)).is_ok()
+            listens(port)
         });
         server
     }

@@ -1,9 +1,8 @@
 //! A registry of others: Debian's `docker-registry` without an account, which keeps no signatures of GPG and has no referrers API.
 
 use super::server::free_port;
-use super::{temporary, until};
+use super::{listens, temporary, until};
 use std::fs::File;
-use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 const HOST: &str = "127.0.0.1";
@@ -51,7 +50,7 @@ impl OtherRegistry {
                 "docker-registry ended with {ended:?}\n{}",
                 std::fs::read_to_string(registry.folder.path().join("log")).unwrap_or_default()
             );
-            TcpStream::connect((HOST, port)).is_ok()
+            listens(port)
         });
         registry
     }
