@@ -12,7 +12,8 @@ mod copies;
 mod reverify;
 
 use oci::{Digest, RepositoryName};
-use policy::{Evidence, PrincipalId, Verdict};
+use policy::{Actor, Evidence, PrincipalId, Verdict};
+use serde_json::json;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use trust::KeyId;
@@ -27,7 +28,7 @@ pub use self::reverify::{
 use crate::Store;
 use crate::db::{RowExt, Tx};
 use crate::error::{Error, Result};
-use crate::facts;
+use crate::{audit, facts};
 
 /// The kind of the job that reads evidence again; its payload is a [`Reread`].
 pub const REVERIFY_EVIDENCE: &str = "reverify-evidence";
@@ -171,15 +172,16 @@ pub(crate) async fn was_carried(
 
 /// Keeps what was read from a manifest. Evidence that is there already keeps its first time and is no longer withdrawn. Where it comes
 /// with more that vouches for it than the first time, that is kept: nobody spoils a signature by sending it first without its
-/// certificate or timestamp.
-pub(crate) async fn attach(
+/// certificate or timestamp. Answers the rows that this wrote, with what was read, in the order of the evidence.
+pub(crate) async fn attach<'a>(
     tx: &mut Tx,
     repository_id: i64,
     manifest: &Digest,
-    evidence: &[NewEvidence],
+    evidence: &'a [NewEvidence],
     pushed_by: Option<PrincipalId>,
     now: i64,
-) -> Result<()> {
+) -> Result<Vec<(i64, &'a NewEvidence)>> {
+    let mut all = Vec::new();
     for new in evidence {
         let written = sqlx::query(
             "INSERT INTO evidence (repository_id, attached_to, manifest, fingerprint, format, subject, stage, \
@@ -196,7 +198,8 @@ pub(crate) async fn attach(
              OR (evidence.verdict NOT IN ('verified', 'unknown-key') AND excluded.verdict = 'unknown-key') \
              OR (evidence.verdict = 'verified' AND excluded.verdict = 'verified' AND excluded.key_id = evidence.key_id \
                AND excluded.trusted_at IS NOT NULL \
-               AND (evidence.trusted_at IS NULL OR excluded.trusted_at < evidence.trusted_at))",
+               AND (evidence.trusted_at IS NULL OR excluded.trusted_at < evidence.trusted_at)) \
+             RETURNING id",
         )
         .bind(repository_id)
         .bind(new.attached_to.as_str())
@@ -217,18 +220,31 @@ pub(crate) async fn attach(
         .bind(new.trusted_at)
         .bind(new.ends_at)
         .bind(new.predicate_type.as_deref())
-        .execute(tx.conn())
-        .await?
-        .rows_affected();
+        .fetch_optional(tx.conn())
+        .await?;
         carriers::add(tx, repository_id, new, manifest).await?;
-        if written > 0 {
+        if let Some(row) = written {
+            all.push((row.int("id")?, new));
             facts::touch(tx, repository_id, &new.attached_to, now).await?;
             if new.verdict == unchecked() {
                 reverify::ask_for_unchecked(tx, now).await?;
             }
         }
     }
-    Ok(())
+    Ok(all)
+}
+
+/// Accounts for what is known of evidence from now on.
+pub(crate) async fn tell_verdict(
+    tx: &mut Tx,
+    actor: &Actor,
+    manifest: &Digest,
+    (id, verdict, key): (i64, &Verdict, Option<&KeyId>),
+    now: i64,
+) -> Result<()> {
+    let detail =
+        json!({"id": id, "verdict": verdict_name(verdict), "key_id": key.map(KeyId::as_str)});
+    audit::record(tx, actor, "evidence.verify", manifest.as_str(), detail, now).await
 }
 
 fn read(row: &AnyRow) -> Result<Evidence> {

@@ -141,7 +141,7 @@ async fn write(
         insert_references(tx, id, put).await?;
         required::wait(tx, id, put.digest, &absent_layers).await?;
     }
-    evidence::attach(tx, id, put.digest, put.evidence, pushed_by, now).await?;
+    let known = evidence::attach(tx, id, put.digest, put.evidence, pushed_by, now).await?;
     let mut tags_moved = Vec::new();
     for tag in put.tags {
         check_tag(tx, writer, id, tag, put).await?;
@@ -158,6 +158,12 @@ async fn write(
     };
     if outcome.created || !outcome.tags_moved.is_empty() {
         tell(tx, writer, actor, repository, put, &outcome, now).await?;
+    } else {
+        // The same bytes, and the first time more could be made of them.
+        for (row, found) in known {
+            let told = (row, &found.verdict, found.key.as_ref());
+            evidence::tell_verdict(tx, actor, put.digest, told, now).await?;
+        }
     }
     if !outcome.tags_moved.is_empty() {
         tuf::ask(tx, id, now).await?;

@@ -4,15 +4,14 @@
 
 use oci::{Digest, RepositoryName};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use trust::KeyId;
 
-use super::{NewEvidence, verdict_name, why};
+use super::{NewEvidence, tell_verdict, verdict_name, why};
 use crate::batch::{self, markers};
 use crate::db::{RowExt, write_tx};
 use crate::error::Result;
 use crate::permit::System;
-use crate::{Store, audit, facts};
+use crate::{Store, facts};
 
 /// A manifest that carries evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,17 +106,8 @@ pub async fn take_copy(
         };
         let attached_to = row.digest("attached_to")?;
         facts::touch(tx, row.int("repository_id")?, &attached_to, now).await?;
-        let detail = json!({"id": id, "verdict": verdict, "key_id": key});
-        let actor = system.actor();
-        audit::record(
-            tx,
-            &actor,
-            "evidence.verify",
-            manifest.as_str(),
-            detail,
-            now,
-        )
-        .await?;
+        let told = (id, &copy.verdict, copy.key.as_ref());
+        tell_verdict(tx, &system.actor(), manifest, told, now).await?;
         Ok(true)
     })
 }

@@ -5,21 +5,20 @@
 use oci::{Digest, RepositoryName};
 use policy::Verdict;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sqlx::any::AnyRow;
 use trust::KeyId;
 use trust::evidence::Untrusted;
 
 use super::copies::Carrier;
 use super::{
-    BAD_SIGNATURE, NOT_READ, REVERIFY_EVIDENCE, UNKNOWN_KEY, UNREADABLE, VERIFIED, verdict_name,
-    why,
+    BAD_SIGNATURE, NOT_READ, REVERIFY_EVIDENCE, UNKNOWN_KEY, UNREADABLE, VERIFIED, tell_verdict,
+    verdict_name, why,
 };
 use crate::batch::{self, markers};
 use crate::db::{Backend, RowExt, Tx, write_tx};
 use crate::error::{Error, Result};
 use crate::permit::System;
-use crate::{Store, audit, facts, jobs};
+use crate::{Store, facts, jobs};
 
 /// The most pieces one call reads.
 pub const UNKNOWN_MAX: u32 = 200;
@@ -274,16 +273,8 @@ pub async fn set_verdict(
             now,
         )
         .await?;
-        let detail = json!({"id": id, "verdict": verdict_name(&found.verdict), "key_id": key});
-        audit::record(
-            tx,
-            &system.actor(),
-            "evidence.verify",
-            &row.text("manifest")?,
-            detail,
-            now,
-        )
-        .await?;
+        let told = (id, &found.verdict, found.key.as_ref());
+        tell_verdict(tx, &system.actor(), &row.digest("manifest")?, told, now).await?;
         Ok(true)
     })
 }

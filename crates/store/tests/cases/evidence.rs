@@ -593,6 +593,41 @@ async fn a_copy_that_proves_more_takes_the_place_of_the_first() {
 }
 
 #[tokio::test]
+async fn the_same_bytes_of_which_more_is_known_now_are_accounted_for() {
+    let world = World::new().await;
+    let (store, key) = (world.store(), world.key(world.maria).await);
+    let image = Image::new("web");
+    world.fixture.push("shop/web", &["1"], &image).await;
+    let put = async |evidence, now| world.attach(&image, "shop/web", evidence, now).await;
+    let of_maria = || NewEvidence {
+        raw: b"one".to_vec(),
+        ..signature(&image.digest, "ci", &key)
+    };
+    put(unknown(&image, "one"), NOW).await;
+    put(unknown(&image, "one"), NOW + 1).await;
+    assert_eq!(world.acts("evidence.attach").await, 1);
+    assert_eq!(
+        world.acts("evidence.verify").await,
+        0,
+        "nothing more is known"
+    );
+    let carrier = put(of_maria(), NOW + 2).await;
+    put(of_maria(), NOW + 3).await;
+    let rows = store::audit::rows(store, 0, 1_000).await.unwrap();
+    let told: Vec<_> = rows
+        .iter()
+        .filter(|row| row.act == "evidence.verify")
+        .collect();
+    let [told] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!(told.object, carrier.digest.as_str());
+    assert_eq!(told.detail["verdict"], "verified");
+    assert_eq!(told.detail["key_id"], key.as_str());
+    assert_eq!(world.acts("evidence.attach").await, 1);
+}
+
+#[tokio::test]
 async fn what_could_not_be_read_is_kept_with_its_reason() {
     let world = World::new().await;
     let image = Image::new("web");
