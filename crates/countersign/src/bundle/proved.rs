@@ -88,6 +88,9 @@ pub(super) fn look<R: Read + Seek>(
     let Some(under) = under else {
         return nothing_to_witness(question.witnesses);
     };
+    if let Some(witness) = question.witnesses.first() {
+        each_receipt(report, &proved, witness)?;
+    }
     let in_log = InLog {
         origin: log.name().to_owned(),
         size: under.size,
@@ -131,6 +134,37 @@ fn nothing_to_witness(witnesses: &[VerifierKey]) -> Result<(), Fault> {
         witness.name()
     );
     Err(Fault::new(super::CONTENTS, why))
+}
+
+/// A receipt without a proof may be one that its server never recorded, whatever else in the file is proved.
+fn each_receipt(
+    report: &Report,
+    proved: &BTreeMap<&Digest, (Entry, u64)>,
+    witness: &VerifierKey,
+) -> Result<(), Fault> {
+    let is_signed = |receipt: &str| {
+        let mut proved = proved.iter();
+        proved
+            .any(|(manifest, (entry, _))| manifest.as_str() == receipt && entry.act == RECEIPT_SIGN)
+    };
+    for passage in &report.gates {
+        let unseen = passage
+            .receipts
+            .iter()
+            .find(|receipt| !is_signed(&receipt.receipt));
+        if let Some(unseen) = unseen {
+            let why = format!(
+                "it holds no proof that the receipt of gate {} of policy {}, {}, is in the log, which the witness `{}` could have signed: \
+                 make the file again once the server has recorded it",
+                passage.gate,
+                unseen.policy,
+                unseen.receipt,
+                witness.name()
+            );
+            return Err(Fault::new(super::CONTENTS, why));
+        }
+    }
+    Ok(())
 }
 
 /// The checkpoint that all proofs are under.

@@ -70,8 +70,8 @@ pub(crate) struct Verify {
     /// The verifier key of the server's log (`GET /tlog/key`): looks at the proofs in the file too.
     #[arg(long, value_name = "KEY", requires = "offline")]
     log_key: Option<VerifierKey>,
-    /// The verifier key of a witness whose signature must be on the log's checkpoint, so that a file without proofs is refused; may be
-    /// repeated.
+    /// The verifier key of a witness whose signature must be on the log's checkpoint, and every receipt that lets the image pass must be
+    /// proved under it; may be repeated.
     #[arg(long = "witness", value_name = "KEY", requires = "log_key")]
     witnesses: Vec<VerifierKey>,
     /// Remember the highest number of the receipts in this file, and believe none that is older than one that was seen.

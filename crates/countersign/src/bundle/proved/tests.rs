@@ -227,6 +227,31 @@ fn what_has_no_proof_is_named() {
 }
 
 #[test]
+fn attack_a_receipt_that_no_witness_saw_beside_proofs_that_one_did() {
+    // Whoever has the receipt key alone can put a receipt beside a signature that the log has.
+    let mut shop = Shop::allowed();
+    let mut log = Log::of(&shop);
+    let witness = log.witnessed();
+    let [signature, receipt] = manifests(&shop);
+    lay(&mut shop, &signature, &log.prove(1));
+    let report = shop.ask_with_log(&log.verifier(), &[]).unwrap();
+    assert!(report.verified);
+    let witnesses = [witness];
+    let fault = shop.ask_with_log(&log.verifier(), &witnesses).unwrap_err();
+    assert_eq!(fault.file, crate::bundle::CONTENTS);
+    assert!(
+        fault
+            .why
+            .contains("no proof that the receipt of gate production")
+            && fault.why.contains(receipt.as_str())
+            && fault.why.contains(WITNESS),
+        "{fault}"
+    );
+    lay(&mut shop, &receipt, &log.prove(2));
+    assert!(shop.ask_with_log(&log.verifier(), &witnesses).is_ok());
+}
+
+#[test]
 fn attack_a_file_without_proofs_where_a_witness_was_named() {
     // Whoever has the receipt key alone can make such a file, and no witness ever saw what it says.
     let shop = Shop::allowed();
