@@ -102,8 +102,9 @@ impl World {
         self.server.register(&self.runtime, key, "laptop");
     }
 
-    fn sign(&self, stage: &str, key: &Path) {
-        self.does(&["sign", "--stage", stage], key);
+    /// What is said beside the output.
+    fn sign(&self, stage: &str, key: &Path) -> String {
+        self.does(&["sign", "--stage", stage], key)
     }
 
     /// That it was built in some way.
@@ -115,14 +116,12 @@ impl World {
         self.does(&[&attest[..], &["--predicate", predicate]].concat(), key);
     }
 
-    fn does(&self, arguments: &[&str], key: &Path) {
+    fn does(&self, arguments: &[&str], key: &Path) -> String {
         let with = ["--key", key.to_str().unwrap(), "shop/web:c1"];
         let done = self.ask(&[arguments, &with].concat());
-        assert!(
-            done.status.success(),
-            "{}",
-            String::from_utf8_lossy(&done.stderr)
-        );
+        let beside = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success(), "{beside}");
+        beside
     }
 }
 
@@ -231,7 +230,7 @@ fn what_is_printed_of_signatures_word_for_word() {
     let unsigned = "\
 ✗ not verified: shop/web@sha256:SHORT…, and no policy says who has to sign
   ✗ nobody whose key is registered has signed it [not-signed]
-    → countersign sign --stage STAGE shop/web@DIGEST";
+    → countersign sign --stage STAGE --key FILE shop/web@DIGEST";
     assert_eq!(
         world.says(&["verify", "shop/web:c1"]),
         (3, unsigned.to_owned())
@@ -247,7 +246,7 @@ fn what_is_printed_of_signatures_word_for_word() {
   ✓ stage ci: signed by person admin
     ✓ person admin signed (stage, stored TIME, counts until TIME)
   ✗ stage qa: has 1 of 2 signatures (needs 1 more of person rita) [threshold-not-reached]
-    → ask someone else to run: countersign sign --stage qa shop/web@DIGEST
+    → ask someone else to run: countersign sign --stage qa --key FILE shop/web@DIGEST
     ✓ person admin signed (stage, stored TIME)
     · does not count: the `stage` signature is not by a key that is registered here (key `HEX`) [unknown-key]
       → countersign key register --key FILE --for NAME --name NAME --scope shop/web
@@ -284,4 +283,30 @@ fn what_is_printed_of_signatures_word_for_word() {
     assert_eq!(none.status.code(), Some(1));
     let why = String::from_utf8_lossy(&none.stderr).into_owned();
     assert!(why.contains("there are ci, qa"), "{why}");
+}
+
+#[test]
+fn whoever_signs_in_vain_hears_it_at_once() {
+    let world = World::new();
+    let (stranger, _) = world.key("stranger");
+    let (laptop, key) = world.key("laptop");
+    world.register(&key);
+    let nobody = "It counts for nothing: nobody signs for a stage `ci` of `shop/web`: no policy has one there";
+    let said = world.sign("ci", &laptop);
+    assert!(said.starts_with(nobody), "{said}");
+
+    world.apply();
+    assert_eq!(
+        world.sign("ci", &laptop),
+        "It does not count: another signature of person admin counts already [same-principal]\n"
+    );
+    assert_eq!(world.sign("qa", &laptop), "");
+    let slip =
+        "It counts for nothing: nobody signs for a stage `q-a` of `shop/web`: there are ci, qa";
+    let said = world.sign("q-a", &laptop);
+    assert!(said.starts_with(slip), "{said}");
+    let said = world.sign("qa", &stranger);
+    let unknown = "is not by a key that is registered here";
+    let next = "[unknown-key]\n  next: countersign key register --key FILE";
+    assert!(said.contains(unknown) && said.contains(next), "{said}");
 }

@@ -1,6 +1,7 @@
 //! `countersign sign`: vouches for an image's digest, for one stage, with one's own key. The signature is our statement in a sigstore
 //! bundle, or one of the formats of cosign and notation, so that their tools verify it too; each names the stage.
 
+mod counting;
 mod held;
 mod notation;
 mod tag;
@@ -68,7 +69,7 @@ pub(crate) struct Sign {
 impl Sign {
     pub(crate) async fn run(self, server: &ServerFlags) -> Result<Exit> {
         stage::check_name(&self.stage)?;
-        let made = match (self.format, &self.certificate_chain) {
+        let (client, signed, by) = match (self.format, &self.certificate_chain) {
             (Format::Notation, Some(chain)) => {
                 let identity = notation::Identity::open(&self.key, chain)?;
                 let client = client_for(&self.image, server)?;
@@ -78,7 +79,7 @@ impl Sign {
                     subject: subject.digest().clone(),
                     manifest,
                 };
-                (signed, format!("certificate {}", identity.name()))
+                (client, signed, format!("certificate {}", identity.name()))
             }
             (Format::Notation, None) | (_, Some(_)) => {
                 anyhow::bail!("`--format notation` and `--certificate-chain FILE` go together")
@@ -87,7 +88,7 @@ impl Sign {
                 let client = client_for(&self.image, server)?;
                 let name = self.held().unwrap_or_default();
                 let (signed, key) = held::sign(&client, &self.image, &self.stage, name).await?;
-                (signed, format!("key       {key} (server:{name})"))
+                (client, signed, format!("key       {key} (server:{name})"))
             }
             (_, None) if self.held().is_some() => {
                 anyhow::bail!("keys that the server holds sign with `--format stage` only")
@@ -97,16 +98,23 @@ impl Sign {
                 let client = client_for(&self.image, server)?;
                 let signed =
                     sign_as(format, &client, &self.image, &self.stage, key.as_ref()).await?;
-                (signed, format!("key       {}", key.public_key().id()))
+                (
+                    client,
+                    signed,
+                    format!("key       {}", key.public_key().id()),
+                )
             }
         };
-        let (signed, by) = made;
         output::line(format!(
             "Signed {}@{} for stage {}",
             self.image.repository, signed.subject, self.stage
         ));
         output::line(format!("  {by}"));
         output::line(format!("  signature {}", signed.manifest));
+        let repository = &self.image.repository;
+        for objection in counting::objections(&client, repository, &signed, &self.stage).await {
+            output::note(objection);
+        }
         Ok(Exit::Done)
     }
 }
