@@ -168,7 +168,6 @@ impl<'a> Court<'a> {
 
     /// The next step of a code, filled in for this image.
     fn next(&self, code: Code, stage: &str) -> Option<String> {
-        let image = words::image(&self.facts.repository, &self.facts.digest);
         let wanted = self.policy.stages.get(stage);
         let attested = wanted.and_then(|stage| stage.attestation.as_ref());
         let template = match attested {
@@ -178,6 +177,14 @@ impl<'a> Court<'a> {
             ),
             None => code.next_step().to_owned(),
         };
+        Some(self.filled(&template, stage))
+    }
+
+    /// A next step with its placeholders, filled in for this image.
+    fn filled(&self, template: &str, stage: &str) -> String {
+        let image = words::image(&self.facts.repository, &self.facts.digest);
+        let wanted = self.policy.stages.get(stage);
+        let attested = wanted.and_then(|stage| stage.attestation.as_ref());
         let places = [
             (
                 "{type}",
@@ -189,7 +196,7 @@ impl<'a> Court<'a> {
             ("{policy}", self.policy.name.as_str()),
             ("{repository}", self.facts.repository.as_str()),
         ];
-        Some(words::fill(&template, &places))
+        words::fill(template, &places)
     }
 
     fn into_decision(mut self, mode: Mode, rules: Vec<RuleResult>) -> Decision {

@@ -71,72 +71,72 @@ codes! {
         "countersign key register --key FILE --for NAME --name NAME --scope {repository}";
     RevokedKey = "revoked-key", Candidate,
         "The key that made the signature has been revoked.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     OutOfScope = "out-of-scope", Candidate,
         "The key is not registered for this repository.",
         "countersign key register --key FILE --for NAME --name NAME --scope {repository}";
     InactivePrincipal = "inactive-principal", Candidate,
         "The account of the signer, or of the person who owns the robot, is closed.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     BadSignature = "bad-signature", Candidate,
         "The signature names a registered key, but that key did not make it.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     Unreadable = "unreadable", Candidate,
         "The evidence could not be read, or what must vouch for its certificate does not.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     FormatNotRead = "format-not-read", Candidate,
         "The signature is in a format that this version keeps and does not check.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     Withdrawn = "withdrawn", Candidate,
         "The evidence was deleted.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     OtherDigest = "other-digest", Candidate,
         "The signature is about another digest than the one it is attached to.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     OtherRepository = "other-repository", Candidate,
         "The signature was made for another repository.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     OtherStage = "other-stage", Candidate,
         "The signature was made for another stage.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     StageNotNamed = "stage-not-named", Candidate,
         "The signer may sign for several stages, and the signature does not say for which.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     NotASigner = "not-a-signer", Candidate,
         "The policy does not list the signer for this stage.",
         "countersign policy show {policy}";
     Author = "author", Candidate,
         "The signer made this image, by pushing it or by signing for `ci`, and the stage excepts its author.",
-        "ask someone else to run: countersign sign --stage {stage} {image}";
+        "ask someone else to run: countersign sign --stage {stage} --key FILE {image}";
     OutOfOrder = "out-of-order", Candidate,
         "The signature was stored before the stages that come first were complete.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     Expired = "expired", Candidate,
         "The signature has ended: it says itself until when it holds.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     TooOld = "too-old", Candidate,
         "The signature was stored longer ago than the stage accepts.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     SamePrincipal = "same-principal", Candidate,
         "Another signature of the same principal counts already.",
-        "ask someone else to run: countersign sign --stage {stage} {image}";
+        "ask someone else to run: countersign sign --stage {stage} --key FILE {image}";
     SameOwner = "same-owner", Candidate,
         "A robot and its owner are one, and a signature of the other counts already.",
-        "ask someone else to run: countersign sign --stage {stage} {image}";
+        "ask someone else to run: countersign sign --stage {stage} --key FILE {image}";
 
     // Why a gate refuses.
     StageNotSigned = "stage-not-signed", Deny,
         "No signature counts for a stage that the gate requires.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     AttestationMissing = "attestation-missing", Deny,
         "No attestation counts for a stage that the gate requires.",
         "countersign attest --type {type} --predicate FILE --key FILE {image}";
     ThresholdNotReached = "threshold-not-reached", Deny,
         "Fewer distinct people or machines than the stage asks for have a signature that counts.",
-        "ask someone else to run: countersign sign --stage {stage} {image}";
+        "ask someone else to run: countersign sign --stage {stage} --key FILE {image}";
     NotSigned = "not-signed", Deny,
         "Nobody whose key is registered has signed the image, and no policy says who has to.",
-        "countersign sign --stage {stage} {image}";
+        "countersign sign --stage {stage} --key FILE {image}";
     VulnerabilityLimit = "vulnerability-limit", Deny,
         "A vulnerability is at or above the severity that the policy accepts, and its grace has ended.",
         "{fix}";
@@ -176,6 +176,13 @@ codes! {
         "The image was not matched with the advisories yet.",
         "wait a moment, then: countersign gate {image} --gate {gate}";
 }
+
+/// What to do next about an [unknown key](Code::UnknownKey) where the signer is a name in a sigstore certificate, with the placeholder
+/// `{repository}`: there is no key that could be registered.
+pub(crate) const REGISTER_SIGSTORE: &str = "countersign key register --sigstore-issuer URL --sigstore-identity NAME --for NAME --name NAME --scope {repository}";
+
+/// The same for a certificate of notation.
+pub(crate) const REGISTER_NOTATION: &str = "countersign key register --notation-ca FILE --notation-subject SUBJECT --for NAME --name NAME --scope {repository}";
 
 impl std::fmt::Display for Code {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -169,11 +169,20 @@ fn hint(evidence: &Evidence) -> String {
 pub(super) fn said_to_be_by(evidence: &Evidence) -> Option<String> {
     let key = evidence.key.as_ref().map(|key| key.to_string());
     let hint = key.or_else(|| evidence.key_hint.clone())?;
-    Some(match hint.contains(' ') {
-        // No key's id has a space.
+    Some(match is_sentence(&hint) {
         true => words::plain(&hint),
         false => format!("key {}", words::short_key(&hint)),
     })
+}
+
+/// Whether it is somebody's name in a certificate that is not known here, and no key.
+pub(super) fn names_somebody(evidence: &Evidence) -> bool {
+    evidence.key.is_none() && evidence.key_hint.as_deref().is_some_and(is_sentence)
+}
+
+/// No key's id has a space.
+fn is_sentence(hint: &str) -> bool {
+    hint.contains(' ')
 }
 
 /// Evidence whose signer is known.

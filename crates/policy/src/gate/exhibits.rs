@@ -4,7 +4,7 @@ use super::{Court, candidates};
 use crate::decision::{CandidateRef, Counted, Reason};
 use crate::facts::{Evidence, Verdict};
 use crate::principal::{Kind, SigningKey};
-use crate::reason::Code;
+use crate::reason::{self, Code};
 
 /// Evidence that counts, until an instant in milliseconds since the epoch.
 pub(super) fn counted(
@@ -35,12 +35,22 @@ pub(super) fn rejection(
     code: Code,
     message: String,
 ) -> Reason {
+    let next = match code {
+        Code::UnknownKey if candidates::names_somebody(evidence) => {
+            let template = match evidence.format.as_str() {
+                "notation" => reason::REGISTER_NOTATION,
+                _ => reason::REGISTER_SIGSTORE,
+            };
+            Some(court.filled(template, stage))
+        }
+        _ => court.next(code, stage),
+    };
     Reason {
         code,
         message,
         candidate: Some(reference(court, evidence)),
         limit: None,
-        next: court.next(code, stage),
+        next,
     }
 }
 

@@ -392,7 +392,7 @@ fn evidence(evidence: &[Evidence]) -> Markup {
     html! {
         section {
             h2 { "Evidence" }
-            @if evidence.is_empty() { p.empty { "No signatures yet. " code { "countersign sign --stage STAGE IMAGE" } } }
+            @if evidence.is_empty() { p.empty { "No signatures yet. " code { "countersign sign --stage STAGE --key FILE IMAGE" } } }
             @else {
                 table {
                     thead { tr { th { "Signer" } th { "Stage" } th { "Format" } th { "Stored" } th { "Check" } } }

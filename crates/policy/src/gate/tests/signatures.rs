@@ -33,7 +33,7 @@ fn nothing_signed_names_every_stage_that_is_missing() {
         "gate production",
         "needs robot ci-shop",
         "team qa",
-        "Next: countersign sign --stage ci shop/web@sha256:",
+        "Next: countersign sign --stage ci --key FILE shop/web@sha256:",
     ] {
         assert!(sentence.contains(part), "{part} is not in {sentence}");
     }
@@ -278,6 +278,40 @@ fn whom_a_certificate_names_is_not_shortened_like_the_id_of_a_key() {
         decision.sentence().contains(named),
         "{}",
         decision.sentence()
+    );
+}
+
+#[test]
+fn what_to_register_is_a_key_or_the_name_in_the_certificate() {
+    let next = |format: &str, hint: Option<&str>| {
+        let mut world = World::half_approved();
+        let signature = world.last_signature();
+        signature.key = None;
+        signature.format = format.into();
+        signature.key_hint = hint.map(Into::into);
+        signature.verdict = Verdict::UnknownKey;
+        let decision = denies(&world, "staging", Code::UnknownKey);
+        let of_it = decision
+            .reasons()
+            .find(|reason| reason.code == Code::UnknownKey);
+        of_it
+            .and_then(|reason| reason.next.clone())
+            .expect("a next step")
+    };
+    let register = |what: &str| {
+        format!("countersign key register {what} --for NAME --name NAME --scope shop/web")
+    };
+    let name = Some("signed by `rita@shop.example` by `https://token.example`");
+    let by_key = register("--key FILE");
+    assert_eq!(next("cosign-bundle", None), by_key);
+    assert_eq!(next("cosign-bundle", Some("3f6c0a9d41e2")), by_key);
+    assert_eq!(
+        next("cosign-bundle", name),
+        register("--sigstore-issuer URL --sigstore-identity NAME")
+    );
+    assert_eq!(
+        next("notation", name),
+        register("--notation-ca FILE --notation-subject SUBJECT")
     );
 }
 
