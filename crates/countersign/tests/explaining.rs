@@ -309,4 +309,14 @@ fn whoever_signs_in_vain_hears_it_at_once() {
     let unknown = "is not by a key that is registered here";
     let next = "[unknown-key]\n  next: countersign key register --key FILE";
     assert!(said.contains(unknown) && said.contains(next), "{said}");
+
+    // A stage that wants an attestation takes no signature.
+    let document = POLICY
+        .replace("ci: {", "built: {attestation: provenance, ")
+        .replace("ci", "built");
+    let built = PutPolicy { document };
+    let applied = world.client.put_policy("built", &built, false);
+    assert!(world.runtime.block_on(applied).unwrap().applied);
+    let said = world.sign("built", &laptop);
+    assert!(said.contains("does not say that it counts"), "{said}");
 }

@@ -245,6 +245,15 @@ fn signatures_survive_a_registry_that_knows_nothing_of_them() {
         counts(there, &image.image, &what);
         println!("copied twice: {what}");
     }
+    // Nor does it say anything of what is signed there.
+    let (host, key) = (servers.other.host(), here.key("ci-shop"));
+    let signed = here
+        .actor("ci-shop")
+        .cli(["sign", "--server", &format!("http://{host}")])
+        .args(["--stage", "ci", "--key", text(&key)])
+        .arg(format!("{host}/shop/through-0:1"))
+        .run();
+    assert_eq!((signed.code, signed.err.as_str()), (Some(0), ""));
 }
 
 /// What a tool leaves behind, as the documentation says.

@@ -3,9 +3,9 @@
 //! program's registry has no word on it, and to ask in vain is no failure.
 
 use super::Signed;
-use client::Client;
+use client::{Client, Refused};
 use oci::{ImageReference, RepositoryName};
-use policy::decision::{Candidate, Node};
+use policy::decision::{Mark, Node, NodeKind};
 use std::collections::BTreeSet;
 
 /// What keeps it from counting for the stage, each with what to do about it; nothing where it counts, or the server does not say.
@@ -29,9 +29,7 @@ pub(super) async fn objections(
             of(&roots.collect::<Vec<Node>>(), signed)
         }
         Err(error) => {
-            let refused = error
-                .refused()
-                .filter(|refused| refused.code == NOBODY_ASKS);
+            let refused = error.refused().filter(|refused| is_ours(refused));
             refused
                 .map(|refused| format!("It counts for nothing: {}.", refused.message))
                 .into_iter()
@@ -40,43 +38,48 @@ pub(super) async fn objections(
     }
 }
 
-/// The server's code where the stage, or the whole question, is not known there. Other registries answer in other words.
-const NOBODY_ASKS: &str = "not-found";
+/// Whether a server like this one says that nobody asks for the stage. Any registry says that something is not found; that it named the
+/// request, only one that understood it.
+fn is_ours(refused: &Refused) -> bool {
+    refused.code == "not-found" && refused.request_id.is_some()
+}
+
+/// The stage wants attestations, say.
+const UNMENTIONED: &str =
+    "The server does not say that it counts: `countersign verify IMAGE` shows what does.";
 
 /// Once each, whatever number of policies say it.
 fn of(roots: &[Node], signed: &Signed) -> Vec<String> {
-    let mut found = BTreeSet::new();
-    for root in roots {
-        let mut nodes = vec![root];
-        let mut objections = Vec::new();
-        let mut counts = false;
-        while let Some(node) = nodes.pop() {
-            nodes.extend(&node.children);
-            match &node.candidate {
-                Some(Candidate {
-                    counts: is_counted,
-                    manifest,
-                    ..
-                }) if *manifest == signed.manifest => match is_counted {
-                    true => counts = true,
-                    false => objections.push(objection(node)),
-                },
-                _ => {}
-            }
-        }
-        // A manifest may carry several.
-        if !counts {
-            found.extend(objections);
-        }
-    }
-    found.into_iter().collect()
+    let all = roots.iter().flat_map(|root| by_policy(root, signed));
+    Vec::from_iter(all.collect::<BTreeSet<String>>())
 }
 
-fn objection(node: &Node) -> String {
-    let code = node
-        .code
-        .map_or_else(String::new, |code| format!(" [{code}]"));
-    let next = node.next.as_ref();
-    let next = next.map_or_else(String::new, |next| format!("\n  next: {next}"));
+/// A manifest may carry several signatures; one that counts is enough.
+fn by_policy(root: &Node, signed: &Signed) -> Vec<String> {
+    let mut objections = Vec::new();
+    let mut nodes = vec![(root, false)];
+    while let Some((node, is_met)) = nodes.pop() {
+        let is_met = is_met || (node.kind == NodeKind::Rule && node.mark == Mark::Pass);
+        nodes.extend(node.children.iter().map(|child| (child, is_met)));
+        let candidate = node.candidate.as_ref();
+        let candidate = candidate.filter(|candidate| candidate.manifest == signed.manifest);
+        match candidate.map(|candidate| candidate.counts) {
+            Some(true) => return Vec::new(),
+            Some(false) => objections.push(objection(node, is_met)),
+            None => {}
+        }
+    }
+    if objections.is_empty() {
+        objections.push(UNMENTIONED.to_owned());
+    }
+    objections
+}
+
+/// Why it does not count, and what would help the stage, if it needs help.
+fn objection(node: &Node, is_met: bool) -> String {
+    let code = node.code.map(|code| format!(" [{code}]"));
+    let next = node.next.as_ref().filter(|_| !is_met);
+    let next = next.map(|next| format!("\n  next: {next}"));
+    let (code, next) = (code.unwrap_or_default(), next.unwrap_or_default());
     format!("It {}{code}{next}", node.text)
 }
