@@ -252,8 +252,14 @@ mod tests {
             checks: &checks,
             now: 0,
         };
-        let found = judge(layers.collect(), judges);
-        assert_eq!(found.len(), 20, "what is left over is kept");
+        let layers: Vec<Layer> = layers.collect();
+        let signatures: Vec<_> = layers.iter().map(|layer| layer.signature.clone()).collect();
+        let found = judge(layers, judges);
+        let in_order = found.iter().map(|evidence| evidence.signature.clone());
+        assert!(
+            in_order.eq(signatures),
+            "what is left over is kept, and all in its order"
+        );
         // The last one is the newest: what was put before it does not keep it from being tried.
         assert_eq!(found[19].verdict, Verdict::Verified);
         for evidence in &found[10..19] {
